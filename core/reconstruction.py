@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a fit returns: one identity, and for each photo its expression, pose and camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .camera import Camera
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoFit:
+    """One photo of the person.
+
+    expression (E,) slider values; rotations (J, 3) joint rotation vectors, the root's and the
+    neck's zero, since the camera carries the head's pose; camera: head frame to photo;
+    residual (V, 3) metres in the head frame, before skinning: what the sliders cannot express;
+    neutral (V, 3) and vertices (V, 3): at rest and as in the photo, head frame;
+    landmarks (478, 2) as detected and landmarks_fit (478, 2) as the fit projects them, pixels
+    (nan where the head model has no such point).
+    """
+
+    expression: Array
+    rotations: Array
+    camera: Camera
+    residual: Array
+    neutral: Array
+    vertices: Array
+    landmarks: Array
+    landmarks_fit: Array
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """One person: identity (I,) shared by all photos, in sigma units.
+
+    report: JSON-ready figures and ``warnings`` (sentences). recipe: JSON-ready; what is needed
+    to compute the same vertices again (input hash, model hash, parameters, versions).
+    uncertainty (V,) standard deviation of the neutral surface in metres, or None.
+    """
+
+    head_name: str
+    head_digest: str
+    identity: Array
+    photos: tuple[PhotoFit, ...]
+    report: dict[str, Any]
+    recipe: dict[str, Any]
+    uncertainty: Array | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences for the person, the most important first."""
+        return list(self.report.get("warnings", []))
