@@ -28,7 +28,7 @@ class ForbiddenName(Exception):  # noqa: N818 - carries a fact to the door, reac
 
 
 class PickleMachine:
-    """One run over one pickle. Opcode NAME is handled by the method ``op_name``."""
+    """One run over one pickle. Opcode NAME is handled by the method ``_op_name``."""
 
     def __init__(
         self,
@@ -63,46 +63,46 @@ class PickleMachine:
             elif opcode.name in _FRESH:
                 self.stack.append(_FRESH[opcode.name]())
             elif opcode.name not in _FRAMING:
-                getattr(self, "op_" + opcode.name.lower())(arg)
+                getattr(self, "_op_" + opcode.name.lower())(arg)
         raise EOFError
 
     # --- stack and memo ----------------------------------------------------------------------
-    def op_mark(self, _: None) -> None:
+    def _op_mark(self, _: None) -> None:
         self.marks.append(self.stack)
         self.stack = []
 
-    def pop_mark(self) -> list[Any]:
+    def _pop_mark(self) -> list[Any]:
         items = self.stack
         self.stack = self.marks.pop()
         return items
 
-    def op_pop_mark(self, _: None) -> None:
-        self.pop_mark()
+    def _op_pop_mark(self, _: None) -> None:
+        self._pop_mark()
 
-    def op_pop(self, _: None) -> None:
+    def _op_pop(self, _: None) -> None:
         if self.stack:
             self.stack.pop()
         else:
-            self.pop_mark()
+            self._pop_mark()
 
-    def op_dup(self, _: None) -> None:
+    def _op_dup(self, _: None) -> None:
         self.stack.append(self.stack[-1])
 
-    def op_put(self, index: int) -> None:
+    def _op_put(self, index: int) -> None:
         self.memo[index] = self.stack[-1]
 
-    op_binput = op_long_binput = op_put
+    _op_binput = _op_long_binput = _op_put
 
-    def op_memoize(self, _: None) -> None:
+    def _op_memoize(self, _: None) -> None:
         self.memo[len(self.memo)] = self.stack[-1]
 
-    def op_get(self, index: int) -> None:
+    def _op_get(self, index: int) -> None:
         self.stack.append(self.memo[index])
 
-    op_binget = op_long_binget = op_get
+    _op_binget = _op_long_binget = _op_get
 
     # --- containers --------------------------------------------------------------------------
-    def push(self, value: Any) -> None:
+    def _push(self, value: Any) -> None:
         """Tuples hash by recursion in C, without a guard: a deep one would end the process."""
         if type(value) is tuple and value:
             inner = (self.tuples[id(i)][1] if i else 0 for i in value if type(i) is tuple)
@@ -112,64 +112,64 @@ class PickleMachine:
             self.tuples[id(value)] = (value, depth)
         self.stack.append(value)
 
-    def op_tuple(self, _: None) -> None:
-        self.push(tuple(self.pop_mark()))
+    def _op_tuple(self, _: None) -> None:
+        self._push(tuple(self._pop_mark()))
 
-    def pop_tuple(self, size: int) -> None:
+    def _pop_tuple(self, size: int) -> None:
         items = [self.stack.pop() for _ in range(size)]
-        self.push(tuple(items[::-1]))
+        self._push(tuple(items[::-1]))
 
-    def op_tuple1(self, _: None) -> None:
-        self.pop_tuple(1)
+    def _op_tuple1(self, _: None) -> None:
+        self._pop_tuple(1)
 
-    def op_tuple2(self, _: None) -> None:
-        self.pop_tuple(2)
+    def _op_tuple2(self, _: None) -> None:
+        self._pop_tuple(2)
 
-    def op_tuple3(self, _: None) -> None:
-        self.pop_tuple(3)
+    def _op_tuple3(self, _: None) -> None:
+        self._pop_tuple(3)
 
-    def op_list(self, _: None) -> None:
-        self.stack.append(self.pop_mark())
+    def _op_list(self, _: None) -> None:
+        self.stack.append(self._pop_mark())
 
-    def op_append(self, _: None) -> None:
-        self.extend([self.stack.pop()])
+    def _op_append(self, _: None) -> None:
+        self._extend([self.stack.pop()])
 
-    def op_appends(self, _: None) -> None:
-        self.extend(self.pop_mark())
+    def _op_appends(self, _: None) -> None:
+        self._extend(self._pop_mark())
 
-    def extend(self, items: list[Any]) -> None:
+    def _extend(self, items: list[Any]) -> None:
         if not isinstance(self.stack[-1], list):
             raise TypeError("append to what is no list")
         self.stack[-1].extend(items)
 
-    def op_dict(self, _: None) -> None:
-        self.stack.append(self.pairs(self.pop_mark()))
+    def _op_dict(self, _: None) -> None:
+        self.stack.append(self._pairs(self._pop_mark()))
 
-    def op_setitem(self, _: None) -> None:
+    def _op_setitem(self, _: None) -> None:
         value = self.stack.pop()
-        self.update([self.stack.pop(), value])
+        self._update([self.stack.pop(), value])
 
-    def op_setitems(self, _: None) -> None:
-        self.update(self.pop_mark())
+    def _op_setitems(self, _: None) -> None:
+        self._update(self._pop_mark())
 
-    def update(self, items: list[Any]) -> None:
+    def _update(self, items: list[Any]) -> None:
         if not isinstance(self.stack[-1], dict):
             raise TypeError("items for what is no dict")
-        self.stack[-1].update(self.pairs(items))
+        self.stack[-1].update(self._pairs(items))
 
-    def op_frozenset(self, _: None) -> None:
-        self.stack.append(frozenset(self.keys(self.pop_mark())))
+    def _op_frozenset(self, _: None) -> None:
+        self.stack.append(frozenset(self._keys(self._pop_mark())))
 
-    def op_additems(self, _: None) -> None:
-        items = self.keys(self.pop_mark())
+    def _op_additems(self, _: None) -> None:
+        items = self._keys(self._pop_mark())
         if not isinstance(self.stack[-1], set):
             raise TypeError("members for what is no set")
         self.stack[-1].update(items)
 
-    def pairs(self, items: list[Any]) -> dict[Any, Any]:
-        return dict(zip(self.keys(items[::2]), items[1::2], strict=True))
+    def _pairs(self, items: list[Any]) -> dict[Any, Any]:
+        return dict(zip(self._keys(items[::2]), items[1::2], strict=True))
 
-    def keys(self, keys: list[Any]) -> list[Any]:
+    def _keys(self, keys: list[Any]) -> list[Any]:
         for key in keys:
             parts = key if type(key) is tuple else (key,)
             if not all(type(part) in _SIMPLE_KEYS for part in parts):
@@ -177,7 +177,7 @@ class PickleMachine:
         return keys
 
     # --- names, calls, state -----------------------------------------------------------------
-    def find(self, module: Any, name: Any) -> Any:
+    def _find(self, module: Any, name: Any) -> Any:
         if type(module) is not str or type(name) is not str:
             raise TypeError("a class name that is no text")
         key = (_PYTHON_2_NAMES.get(module, module), name)
@@ -185,39 +185,39 @@ class PickleMachine:
             raise ForbiddenName(module, name)
         return self.allowed[key]
 
-    def op_global(self, label: str) -> None:
-        self.stack.append(self.find(*label.split(" ", 1)))
+    def _op_global(self, label: str) -> None:
+        self.stack.append(self._find(*label.split(" ", 1)))
 
-    def op_stack_global(self, _: None) -> None:
+    def _op_stack_global(self, _: None) -> None:
         name = self.stack.pop()
-        self.stack.append(self.find(self.stack.pop(), name))
+        self.stack.append(self._find(self.stack.pop(), name))
 
-    def call(self, function: Any, args: Any, keywords: Any) -> None:
+    def _call(self, function: Any, args: Any, keywords: Any) -> None:
         if id(function) not in self.callables:
             raise TypeError("a call of what the allow-list does not name")
         if type(args) is not tuple or type(keywords) is not dict:
             raise TypeError("arguments that are no tuple")
-        self.push(function(*args, **keywords))
+        self._push(function(*args, **keywords))
 
-    def op_reduce(self, _: None) -> None:
+    def _op_reduce(self, _: None) -> None:
         args = self.stack.pop()
-        self.call(self.stack.pop(), args, {})
+        self._call(self.stack.pop(), args, {})
 
-    op_newobj = op_reduce
+    _op_newobj = _op_reduce
 
-    def op_newobj_ex(self, _: None) -> None:
+    def _op_newobj_ex(self, _: None) -> None:
         keywords = self.stack.pop()
         args = self.stack.pop()
-        self.call(self.stack.pop(), args, keywords)
+        self._call(self.stack.pop(), args, keywords)
 
-    def op_obj(self, _: None) -> None:
-        function, *args = self.pop_mark()
-        self.call(function, tuple(args), {})
+    def _op_obj(self, _: None) -> None:
+        function, *args = self._pop_mark()
+        self._call(function, tuple(args), {})
 
-    def op_inst(self, label: str) -> None:
-        self.call(self.find(*label.split(" ", 1)), tuple(self.pop_mark()), {})
+    def _op_inst(self, label: str) -> None:
+        self._call(self._find(*label.split(" ", 1)), tuple(self._pop_mark()), {})
 
-    def op_build(self, _: None) -> None:
+    def _op_build(self, _: None) -> None:
         state = self.stack.pop()
         target = self.stack[-1]
         if isinstance(target, type) or id(target) in self.callables:
@@ -225,13 +225,13 @@ class PickleMachine:
         if type(target) not in _PLAIN_CONTAINERS:
             target.__setstate__(state)
 
-    def op_persid(self, reference: Any) -> None:
+    def _op_persid(self, reference: Any) -> None:
         if self.persistent_load is None:
             raise ValueError("a reference to outside data")
-        self.push(self.persistent_load(reference))
+        self._push(self.persistent_load(reference))
 
-    def op_binpersid(self, _: None) -> None:
-        self.op_persid(self.stack.pop())
+    def _op_binpersid(self, _: None) -> None:
+        self._op_persid(self.stack.pop())
 
 
 _FRAMING = frozenset({"PROTO", "FRAME"})

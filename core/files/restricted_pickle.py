@@ -3,9 +3,9 @@
 
 A pickle is a program. It runs here on a small machine of our own (``pickle_machine``), over the
 opcodes that ``pickletools`` decodes; the unpickler of the standard library is never started. The
-machine can build None, numbers, text, bytes, lists, tuples, dicts and sets, and beyond that only what
-the caller's allow-list names. Everything else is refused by its class name, before anything of
-it has run.
+machine can build None, numbers, text, bytes, lists, tuples, dicts and sets, and beyond that only
+what the caller's allow-list names. Everything else is refused by its class name, before anything
+of it has run.
 
 What the machine does differs from a full unpickler in these points, each on purpose:
 
