@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The worker as the add-on sees it: jobs to start, to ask how they do, and to cancel.
+
+One resident worker serves the jobs of this Blender one after the other, so that networks and
+head models stay loaded; it is stopped when the add-on is, at exit, and when nobody has wanted
+it for a while. Knows no bpy. ``Job.events()`` is the one way to follow a job: a modal operator
+takes a step of it on every timer tick, a blocking call loops over it. Only the thread that
+follows jobs may call in here, the idle timer apart, which locks.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..core import errors, protocol
+from ..core.errors import Cancelled, PersonError, WorkerError
+from .worker_process import WorkerProcess, find_python
+
+#: Seconds from start to hello: a cold disk with a virus scanner on it takes its time.
+START_SECONDS = 60.0
+#: Seconds of silence after which a worker counts as hung; it sends a heartbeat each second.
+SILENCE_SECONDS = 30.0
+#: After a cancel: seconds until the worker is interrupted, and from then on until it is killed.
+INTERRUPT_AFTER = 2.0
+KILL_AFTER = 3.0
+#: Minutes without a job after which the worker is stopped, to give its memory back.
+IDLE_MINUTES = 10.0
+
+_SEE_LOG = "try again, and look into the log (Preferences, Pixel3DMM, Open Log) if it stays so."
+
+
+@dataclass(frozen=True)
+class Progress:
+    """stage in words for the artist, fraction of the whole job in 0..1."""
+
+    stage: str
+    fraction: float
+
+
+@dataclass
+class Job:
+    """One piece of work. ``state``: queued, running, done, failed or cancelled."""
+
+    id: str
+    kind: str
+    params: dict[str, Any]
+    _owner: Jobs = field(repr=False)
+    state: str = "queued"
+    progress: Progress = Progress("Starting", 0.0)
+    result: dict[str, Any] | None = None
+    error: PersonError | None = None
+    _cancelled_at: float | None = None
+    _interrupted: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """True once nothing more will happen."""
+        return self.state in ("done", "failed", "cancelled")
+
+    def cancel(self) -> None:
+        """Asks for an end; it comes within INTERRUPT_AFTER + KILL_AFTER seconds in any case."""
+        self._owner.cancel(self)
+
+    def events(self, wait: float = 0.0) -> Generator[Progress | None, None, dict[str, Any]]:
+        """Yields news, or None where there is none after ``wait`` seconds; returns the result.
+
+        Raises Cancelled, or the PersonError that ended the job. Left early (closed), the job
+        is cancelled.
+        """
+        told = None
+        try:
+            while not self.finished:
+                self._owner.pump(wait)
+                news = self.progress if self.progress != told else None
+                told = self.progress
+                yield news
+        finally:
+            if not self.finished:
+                self.cancel()
+        if self.state == "cancelled":
+            raise Cancelled
+        if self.error is not None:
+            raise self.error
+        assert self.result is not None
+        return self.result
+
+
+class Jobs:
+    """The resident worker and the jobs it has been given."""
+
+    def __init__(
+        self,
+        log_path: Callable[[], Path],
+        command: Callable[[], Sequence[str]] | None = None,
+        idle_minutes: float = IDLE_MINUTES,
+    ) -> None:
+        self.idle_minutes = idle_minutes
+        self._log_path = log_path
+        self._command = command or (lambda: protocol.worker_command(find_python()))
+        self._worker: WorkerProcess | None = None
+        self._greeted = False
+        self._jobs: dict[str, Job] = {}
+        self._ids = itertools.count(1)
+        self._pumped = 0.0
+        self._idle_timer: threading.Timer | None = None
+        self._lock = threading.RLock()
+        atexit.register(self.stop)
+
+    @property
+    def running(self) -> bool:
+        """True if the worker process lives."""
+        return self._worker is not None and self._worker.exit_code is None
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id while it lives."""
+        return self._worker.pid if self._worker is not None and self.running else None
+
+    def start(self, kind: str, params: dict[str, Any]) -> Job:
+        """Queues a job. Never raises: what goes wrong is the job's error."""
+        with self._lock:
+            job = Job(f"job-{next(self._ids)}", kind, params, self)
+            self._jobs[job.id] = job
+            self._stop_idle_timer()
+            try:
+                worker = self._live_worker()
+                worker.send(protocol.message("job", id=job.id, kind=kind, params=params))
+            except WorkerError as error:
+                self._give_up(error)
+            return job
+
+    def cancel(self, job: Job) -> None:
+        """See Job.cancel."""
+        with self._lock:
+            if job.finished or job._cancelled_at is not None:
+                return
+            job._cancelled_at = time.monotonic()
+            if self._worker is None:
+                self._end(job, "cancelled")
+                return
+            try:
+                self._worker.send(protocol.message("cancel", id=job.id))
+            except WorkerError:
+                self._end(job, "cancelled")
+
+    def pump(self, wait: float = 0.0) -> None:
+        """Takes in what the worker said, and acts on its death, silence and disobedience."""
+        with self._lock:
+            worker = self._worker
+            if worker is None:
+                return
+            died = worker.exit_code is not None  # asked first: its last words are read below
+            try:
+                for msg in worker.messages(wait):
+                    self._receive(msg)
+                if died:
+                    raise WorkerError(
+                        "The reconstruction process ended unexpectedly "
+                        f"(exit code {worker.exit_code}): {_SEE_LOG}"
+                    )
+                self._check_silence(worker)
+                self._enforce_cancel(worker)
+            except WorkerError as error:
+                self._give_up(error)
+
+    def stop(self) -> None:
+        """Ends the worker; jobs that are still under way count as cancelled."""
+        with self._lock:
+            self._stop_idle_timer()
+            worker, self._worker = self._worker, None
+            for job in list(self._jobs.values()):
+                self._end(job, "cancelled")
+            if worker is not None:
+                worker.close()
+
+    def close(self) -> None:
+        """As stop, and forgets to do so at exit."""
+        atexit.unregister(self.stop)
+        self.stop()
+
+    def _live_worker(self) -> WorkerProcess:
+        if self._worker is not None and self._worker.exit_code is not None:
+            self._worker.close()
+            self._worker = None
+        if self._worker is None:
+            self._worker = WorkerProcess(self._command(), self._log_path())
+            self._greeted = False
+            self._pumped = time.monotonic()
+        return self._worker
+
+    def _receive(self, msg: protocol.Message) -> None:
+        if not self._greeted:
+            if msg["type"] == "error":  # it could not even begin, and says why
+                raise _as_worker_error(msg)
+            protocol.check_hello(msg)
+            self._greeted = True
+            return
+        if msg["type"] == "error" and msg.get("id") is None:
+            raise _as_worker_error(msg)
+        job = self._jobs.get(str(msg.get("id")))
+        if job is None:
+            return
+        if msg["type"] == "progress":
+            job.state = "running"
+            if job._cancelled_at is None:
+                job.progress = Progress(
+                    str(msg.get("stage", "")), min(max(float(msg.get("fraction", 0.0)), 0.0), 1.0)
+                )
+        elif msg["type"] == "result":
+            job.result = msg
+            # A result that crossed the cancel on its way is not what the person wants any more.
+            self._end(job, "done" if job._cancelled_at is None else "cancelled")
+        elif msg["type"] == "error":
+            if msg.get("code") == "cancelled" or job._cancelled_at is not None:
+                self._end(job, "cancelled")
+            else:
+                job.error = _person_error(msg)
+                self._end(job, "failed")
+
+    def _check_silence(self, worker: WorkerProcess) -> None:
+        now = time.monotonic()
+        # After a pause of ours (Blender was busy, the machine slept) the worker gets its turn.
+        if now - self._pumped > SILENCE_SECONDS / 2:
+            worker.heard = max(worker.heard, now)
+        self._pumped = now
+        if now - worker.heard > (SILENCE_SECONDS if self._greeted else START_SECONDS):
+            raise WorkerError(f"The reconstruction process does not answer any more: {_SEE_LOG}")
+
+    def _enforce_cancel(self, worker: WorkerProcess) -> None:
+        for job in list(self._jobs.values()):
+            if job._cancelled_at is None:
+                continue
+            waited = time.monotonic() - job._cancelled_at
+            if waited > INTERRUPT_AFTER and not job._interrupted:
+                job._interrupted = True
+                worker.interrupt()
+            if waited > INTERRUPT_AFTER + KILL_AFTER:
+                raise WorkerError("The reconstruction process was stopped.")
+
+    def _give_up(self, error: WorkerError) -> None:
+        """The worker is lost, and all that it was working on with it."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.kill()
+            worker.close()
+        for job in list(self._jobs.values()):
+            if job._cancelled_at is not None:
+                self._end(job, "cancelled")
+            else:
+                job.error = error
+                self._end(job, "failed")
+
+    def _end(self, job: Job, state: str) -> None:
+        job.state = state
+        self._jobs.pop(job.id, None)
+        if not self._jobs and self._worker is not None:
+            self._stop_idle_timer()
+            self._idle_timer = threading.Timer(self.idle_minutes * 60, self._stop_if_idle)
+            self._idle_timer.daemon = True
+            self._idle_timer.start()
+
+    def _stop_if_idle(self) -> None:
+        with self._lock:
+            if not self._jobs:
+                self.stop()
+
+    def _stop_idle_timer(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+
+def _as_worker_error(msg: protocol.Message) -> WorkerError:
+    return WorkerError(str(msg.get("message", "")) or f"The reconstruction failed: {_SEE_LOG}")
+
+
+def _person_error(msg: protocol.Message) -> PersonError:
+    """The error of core.errors that the worker named; a WorkerError for any other code."""
+    kinds = {cls.code: cls for cls in vars(errors).values() if _is_person_error(cls)}
+    text = str(msg.get("message", "")) or f"The reconstruction failed: {_SEE_LOG}"
+    return kinds.get(str(msg.get("code")), WorkerError)(text)
+
+
+def _is_person_error(cls: object) -> bool:
+    return isinstance(cls, type) and issubclass(cls, PersonError)
