@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole build in order: source, mesh, identity, expressions, rig, landmarks, regions, arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from .embedding import landmark_embedding
+from .expressions import ARKIT_NAMES, GAZE_NAMES, read_expressions
+from .identity_basis import principal_components, sample_population
+from .identity_targets import Slider, read_shapes, read_sliders, shape_names
+from .mesh import PART_NAMES, HeadMesh, build_mesh
+from .regions import build_regions
+from .rig import JOINT_NAMES, PARENTS, joint_centres, joint_regressor, pose_correctives, skin_weights
+from .source import Source
+
+COMPONENTS = 100
+_REGRESSOR_HEADS = 300
+_ORIGIN_BELOW_EYES, _ORIGIN_BEHIND_EYES = 0.0323, 0.0832
+_EAR_TARGETS = ("ears/l-ear-scale-incr", "ears/r-ear-scale-incr")
+
+
+def build(source: Source, registration: Path, say: Callable[[str], None]) -> tuple[dict, dict]:
+    """Build the arrays of ``open_head.npz`` and of ``named_shapes.npz``."""
+    mesh = build_mesh(source)
+    say(f"mesh: {len(mesh.positions)} vertices, {len(mesh.quads)} faces")
+
+    sliders = read_sliders(source)
+    names = shape_names(sliders)
+    joint_vertices = joint_centres(source)
+    shapes, joint_shapes = read_shapes(source, mesh, names, list(joint_vertices.values()))
+    say(f"identity: {len(names)} named shapes, {len(sliders)} sliders")
+    weights_of_people = sample_population(sliders, names)
+    basis = principal_components(mesh, shapes, weights_of_people, COMPONENTS)
+    say(f"identity: {COMPONENTS} components explain {basis.explained[-1]:.2%} of the population")
+
+    template = mesh.positions + basis.mean
+    template = (template + mesh.mirrored(template)) / 2
+    origin = _origin(mesh, template)
+    template = template - origin
+
+    expressions = read_expressions(source, mesh)
+    weights = skin_weights(source, mesh)
+    people = weights_of_people[:_REGRESSOR_HEADS]
+    heads = mesh.positions - origin + np.einsum("ns,svc->nvc", people, shapes)
+    rest = np.stack([source.positions[v].mean(axis=0) for v in joint_vertices.values()]) - origin
+    joints = rest + np.einsum("ns,sjc->njc", people, joint_shapes)
+    of_joint = dict(zip(joint_vertices, joints.transpose(1, 0, 2), strict=True))
+    regressor = joint_regressor(mesh, template, heads, of_joint)
+    correctives = pose_correctives(template, weights, regressor, expressions)
+    say("rig: joints " + ", ".join(f"{n} {p.round(3)}" for n, p in zip(JOINT_NAMES, regressor @ template, strict=True)))
+
+    lmk_vertices, lmk_bary, lmk_mirror = landmark_embedding(mesh, template, registration)
+    landmarks = np.einsum("nk,nkc->nc", lmk_bary.astype(float), template[lmk_vertices])
+    ears = sum(shapes[names.index(n)] for n in _EAR_TARGETS)
+    regions = build_regions(mesh, template, weights, landmarks, ears)
+
+    triangles, triangle_quad = mesh.triangles()
+    head = {
+        "v_template": template.astype(np.float32),
+        "quads": mesh.quads,
+        "triangles": triangles,
+        "triangle_quad": triangle_quad,
+        "part_names": np.array(PART_NAMES),
+        "face_part": mesh.face_part,
+        "uv": mesh.uv.astype(np.float32),
+        "uv_quads": mesh.uv_quads,
+        "shapedirs": basis.components.astype(np.float16),
+        "shape_std_mm": basis.std_mm.astype(np.float32),
+        "exprdirs": expressions.directions.transpose(1, 2, 0).astype(np.float16),
+        "expr_names": np.array(ARKIT_NAMES),
+        "posedirs": correctives.astype(np.float16),
+        "J_regressor": regressor.astype(np.float32),
+        "weights": weights.astype(np.float32),
+        "parents": np.array(PARENTS, np.int32),
+        "joint_names": np.array(JOINT_NAMES),
+        "mirror": mesh.mirror,
+        "neck_loop": mesh.neck_loop,
+        "region_names": np.array(list(regions)),
+        "regions": np.stack(list(regions.values())),
+        "lmk_vertices": lmk_vertices,
+        "lmk_bary": lmk_bary,
+        "lmk_mirror": lmk_mirror,
+        "gaze_names": np.array(GAZE_NAMES),
+        "gaze_rotvec": expressions.gaze_rotvec.astype(np.float32),
+        "jaw_open_rotvec": expressions.jaw_open_rotvec.astype(np.float32),
+        "mh_index": mesh.mh_index,
+        "eye_ring": mesh.eye_ring.astype(np.int8),
+    }
+    return head, _named_shapes(names, shapes, sliders, basis.components)
+
+
+def _origin(mesh: HeadMesh, template: np.ndarray) -> np.ndarray:
+    """FLAME's place for the origin: inside the head, below and behind the eyes' centres."""
+    ball = template[mesh.spans["eyeball_l"]]
+    eye = (ball.max(axis=0) + ball.min(axis=0)) / 2
+    return np.array([0.0, eye[1] - _ORIGIN_BELOW_EYES, eye[2] - _ORIGIN_BEHIND_EYES])
+
+
+def _named_shapes(names: list[str], shapes: np.ndarray, sliders: list[Slider], components: np.ndarray) -> dict:
+    steps = np.round(shapes / 1e-5)
+    if np.abs(steps).max() > np.iinfo(np.int16).max:
+        raise ValueError("a named shape moves further than int16 steps of 10 um can say")
+    moved = [np.flatnonzero(s.any(axis=1)) for s in steps]
+    flat = components.reshape(-1, components.shape[2])
+    return {
+        "names": np.array(names),
+        "ptr": np.cumsum([0] + [len(m) for m in moved]).astype(np.int32),
+        "index": np.concatenate(moved).astype(np.uint16),
+        "delta_10um": np.concatenate([s[m] for s, m in zip(steps, moved, strict=True)]).astype(np.int16),
+        "slider_names": np.array([s.name for s in sliders]),
+        "slider_groups": np.array([s.group for s in sliders]),
+        "slider_negative": np.array(["|".join(s.negative) for s in sliders]),
+        "slider_positive": np.array(["|".join(s.positive) for s in sliders]),
+        "slider_sigma": np.array([s.sigma for s in sliders], np.float32),
+        "name_to_pca": ((shapes.reshape(len(names), -1) @ flat) / (flat**2).sum(axis=0)).astype(np.float32),
+    }

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The 52 ARKit face shapes, and the gaze and jaw rotations that their sculpts imply.
+
+Names are Apple's (ARFaceAnchor.BlendShapeLocation).  eyeLook shapes carry the lids' motion only;
+the eyeballs are turned by their joints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .mesh import HeadMesh
+from .source import Source
+
+ARKIT_NAMES = (
+    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
+    "cheekPuff", "cheekSquintLeft", "cheekSquintRight",
+    "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft",
+    "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight",
+    "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight",
+    "jawForward", "jawLeft", "jawOpen", "jawRight",
+    "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight",
+    "mouthFunnel", "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft",
+    "mouthPressRight", "mouthPucker", "mouthRight", "mouthRollLower", "mouthRollUpper",
+    "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft",
+    "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft",
+    "noseSneerRight", "tongueOut",
+)  # fmt: skip
+GAZE_NAMES = tuple(n for n in ARKIT_NAMES if n.startswith("eyeLook"))
+
+
+@dataclass(frozen=True)
+class Expressions:
+    directions: np.ndarray
+    """(52, V, 3) metres at full strength, in the order of ARKIT_NAMES."""
+    gaze_rotvec: np.ndarray
+    """(8, 3) radians: rotation of the eye joint that goes with each of GAZE_NAMES at full strength."""
+    jaw_open_rotvec: np.ndarray
+    """(3,) radians: rotation of the jaw joint that goes with jawOpen at full strength."""
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.directions[ARKIT_NAMES.index(name)]
+
+
+def mirror_name(name: str) -> str:
+    """The shape of the other side; jawLeft and mouthLeft are the mirror of jawRight and mouthRight."""
+    for here, there in (("Left", "Right"), ("Right", "Left")):
+        if name.endswith(here):
+            return name[: -len(here)] + there
+    return name
+
+
+def read_expressions(source: Source, mesh: HeadMesh) -> Expressions:
+    """Read the face units and make left and right exact mirror images."""
+    eyeballs = [mesh.spans["eyeball_l"], mesh.spans["eyeball_r"]]
+    units = {}
+    for name in ARKIT_NAMES:
+        units[name] = mesh.displacement(source.face_unit(name), with_eyes=False)
+        for span in eyeballs:
+            units[name][span] = 0.0
+    even = [(units[n] + mesh.mirrored(units[mirror_name(n)])) / 2 for n in ARKIT_NAMES]
+    gaze = {n: _helper_rotation(source, n, f"helper-{'l' if n.endswith('Left') else 'r'}-eye") for n in GAZE_NAMES}
+    flip = np.array([1.0, -1.0, -1.0])
+    jaw = _helper_rotation(source, "jawOpen", "helper-lower-teeth")
+    return Expressions(
+        directions=np.stack(even),
+        gaze_rotvec=np.stack([(gaze[n] + flip * gaze[mirror_name(n)]) / 2 for n in GAZE_NAMES]),
+        jaw_open_rotvec=jaw * [1.0, 0.0, 0.0],
+    )
+
+
+def _helper_rotation(source: Source, unit: str, group: str) -> np.ndarray:
+    """Rotation vector of the rigid motion (Kabsch) that a face unit gives to a helper part."""
+    rest = source.positions[source.group_vertices(group)]
+    moved = rest + source.face_unit(unit)[source.group_vertices(group)]
+    left, _, right = np.linalg.svd((rest - rest.mean(axis=0)).T @ (moved - moved.mean(axis=0)))
+    handed = np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
+    rotation = right.T @ handed @ left.T
+    angle = np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1))
+    axis = np.array([rotation[2, 1], rotation[0, 2], rotation[1, 0]]) - [
+        rotation[1, 2],
+        rotation[2, 0],
+        rotation[0, 1],
+    ]
+    return axis / np.linalg.norm(axis) * angle
