@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verbs of ``build.py``: what each takes, what it prepares, what it starts."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .environments import (
+    BLENDER_PYTHON,
+    ROOT,
+    BuildError,
+    blender_recipe,
+    clean_variables,
+    default_blender,
+    prepare,
+    say,
+    tests_recipe,
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one verb; returns the exit code. 2 means a sentence says what to do."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.verb != "test":
+        parser.error(f"unknown: {' '.join(rest)}")
+    options.rest = rest
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except BuildError as error:
+        print(f"build.py: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("build.py: stopped.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="build.py",
+        description="One photo becomes a rigged head in Blender. Every verb makes the "
+        "environment it needs under .build/ the first time and reuses it afterwards.",
+        allow_abbrev=False,
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
+        sub.set_defaults(run=run)
+        return sub
+
+    blender = {
+        "choices": list(BLENDER_PYTHON),
+        "metavar": "VERSION",
+        "help": f"Blender version: {', '.join(BLENDER_PYTHON)} (default: {default_blender()})",
+    }
+    run = verb("run", _run, "Make a rigged head from one photo: FBX, .blend, preview and report.")
+    run.add_argument("photo", type=Path, help="the photo: JPEG, PNG, ...")
+    run.add_argument("--out", type=Path, help="where to write (default: out/<name of the photo>)")
+    run.add_argument("--blender", **blender)
+    test = verb(
+        "test",
+        _test,
+        "Run all tests: core, then the add-on in Blender. Other arguments go to pytest.",
+    )
+    test.add_argument("--blender", action="append", **blender)
+    verb("lint", _lint, "Check style, types of core, and the house rules that a tool can check.")
+    package = verb("package", _package, "Make the extension zip that is installed in Blender.")
+    package.add_argument("--out", type=Path, default=ROOT / "dist", help="folder (default: dist)")
+    verb("assets", _assets, "Rebuild vendor/ from its sources and say whether anything changed.")
+    verb("bench", _bench, "Measure accuracy (needs ../shared/bench), speed and memory.")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    started = time.perf_counter()
+    photo = options.photo
+    if not photo.is_file():
+        raise BuildError(f"There is no photo at {photo}: give the path of an image file.")
+    out = options.out or Path("out") / photo.stem
+    environment = prepare(blender_recipe(options.blender or default_blender()))
+    from .package import build_zip
+
+    archive = build_zip(ROOT / "dist", environment.python)
+    prepared = time.perf_counter() - started
+    script = ROOT / "tools" / "run_in_blender.py"
+    arguments = ["--zip", archive, "--photo", photo.resolve(), "--out", out.resolve()]
+    command = [environment.python, script, *arguments]
+    code = subprocess.run([str(x) for x in command], env=clean_variables(), check=False).returncode
+    if code == 0:
+        total = time.perf_counter() - started
+        say(
+            f"Done in {total:.1f} s: {prepared:.1f} s to prepare "
+            f"({environment.downloaded_mb:.0f} MB downloaded), {total - prepared:.1f} s in Blender. "
+            f"Written to {out}."
+        )
+    return code
+
+
+def _test(options: argparse.Namespace) -> int:
+    from .suites import run_tests
+
+    return run_tests(options.blender or [default_blender()], options.rest)
+
+
+def _lint(options: argparse.Namespace) -> int:
+    from .lint import lint
+
+    return lint()
+
+
+def _package(options: argparse.Namespace) -> int:
+    from .package import build_zip
+
+    archive = build_zip(options.out, prepare(blender_recipe(default_blender())).python)
+    say(f"{archive} ({archive.stat().st_size / 1e6:.1f} MB)")
+    return 0
+
+
+def _assets(options: argparse.Namespace) -> int:
+    from .assets import rebuild
+
+    return rebuild(prepare(tests_recipe()))
+
+
+def _bench(options: argparse.Namespace) -> int:
+    environment = prepare(tests_recipe())
+    command = [str(environment.python), "-m", "benchmarks"]
+    return subprocess.run(command, cwd=ROOT, env=clean_variables(), check=False).returncode
