@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the solver minimises: a sum of residual blocks, each with an analytic Jacobian."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .state import State
+
+Array = NDArray[np.float64]
+
+
+class ResidualBlock(Protocol):
+    """Residuals in units of their own standard deviation, so that blocks can be added.
+
+    ``columns`` (c,): the unknowns that the block depends on, as indices of the flat step.
+    ``group``: residuals come in runs of this length that are weighted together (the two
+    coordinates of a point are one observation). ``robust_scale``: the Cauchy loss's scale in
+    standard deviations, or None for least squares.
+    """
+
+    name: str
+    columns: NDArray[np.intp]
+    group: int
+    robust_scale: float | None
+
+    def residuals(self, state: State) -> Array:
+        """(m,), observations in runs of ``group``."""
+
+    def linearise(self, state: State) -> tuple[Array, Array]:
+        """Residuals (m,) and their Jacobian (m, c)."""
+
+
+def robust_weights(residuals: Array, group: int, scale: float | None) -> tuple[Array, float]:
+    """Weights (m,) of the normal equations and the cost of a block.
+
+    Cauchy loss rho(s) = c^2 log(1 + s / c^2) of the squared length s of each observation, by
+    iterative reweighting with rho'(s) (Triggs et al., "Bundle adjustment: a modern synthesis",
+    2000, section 3.3, without the second-order term, which can make the matrix indefinite).
+    """
+    if scale is None:
+        return np.ones_like(residuals), 0.5 * float(residuals @ residuals)
+    s = (residuals.reshape(-1, group) ** 2).sum(axis=1) / scale**2
+    cost = 0.5 * scale**2 * float(np.log1p(s).sum())
+    return np.repeat(1.0 / (1.0 + s), group), cost

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""fit_head(): from cues to a head, in the order in which the unknowns become knowable.
+
+1. pose in closed form from landmarks with depth, at the photo's or a typical focal length;
+2. pose refined with identity and expression at rest;
+3. everything together: identity, and for each photo pose, focal length, gaze and expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..camera import focal_from_35mm
+from ..cues.screen_cues import ScreenCues
+from ..errors import FitError
+from ..heads.model import HeadModel
+from ..reconstruction import Reconstruction
+from .block import ResidualBlock
+from .landmark_blocks import DepthBlock, LandmarkBlock
+from .landmark_model import LandmarkModel, load_landmark_model
+from .points import GazeMap, PointSet
+from .pose import initial_pose
+from .prior_blocks import ExpressionPrior, FocalPrior, GazePrior, IdentityPrior
+from .result import assemble
+from .solver import Problem, solve
+from .state import FOCAL, POSE_SIZE, SHIFT, TURN, Layout, PhotoState, State
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, float], None]
+
+#: Without EXIF: the middle of what portraits are taken with, from a phone's front camera
+#: (about 24 mm) to a portrait lens (about 85 mm), as 35 mm equivalent, and its spread.
+TYPICAL_FOCAL_MM, TYPICAL_FOCAL_SIGMA = 45.0, 0.35
+#: With EXIF: makers round, and a photo may have been cropped a little.
+KNOWN_FOCAL_SIGMA = 0.02
+
+STAGE = "Fitting the head"
+
+
+def silent(stage: str, fraction: float) -> None:
+    """A progress callback that says nothing."""
+
+
+def fit_head(
+    head: HeadModel,
+    cues: Sequence[ScreenCues],
+    *,
+    focal: Sequence[float | None] | None = None,
+    landmark_model: LandmarkModel | None = None,
+    identity_count: int = 100,
+    progress: Progress = silent,
+) -> Reconstruction:
+    """One person from one or more photos.
+
+    focal: pixels for each photo, None where unknown. Raises FitError if the cues do not
+    determine a head.
+    """
+    focal = [None] * len(cues) if focal is None else list(focal)
+    model = load_landmark_model() if landmark_model is None else landmark_model
+    for c in cues:
+        if c.landmarks is None or c.landmark_depth is None:
+            raise FitError(f"The {c.predictor} predictor gave no landmarks to start from.")
+    progress(STAGE, 0.0)
+    layout = Layout(min(identity_count, head.identity_count), head.expression_count, len(cues))
+    ids = head.landmark_ids
+    start = [_start(head, c, f, model, ids) for c, f in zip(cues, focal, strict=True)]
+    state = State(np.zeros(layout.identity_count), tuple(start))
+    lower, upper = slider_bounds(head)
+
+    blocks = _priors(head, layout, cues, focal)
+    blocks += _landmarks(head, layout, cues, state, model, ids)
+    free = np.zeros(layout.size, bool)
+    for i in range(len(cues)):
+        at = layout.photo_start(i)
+        free[at + TURN.start : at + SHIFT.stop] = True
+    state, _ = solve(Problem(layout, blocks, free, lower, upper), state, max_steps=6)
+    progress(STAGE, 0.2)
+
+    # Bias and visibility depend on the pose, which is known now.
+    blocks = _priors(head, layout, cues, focal)
+    blocks += _landmarks(head, layout, cues, state, model, ids)
+    free[:] = True
+    for i in range(len(cues)):
+        free[layout.photo_start(i) + POSE_SIZE + GazeMap.of(head).columns] = False
+    problem = Problem(layout, blocks, free, lower, upper)
+    state, trace = solve(problem, state, tick=lambda x: progress(STAGE, 0.2 + 0.7 * x))
+    result = assemble(head, cues, state, problem, trace)
+    progress(STAGE, 1.0)
+    return result
+
+
+def slider_bounds(head: HeadModel) -> tuple[Array, Array]:
+    """(E,), (E,): named sliders run from 0 to 1; nameless components are free within 4 sigma."""
+    if head.expression_names:
+        return np.zeros(head.expression_count), np.ones(head.expression_count)
+    wide = np.full(head.expression_count, 4.0)
+    return -wide, wide
+
+
+def _start(
+    head: HeadModel,
+    cues: ScreenCues,
+    focal: float | None,
+    model: LandmarkModel,
+    ids: NDArray[np.int32],
+) -> PhotoState:
+    assert cues.landmarks is not None and cues.landmark_depth is not None
+    f = focal or focal_from_35mm(TYPICAL_FOCAL_MM, cues.width, cues.height)
+    r, t = initial_pose(
+        head.landmarks(head.template, ids),
+        cues.landmarks[ids],
+        cues.landmark_depth[ids],
+        model.sigma[ids],
+        f,
+        np.array([cues.width / 2, cues.height / 2]),
+    )
+    return PhotoState(r, t, float(np.log(f)), np.zeros(4), np.zeros(head.expression_count))
+
+
+def _priors(
+    head: HeadModel, layout: Layout, cues: Sequence[ScreenCues], focal: Sequence[float | None]
+) -> list[ResidualBlock]:
+    blocks: list[ResidualBlock] = [IdentityPrior(layout)]
+    for i, (c, f) in enumerate(zip(cues, focal, strict=True)):
+        typical = focal_from_35mm(TYPICAL_FOCAL_MM, c.width, c.height)
+        blocks += [
+            ExpressionPrior(i, layout, expression_sigma(head)),
+            GazePrior(i, layout),
+            FocalPrior(
+                i, layout, float(np.log(f or typical)), KNOWN_FOCAL_SIGMA if f else TYPICAL_FOCAL_SIGMA
+            ),
+        ]
+    return blocks
+
+
+def expression_sigma(head: HeadModel) -> Array:
+    """(E,) spread of each slider around rest. Named sliders run from 0 to 1 and rarely pass a
+    third in a portrait; components without names are in sigma units already.
+    """
+    return np.full(head.expression_count, 0.33 if head.expression_names else 1.0)
+
+
+def _landmarks(
+    head: HeadModel,
+    layout: Layout,
+    cues: Sequence[ScreenCues],
+    state: State,
+    model: LandmarkModel,
+    ids: NDArray[np.int32],
+) -> list[ResidualBlock]:
+    plain = PointSet.of_landmarks(head, ids, layout.identity_count)
+    blocks: list[ResidualBlock] = []
+    for i, (c, photo) in enumerate(zip(cues, state.photos, strict=True)):
+        assert c.landmarks is not None and c.landmark_depth is not None
+        points = plain.shifted(model.offset(photo.R)[ids].T)
+        scale = photo.focal / photo.t[2]
+        own = np.zeros(len(ids)) if c.landmark_sigma is None else c.landmark_sigma[ids]
+        sigma = np.hypot(model.sigma[ids] * scale, own)
+        depth_sigma = np.hypot(model.depth_sigma[ids] * scale, own)
+        centre = np.array([c.width / 2, c.height / 2])
+        blocks += [
+            LandmarkBlock(i, points, layout, c.landmarks[ids], sigma, centre),
+            DepthBlock(i, points, layout, c.landmark_depth[ids], depth_sigma),
+        ]
+    return blocks

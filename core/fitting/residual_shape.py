@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the sliders cannot express of a photo's face: a smooth, bounded extra shape.
+
+The landmarks that the fit leaves unexplained pull the surface along the image plane. The pull
+is the mean of a Gaussian process over the posed surface (Rasmussen and Williams, "Gaussian
+processes for machine learning", 2006, section 2.2): smooth over ``LENGTH``, expected to be
+``SPREAD`` large, and believing each landmark as far as its own spread allows. It travels as the
+shape key ``photoResidual`` and can be dialled out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..camera import Camera
+from ..heads.model import HeadModel
+from .landmark_blocks import LandmarkBlock
+from .state import State
+
+Array = NDArray[np.float64]
+
+LENGTH, SPREAD = 0.012, 0.0008
+#: Nothing that two words like "residual" may hide moves a face by more than this, metres.
+LIMIT = 0.004
+
+
+def residual_shape(
+    head: HeadModel, shaped: Array, block: LandmarkBlock, state: State, camera: Camera
+) -> Array:
+    """(V, 3) metres in the head frame; zero on the eyeballs, teeth and tongue."""
+    photo = state.photos[block.photo]
+    at = block.points.in_camera(state.identity, photo)
+    pixels = block.residuals(state).reshape(-1, 2) * block.sigma[:, None]
+    skin = block.points.eye < 0
+    metres = -pixels * (at[2] / camera.focal)[:, None]
+    noise = block.sigma * at[2] / camera.focal
+    in_head = block.points.in_head(state.identity, photo).T[skin]
+    kernel = _kernel(in_head, in_head) + np.diag(noise[skin] ** 2)
+    pull = np.linalg.solve(kernel, metres[skin])
+    out = np.zeros_like(shaped)
+    vertices = _movable(head)
+    image_plane = _kernel(shaped[vertices], in_head) @ pull
+    out[vertices] = np.column_stack([image_plane, np.zeros(len(vertices))]) @ camera.R
+    length = np.linalg.norm(out, axis=1, keepdims=True)
+    # A soft limit, so that the field stays smooth where it is reached.
+    return out / np.sqrt(1 + (length / LIMIT) ** 2)
+
+
+def _kernel(a: Array, b: Array) -> Array:
+    squared = ((a[:, None] - b[None]) ** 2).sum(axis=2)
+    out: Array = SPREAD**2 * np.exp(-squared / (2 * LENGTH**2))
+    return out
+
+
+def _movable(head: HeadModel) -> NDArray[np.intp]:
+    """Vertices of the skin."""
+    skin = head.face_part == head.part_names.index("skin")
+    used = np.unique(head.quads[skin])
+    return used[used >= 0].astype(np.intp)

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a solved state to a Reconstruction: meshes, cameras, uncertainty and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..camera import Camera
+from ..cues.screen_cues import LANDMARK_COUNT, ScreenCues
+from ..heads.model import HeadModel
+from ..reconstruction import PhotoFit, Reconstruction
+from ..rotation import vector_from_matrix
+from .landmark_blocks import LandmarkBlock
+from .points import EYES, GazeMap, eye_rotation
+from .residual_shape import residual_shape
+from .solver import Problem, Trace
+from .state import PhotoState, State
+
+Array = NDArray[np.float64]
+
+
+def assemble(
+    head: HeadModel,
+    cues: Sequence[ScreenCues],
+    state: State,
+    problem: Problem,
+    trace: Trace,
+) -> Reconstruction:
+    """Everything that the rest of the pipeline needs of a solved fit."""
+    neutral = head.neutral(state.identity)
+    photos = tuple(
+        _photo_fit(head, c, photo, neutral, _landmark_block(problem, i), state)
+        for i, (c, photo) in enumerate(zip(cues, state.photos, strict=True))
+    )
+    report: dict[str, Any] = {
+        "solver": {
+            "steps": trace.steps,
+            "converged": trace.converged,
+            "cost": {name: round(cost, 3) for name, cost in trace.by_block.items()},
+        },
+        "identity_rms_sigma": float(np.sqrt(np.mean(state.identity**2))),
+        "warnings": [] if trace.converged else ["The fit stopped before it settled."],
+    }
+    return Reconstruction(
+        head_name=head.name,
+        head_digest=head.digest,
+        identity=state.identity,
+        photos=photos,
+        report=report,
+        recipe={},
+        uncertainty=identity_uncertainty(head, problem, state),
+    )
+
+
+def _landmark_block(problem: Problem, photo: int) -> LandmarkBlock:
+    return next(
+        b for b in problem.blocks if isinstance(b, LandmarkBlock) and b.photo == photo
+    )
+
+
+def _photo_fit(
+    head: HeadModel,
+    cues: ScreenCues,
+    photo: PhotoState,
+    neutral: Array,
+    block: LandmarkBlock,
+    state: State,
+) -> PhotoFit:
+    expression = GazeMap.of(head).apply(photo.expression, photo.gaze)
+    camera = Camera.with_focal(photo.focal, photo.R, photo.t, cues.width, cues.height)
+    rotations = eye_rotations(head, photo.gaze)
+    shaped = neutral + head.expression_basis @ expression
+    residual = residual_shape(head, shaped, block, state, camera)
+    vertices = head.skin(shaped + residual, head.joints(neutral), rotations)
+    assert cues.landmarks is not None
+    ids = head.landmark_ids
+    projected = np.full((LANDMARK_COUNT, 2), np.nan)
+    projected[ids] = camera.project(head.landmarks(vertices, ids))
+    return PhotoFit(
+        expression=expression,
+        rotations=rotations,
+        camera=camera,
+        residual=residual,
+        neutral=neutral,
+        vertices=vertices,
+        landmarks=cues.landmarks,
+        landmarks_fit=projected,
+        report=photo_report(cues, block, state, camera),
+    )
+
+
+def eye_rotations(head: HeadModel, gaze: Array) -> Array:
+    """Joint rotation vectors (J, 3) of a gaze (4,): both eyes, all else at rest."""
+    out = np.zeros((len(head.joint_names), 3))
+    for side, name in enumerate(EYES):
+        if name in head.joint_names:
+            turn = eye_rotation(*gaze[2 * side : 2 * side + 2])[0]
+            out[head.joint(name)] = vector_from_matrix(turn)
+    return out
+
+
+def photo_report(
+    cues: ScreenCues, block: LandmarkBlock, state: State, camera: Camera
+) -> dict[str, Any]:
+    """Figures of one photo: reprojection of the landmarks, focal length and pose."""
+    error = np.linalg.norm(
+        block.residuals(state).reshape(-1, 2) * block.sigma[:, None], axis=1
+    )
+    assert cues.landmarks is not None
+    eyes = float(np.linalg.norm(cues.landmarks[33] - cues.landmarks[263]))
+    # Yaw, pitch, roll of the head as the camera sees it: zero when it faces the camera.
+    facing = np.diag([1.0, -1.0, -1.0]) @ camera.R
+    return {
+        "reprojection_px": {"mean": float(error.mean()), "median": float(np.median(error))},
+        "reprojection_percent_of_eye_distance": float(100 * error.mean() / max(eyes, 1e-9)),
+        "eye_distance_px": eyes,
+        "focal_px": camera.focal,
+        "focal_35mm": camera.focal_35mm,
+        "pose_degrees": {
+            "yaw": float(np.degrees(np.arctan2(facing[0, 2], facing[2, 2]))),
+            "pitch": float(np.degrees(np.arcsin(np.clip(-facing[1, 2], -1, 1)))),
+            "roll": float(np.degrees(np.arctan2(facing[1, 0], facing[1, 1]))),
+        },
+        "distance_m": float(camera.t[2]),
+    }
+
+
+def identity_uncertainty(head: HeadModel, problem: Problem, state: State) -> Array:
+    """(V,) standard deviation of the neutral surface in metres.
+
+    The Laplace approximation: the inverse of the Gauss-Newton matrix at the solution, with all
+    else marginalised, carried to the surface by the identity basis. Unknowns at a bound count
+    as known there.
+    """
+    matrix, gradient, _ = problem.normal_equations(state)
+    k = problem.layout.identity_count
+    move = np.nonzero(~problem.held(state, gradient))[0]
+    rest = move[move >= k]
+    a, b, c = matrix[:k, :k], matrix[:k][:, rest], matrix[np.ix_(rest, rest)]
+    schur = a - b @ np.linalg.solve(c + 1e-9 * np.diag(np.diag(c)), b.T)
+    chol: NDArray[np.float64] = np.linalg.cholesky((schur + schur.T) / 2)
+    basis = head.identity_basis[:, :, :k].reshape(-1, k)
+    spread = np.linalg.solve(chol, basis.T)
+    out: Array = np.sqrt((spread**2).sum(axis=0).reshape(-1, 3).sum(axis=1))
+    return out
