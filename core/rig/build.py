@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""build_rigged_head(): a fitted head as the rig that an artist drives."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..heads.model import HeadModel
+from ..images import Photo
+from ..reconstruction import PhotoFit, Reconstruction
+from .arkit import ARKIT_NAMES, PHOTO_RESIDUAL
+from .photo_colors import iris_color, skin_color
+from .rigged_head import SCHEMA, RiggedHead
+
+Array = NDArray[np.float64]
+
+
+def build_rigged_head(
+    head: HeadModel, reconstruction: Reconstruction, photo_index: int, photo: Photo
+) -> RiggedHead:
+    """One photo's head: basis at rest, 52 named keys and the residual at the photo's values."""
+    fit = reconstruction.photos[photo_index]
+    joints = head.joints(fit.neutral)
+    deltas, values = shape_keys(head, fit)
+    commercial = head.licence.commercial
+    uncertainty = reconstruction.uncertainty
+    return RiggedHead(
+        schema=SCHEMA,
+        name=photo.name,
+        head_name=head.name,
+        licence_spdx=head.licence.spdx,
+        licence_commercial=-1 if commercial is None else int(commercial),
+        basis=fit.neutral.astype(np.float32),
+        quads=head.quads,
+        face_part=head.face_part,
+        part_names=np.array(head.part_names),
+        uv=head.uv.astype(np.float32),
+        uv_quads=head.uv_quads,
+        key_names=np.array([*ARKIT_NAMES, PHOTO_RESIDUAL]),
+        key_deltas=deltas.astype(np.float32),
+        key_values=values.astype(np.float32),
+        joint_names=np.array(head.joint_names),
+        joints=joints.astype(np.float32),
+        joint_tails=joint_tails(head, fit.neutral, joints).astype(np.float32),
+        parents=np.array(head.parents, dtype=np.int32),
+        weights=head.skin_weights.astype(np.float32),
+        joint_rotations=fit.rotations.astype(np.float32),
+        camera_K=fit.camera.K,
+        camera_R=fit.camera.R,
+        camera_t=fit.camera.t,
+        image_size=np.array([fit.camera.width, fit.camera.height], dtype=np.int32),
+        skin_color=skin_color(photo.pixels, fit.landmarks),
+        iris_color=iris_color(photo.pixels, fit.landmarks),
+        landmarks=fit.landmarks.astype(np.float32),
+        landmarks_fit=fit.landmarks_fit.astype(np.float32),
+        posed=fit.vertices.astype(np.float32),
+        region_names=np.array(list(head.regions)),
+        regions=np.array(list(head.regions.values()), dtype=bool).reshape(-1, head.vertex_count),
+        uncertainty=(
+            np.zeros(head.vertex_count) if uncertainty is None else uncertainty
+        ).astype(np.float32),
+        recipe_json=json.dumps(reconstruction.recipe, sort_keys=True),
+        report_json=json.dumps(reconstruction.report, sort_keys=True),
+    )
+
+
+def shape_keys(head: HeadModel, fit: PhotoFit) -> tuple[Array, Array]:
+    """Deltas (53, V, 3) and the photo's values (53,), in ARKit's order, the residual last.
+
+    Raises KeyError for a head whose expressions lack one of the 52 names: such a head gets its
+    sliders before it is fitted.
+    """
+    order = [head.expression_names.index(name) for name in ARKIT_NAMES]
+    deltas = np.concatenate(
+        [head.expression_basis[:, :, order].transpose(2, 0, 1), fit.residual[None]]
+    )
+    return deltas, np.append(fit.expression[order], 1.0)
+
+
+def joint_tails(head: HeadModel, neutral: Array, joints: Array) -> Array:
+    """Where each bone ends (J, 3), so that it reads: the neck ends at the head, the jaw at the
+    chin, an eye in front of its pupil, the head at the crown.
+    """
+    tails = joints + np.array([0.0, 0.03, 0.0])
+    at = {name: i for i, name in enumerate(head.joint_names)}
+    for name, child in (("root", "neck"), ("neck", "head")):
+        if name in at and child in at and np.ptp([joints[at[name]], joints[at[child]]], axis=0).any():
+            tails[at[name]] = joints[at[child]]
+    crown = np.array([0.0, neutral[:, 1].max(), 0.0])
+    top = "head" if "head" in at else "neck"
+    if top in at:
+        tails[at[top]] = [joints[at[top]][0], crown[1], joints[at[top]][2]]
+    if "jaw" in at:
+        tails[at["jaw"]] = head.landmarks(neutral, np.array([152], dtype=np.int32))[0]
+    for eye in ("eye_l", "eye_r"):
+        if eye in at:
+            tails[at[eye]] = joints[at[eye]] + np.array([0.0, 0.0, 0.03])
+    return tails

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Colours of skin and iris as the photo shows them, as linear RGB for a material."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+#: Landmarks on skin that is rarely covered: both cheeks, the nose's bridge and sides, forehead.
+SKIN_POINTS = (50, 101, 118, 205, 280, 330, 347, 425, 6, 197, 195, 5, 9, 151, 108, 337)
+DEFAULT_IRIS = np.array([0.10, 0.055, 0.03], dtype=np.float32)
+_IRISES = ((468, (469, 471)), (473, (474, 476)))
+
+
+def linear_from_srgb(value: Array) -> Array:
+    """sRGB in [0, 1] to linear light (IEC 61966-2-1)."""
+    v = np.asarray(value, dtype=np.float64)
+    out: Array = np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
+    return out
+
+
+def skin_color(pixels: NDArray[np.uint8], landmarks: Array) -> NDArray[np.float32]:
+    """Median colour around the skin landmarks, (3,) linear RGB.
+
+    pixels (H, W, 3) sRGB; landmarks (478, 2) in pixels.
+    """
+    eyes = float(np.linalg.norm(landmarks[33] - landmarks[263]))
+    disc = _disc(max(1.0, 0.05 * eyes))
+    samples = np.concatenate([_sample(pixels, landmarks[i] + disc) for i in SKIN_POINTS])
+    if not len(samples):
+        return np.array([0.5, 0.35, 0.28], dtype=np.float32)
+    out: NDArray[np.float32] = linear_from_srgb(np.median(samples, axis=0) / 255).astype(np.float32)
+    return out
+
+
+def iris_color(pixels: NDArray[np.uint8], landmarks: Array) -> NDArray[np.float32]:
+    """Median colour of the ring between pupil and limbus, (3,) linear RGB.
+
+    A dark brown where the irises are under 3 pixels in radius and hold no colour to speak of.
+    """
+    samples = []
+    for centre, (left, right) in _IRISES:
+        radius = float(np.linalg.norm(landmarks[left] - landmarks[right])) / 2
+        if radius >= 3:
+            # The lower half: lashes shade the upper one, and the lid covers its top.
+            angle = np.linspace(0.1 * np.pi, 0.9 * np.pi, 24)
+            ring = np.column_stack([np.cos(angle), np.sin(angle)])
+            for share in (0.55, 0.65, 0.75):
+                samples.append(_sample(pixels, landmarks[centre] + share * radius * ring))
+    found = np.concatenate(samples) if samples else np.zeros((0, 3))
+    if not len(found):
+        return DEFAULT_IRIS.copy()
+    out: NDArray[np.float32] = linear_from_srgb(np.median(found, axis=0) / 255).astype(np.float32)
+    return out
+
+
+def _disc(radius: float) -> Array:
+    steps = np.linspace(-radius, radius, 5)
+    grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+    out: Array = grid[(grid**2).sum(axis=1) <= radius**2 + 1e-9]
+    return out
+
+
+def _sample(pixels: NDArray[np.uint8], points: Array) -> Array:
+    """Nearest pixels at the points that lie inside the photo, (n, 3)."""
+    h, w = pixels.shape[:2]
+    at = np.floor(points).astype(int)
+    inside = (at >= 0).all(axis=1) & (at[:, 0] < w) & (at[:, 1] < h)
+    out: Array = pixels[at[inside, 1], at[inside, 0]].astype(np.float64)
+    return out

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""RiggedHead: everything a scene needs to show and drive one fitted head, as arrays alone.
+
+It crosses the process border as one ``.npz`` without pickled objects, and every shape and value
+is checked on loading, before anything in a scene is touched. All in metres in the head frame.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..camera import Camera
+from ..errors import ModelFileError
+
+SCHEMA = 1
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+#: More than any head of ours, and few enough that a damaged file cannot exhaust memory.
+MAX_VERTICES = 500_000
+
+
+@dataclass(frozen=True, eq=False)
+class RiggedHead:
+    """A mesh of V vertices and F faces with K shape keys, J joints and a matched camera.
+
+    basis (V, 3) the neutral face; quads (F, 4), -1 in the last place of a triangle; face_part
+    (F,) indexes part_names; uv (U, 2), v upward, by uv_quads (F, 4); key_deltas (K, V, 3) are
+    offsets from the basis and key_values (K,) the photo's; joints and joint_tails (J, 3) at
+    rest; weights (V, J); joint_rotations (J, 3) rotation vectors as in the photo; camera_K,
+    camera_R, camera_t and image_size (width, height) as in Camera; skin_color and iris_color
+    (3,) linear RGB; landmarks and landmarks_fit (478, 2) pixels; posed (V, 3) as in the photo;
+    regions (R, V); uncertainty (V,) metres, zero where unknown; licence_commercial is 1, 0, or
+    -1 where nobody knows.
+    """
+
+    schema: int
+    name: str
+    head_name: str
+    licence_spdx: str
+    licence_commercial: int
+    basis: Floats
+    quads: Ints
+    face_part: NDArray[np.int8]
+    part_names: NDArray[np.str_]
+    uv: Floats
+    uv_quads: Ints
+    key_names: NDArray[np.str_]
+    key_deltas: Floats
+    key_values: Floats
+    joint_names: NDArray[np.str_]
+    joints: Floats
+    joint_tails: Floats
+    parents: Ints
+    weights: Floats
+    joint_rotations: Floats
+    camera_K: NDArray[np.float64]
+    camera_R: NDArray[np.float64]
+    camera_t: NDArray[np.float64]
+    image_size: Ints
+    skin_color: Floats
+    iris_color: Floats
+    landmarks: Floats
+    landmarks_fit: Floats
+    posed: Floats
+    region_names: NDArray[np.str_]
+    regions: NDArray[np.bool_]
+    uncertainty: Floats
+    recipe_json: str
+    report_json: str
+
+    @property
+    def camera(self) -> Camera:
+        """The photo's camera, its world the head frame."""
+        width, height = (int(x) for x in self.image_size)
+        return Camera(self.camera_K, self.camera_R, self.camera_t, width, height)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The fit's figures and warnings."""
+        out: dict[str, Any] = json.loads(self.report_json)
+        return out
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What computes the same head again."""
+        out: dict[str, Any] = json.loads(self.recipe_json)
+        return out
+
+    def save(self, path: Path) -> None:
+        """Write all fields; the caller writes aside and renames."""
+        arrays = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
+        with open(path, "wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: Path) -> RiggedHead:
+        """Read and check. Raises ModelFileError with one sentence if anything is off."""
+        try:
+            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as z:
+                arrays = {f.name: z[f.name] for f in fields(cls)}
+            values: dict[str, Any] = {
+                f.name: arrays[f.name].item() if arrays[f.name].ndim == 0 else arrays[f.name]
+                for f in fields(cls)
+            }
+            head = cls(**values)
+            head.check()
+            return head
+        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
+            raise ModelFileError(
+                f"The head file {Path(path).name} is missing or damaged: reconstruct it again."
+            ) from error
+
+    def check(self) -> None:
+        """Raises ValueError that names the first field whose shape or values are wrong."""
+        if self.schema != SCHEMA:
+            raise ValueError(f"schema {self.schema}")
+        v, f, k, j = (len(x) for x in (self.basis, self.quads, self.key_names, self.joint_names))
+        shapes: dict[str, tuple[int, ...]] = {
+            "basis": (v, 3), "quads": (f, 4), "face_part": (f,), "uv": (len(self.uv), 2),
+            "uv_quads": (f, 4), "key_deltas": (k, v, 3), "key_values": (k,), "joints": (j, 3),
+            "joint_tails": (j, 3), "parents": (j,), "weights": (v, j), "joint_rotations": (j, 3),
+            "camera_K": (3, 3), "camera_R": (3, 3), "camera_t": (3,), "image_size": (2,),
+            "skin_color": (3,), "iris_color": (3,), "landmarks": (478, 2),
+            "landmarks_fit": (478, 2), "posed": (v, 3), "regions": (len(self.region_names), v),
+            "uncertainty": (v,),
+        }  # fmt: skip
+        for name, shape in shapes.items():
+            value = getattr(self, name)
+            if value.shape != shape:
+                raise ValueError(f"{name} has shape {value.shape}, not {shape}")
+            if value.dtype.kind == "f" and name != "landmarks_fit" and not np.isfinite(value).all():
+                raise ValueError(f"{name} is not finite")
+        if not 3 <= v <= MAX_VERTICES or not 1 <= f <= MAX_VERTICES:
+            raise ValueError("the mesh is empty or too large")
+        self._check_indices()
+        if len(set(self.key_names.tolist())) != k or len(set(self.joint_names.tolist())) != j:
+            raise ValueError("a name stands twice")
+
+    def _check_indices(self) -> None:
+        for name, index, count in (
+            ("quads", self.quads, len(self.basis)),
+            ("uv_quads", self.uv_quads, len(self.uv)),
+        ):
+            corners, last = index[:, :3], index[:, 3]
+            if corners.min() < 0 or last.min() < -1 or index.max() >= count:
+                raise ValueError(f"{name} points outside the mesh")
+        if self.face_part.min() < 0 or self.face_part.max() >= len(self.part_names):
+            raise ValueError("face_part points outside part_names")
+        if any(not -1 <= p < j for j, p in enumerate(self.parents)):
+            raise ValueError("a joint comes before its parent")
+        if abs(self.weights.sum(axis=1) - 1).max() > 1e-3 or self.weights.min() < 0:
+            raise ValueError("weights do not sum to one")
+        if min(self.image_size) < 1 or abs(np.linalg.det(self.camera_R) - 1) > 1e-3:
+            raise ValueError("the camera is no camera")
