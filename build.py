@@ -19,8 +19,7 @@ def main() -> int:
         other = pythons.find_python(version)
         if other:
             if not asks_for_help:
-                print("Using {} (this is Python {}).".format(other, pythons.this_version()))
-                sys.stdout.flush()
+                print(f"Using {other} (this is Python {pythons.this_version()}).", flush=True)
             return subprocess.call([other, *sys.argv])
     print("build.py: " + pythons.advice(), file=sys.stderr)
     return 2

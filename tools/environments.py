@@ -89,6 +89,12 @@ def tests_recipe() -> Recipe:
     return Recipe(f"tests-{python}", python, (REQUIREMENTS / "tests.txt",), oracle, disk_gb=1.5)
 
 
+def assets_recipe() -> Recipe:
+    """The environment of the builders of ``vendor/``, for the running Python."""
+    python = pythons.this_version()
+    return Recipe(f"assets-{python}", python, (REQUIREMENTS / "assets.txt",), disk_gb=0.5)
+
+
 def lint_recipe() -> Recipe:
     """The environment of the checkers, for the running Python."""
     python = pythons.this_version()

@@ -56,7 +56,9 @@ def build_zip(out_dir: Path, python: Path | None = None, root: Path = ROOT) -> P
     ``python`` is an interpreter that has Blender's module; without it this one is tried, then
     the environments made so far. Raises BuildError with the packager's own words.
     """
-    missing = [name for name in ("blender_manifest.toml", "__init__.py") if not (root / name).exists()]
+    missing = [
+        name for name in ("blender_manifest.toml", "__init__.py") if not (root / name).exists()
+    ]
     if missing:
         raise BuildError(f"The extension cannot be packaged: {', '.join(missing)} is missing.")
     manifest = tomllib.loads((root / "blender_manifest.toml").read_text(encoding="utf-8"))
@@ -76,9 +78,7 @@ def build_zip(out_dir: Path, python: Path | None = None, root: Path = ROOT) -> P
             (source / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / path, source / path)
         _packager(packager, "validate", f"--valid-tags={tags}", str(source))
-        _packager(
-            packager, "build", f"--source-dir={source}", f"--output-filepath={target}"
-        )
+        _packager(packager, "build", f"--source-dir={source}", f"--output-filepath={target}")
         _packager(packager, "validate", f"--valid-tags={tags}", str(target))
         check_zip(target)
         os.replace(target, archive)
@@ -112,13 +112,16 @@ def find_packager(python: Path | None = None) -> tuple[Path, Path]:
     if python is None and ENVS.is_dir():
         places += sorted(ENVS.glob("blender-*"), reverse=True)
     for place in places:
-        for module in (*place.glob("lib/python3.*/site-packages/bpy"), place / "Lib/site-packages/bpy"):
+        for module in (
+            *place.glob("lib/python3.*/site-packages/bpy"),
+            place / "Lib/site-packages/bpy",
+        ):
             packagers = list(module.glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
             tags = list(module.glob("*/scripts/modules/_bpy_internal/extensions/tags.py"))
             if packagers and tags:
                 return packagers[0], tags[0]
     raise BuildError(
-        "Blender's packager was not found: run \"python3 build.py package\", which fetches it."
+        'Blender\'s packager was not found: run "python3 build.py package", which fetches it.'
     )
 
 

@@ -44,7 +44,7 @@ def _ask(command: "list[str]") -> "list[str] | None":
             [*command, "-c", code],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            universal_newlines=True,
+            universal_newlines=True,  # noqa: UP021 - the name that 3.6 knows
             timeout=20,
             check=False,
         )
@@ -58,7 +58,5 @@ def advice(wanted: "tuple[str, ...]" = SUPPORTED) -> str:
     """The sentence for a person who has no suitable Python."""
     return (
         "Python {} is needed, this is {} and no other was found on PATH: install Python {} "
-        "and run the same command again.".format(
-            " or ".join(wanted), this_version(), wanted[0]
-        )
+        "and run the same command again.".format(" or ".join(wanted), this_version(), wanted[0])
     )

@@ -44,6 +44,7 @@ class Counts:
         return Counts(*(a + b for a, b in zip(self.fields(), other.fields(), strict=True)))
 
     def fields(self) -> tuple[int, int, int, int]:
+        """The four numbers in the order in which they are told."""
         return self.passed, self.failed, self.errors, self.skipped
 
     def __str__(self) -> str:
@@ -90,7 +91,7 @@ def run_tests(blenders: list[str], arguments: list[str]) -> int:
     for version in blenders if addon else []:
         name = f"Blender {version}"
         outcomes.append(_suite(name, lambda v=version: _blender(v), [*addon, *rest]))
-    return _close(outcomes, time.perf_counter() - started)
+    return close(outcomes, time.perf_counter() - started)
 
 
 def _blender(version: str) -> tuple[Environment, dict[str, str]]:
@@ -132,7 +133,8 @@ def read_report(path: Path) -> Counts:
     return total
 
 
-def _close(outcomes: list[Outcome], seconds: float) -> int:
+def close(outcomes: list[Outcome], seconds: float) -> int:
+    """Says how each suite ended and the sum in pytest's form; returns the exit code."""
     say("")
     for outcome in outcomes:
         odd = outcome.code not in (0, 1, NOTHING_COLLECTED)

@@ -14,6 +14,8 @@ from .environments import (
     BLENDER_PYTHON,
     ROOT,
     BuildError,
+    Environment,
+    assets_recipe,
     blender_recipe,
     clean_variables,
     default_blender,
@@ -50,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    def verb(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    def verb(
+        name: str, run: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
         sub.set_defaults(run=run)
         return sub
@@ -97,8 +101,8 @@ def _run(options: argparse.Namespace) -> int:
         total = time.perf_counter() - started
         say(
             f"Done in {total:.1f} s: {prepared:.1f} s to prepare "
-            f"({environment.downloaded_mb:.0f} MB downloaded), {total - prepared:.1f} s in Blender. "
-            f"Written to {out}."
+            f"({environment.downloaded_mb:.0f} MB downloaded), "
+            f"{total - prepared:.1f} s in Blender. Written to {out}."
         )
     return code
 
@@ -124,12 +128,13 @@ def _package(options: argparse.Namespace) -> int:
 
 
 def _assets(options: argparse.Namespace) -> int:
-    from .assets import rebuild
-
-    return rebuild(prepare(tests_recipe()))
+    return _module(prepare(assets_recipe()), "tools.assets")
 
 
 def _bench(options: argparse.Namespace) -> int:
-    environment = prepare(tests_recipe())
-    command = [str(environment.python), "-m", "benchmarks"]
+    return _module(prepare(tests_recipe()), "benchmarks")
+
+
+def _module(environment: Environment, name: str) -> int:
+    command = [str(environment.python), "-m", name]
     return subprocess.run(command, cwd=ROOT, env=clean_variables(), check=False).returncode
