@@ -62,6 +62,9 @@ FULL_RANGE = DetectorSettings(
     "face_detection_full_range_sparse.npz", ((48, 1),), "Identity", "Identity_1", 0.6
 )
 
+#: Photos are shrunk before sampling only from 8 pixels a sample on. Below that the crop is
+#: MediaPipe's own, aliasing included, so that boxes and thus landmarks agree with it.
+_REACH = 4
 #: Two boxes that overlap more than this (intersection over union) are one face (the graph's).
 OVERLAP = 0.3
 
@@ -79,19 +82,24 @@ class FaceDetector:
         self._anchors = np.concatenate([_anchors(n, k) for n, k in settings.grid])
 
     def __call__(self, image: Image, region: Region) -> list[Detection]:
-        """Faces in an upright region of ``image``, each once, the surest first."""
-        tensor = crop(image, region, self._size, outside="zero") / np.float32(127.5) - np.float32(1)
-        output = self._net(tensor[None])
+        """Faces in a region of ``image``, each once, the surest first.
+
+        The region's angle must be a multiple of a right angle; faces upright in it are found
+        best. Boxes and keypoints are the photo's.
+        """
+        tensor = crop(image, region, self._size, outside="zero", reach=_REACH)
+        output = self._net((tensor / np.float32(127.5) - np.float32(1))[None])
         logits = output[self._settings.scores][0, :, 0].astype(np.float64)
         scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
         sure = scores >= self._settings.threshold
         values = output[self._settings.boxes][0, sure].astype(np.float64) / self._size
         anchors = self._anchors[sure]
         middle, half = values[:, :2] + anchors, values[:, 2:4] / 2
-        corner = region.centre - region.side / 2
-        boxes = np.concatenate([middle - half, middle + half], axis=1) * region.side
-        points = (values[:, 4:].reshape(-1, 6, 2) + anchors[:, None]) * region.side + corner
-        return _merged(boxes + np.tile(corner, 2), points, scores[sure])
+        points = values[:, 4:].reshape(-1, 6, 2) + anchors[:, None]
+        matrix = region.matrix(1)
+        corners = np.stack([middle - half, middle + half]) @ matrix[:, :2].T + matrix[:, 2]
+        boxes = np.concatenate([corners.min(axis=0), corners.max(axis=0)], axis=1)
+        return _merged(boxes, points @ matrix[:, :2].T + matrix[:, 2], scores[sure])
 
 
 def _anchors(cells: int, per_cell: int) -> Array:
@@ -132,7 +140,22 @@ def overlap(box: Array, others: Array) -> Array:
     return result
 
 
-def whole(image: Image) -> Region:
-    """The upright square around the whole photo."""
-    height, width = image.shape[:2]
-    return Region(np.array([width / 2, height / 2]), float(max(height, width)))
+def distinct(faces: list[Detection]) -> list[Detection]:
+    """Each face once, an earlier detection before a later one of the same face.
+
+    The nets frame faces differently, and a tile may hold a part of a face; so one box that
+    covers most of the smaller one is the same face, too.
+    """
+    kept: list[Detection] = []
+    for face in faces:
+        if not any(same_face(face.box, other.box) for other in kept):
+            kept.append(face)
+    return kept
+
+
+def same_face(a: Array, b: Array) -> bool:
+    """Whether two boxes (4,) frame one face."""
+    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
+    common = np.prod(np.maximum(high - low, 0))
+    smaller = min(np.prod(a[2:] - a[:2]), np.prod(b[2:] - b[:2]))
+    return bool(common > 0.5 * smaller or overlap(a, b[None])[0] > OVERLAP)

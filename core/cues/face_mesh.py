@@ -42,30 +42,38 @@ class FaceMesh:
 
     def __init__(self, models_dir: Path) -> None:
         self._net = TensorProgram(models_dir / "face_landmark_with_attention.npz")
-        self._size = self._net.input_shape[1]
+        self.size = self._net.input_shape[1]
         self._tables = _refinement(models_dir / "attention_refinement.json")
-        self.mirror = read_arrays(models_dir / "canonical_face.npz")["mirror"].astype(np.intp)
+        self._mirror = read_arrays(models_dir / "canonical_face.npz")["mirror"].astype(np.intp)
 
-    def __call__(self, image: Image, region: Region, *, mirrored: bool = False) -> tuple[Array, float]:
-        """Landmarks (478, 3) in pixels of the photo and the presence of a face, 0..1.
+    def __call__(
+        self, image: Image, region: Region, *, mirrored: bool = False
+    ) -> tuple[Array, float]:
+        """Landmarks (478, 3) of the face in ``region`` and its presence, 0..1.
 
-        ``mirrored`` shows the net the mirror image and maps its answer back, so the result is a
-        second opinion on the same landmarks.
+        Landmarks are in samples of the region's crop: x, y from 0 to `size`; `to_photo` carries
+        them on. ``mirrored`` shows the net the mirror image and maps its answer back, so the
+        result is a second opinion on the same landmarks.
         """
-        tensor = crop(image, region, self._size) / np.float32(255)
-        if mirrored:
-            tensor = tensor[:, ::-1]
-        output = self._net(tensor[None])
+        tensor = crop(image, region, self.size) / np.float32(255)
+        output = self._net(tensor[None, :, ::-1] if mirrored else tensor[None])
         points = self._joined(output)
         if mirrored:
-            points = points[self.mirror]
-            points[:, 0] = self._size - 1 - points[:, 0]
-        matrix = region.matrix(self._size)
-        landmarks = np.empty_like(points)
-        landmarks[:, :2] = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
-        landmarks[:, 2] = points[:, 2] * (region.side / self._size)
+            points = points[self._mirror]
+            points[:, 0] = self.size - points[:, 0]
         logit = float(output["conv_faceflag"].ravel()[0])
-        return landmarks, float(1 / (1 + np.exp(-np.clip(logit, -80, 80))))
+        return points, float(1 / (1 + np.exp(-np.clip(logit, -80, 80))))
+
+    def to_photo(self, points: Array, region: Region, *, centred: bool) -> Array:
+        """Landmarks (478, 3) of a region's crop in pixels of the photo.
+
+        ``centred``: put right the half sample by which MediaPipe's own pixels are off.
+        """
+        matrix = region.matrix(self.size)
+        xy = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+        if centred:
+            xy += region.centring(self.size)
+        return np.column_stack([xy, points[:, 2] * (region.side / self.size)])
 
     def _joined(self, output: dict[str, Any]) -> Array:
         """The mesh with the regions' finer points written over it, in samples of the crop."""
@@ -83,9 +91,7 @@ def _refinement(path: Path) -> dict[str, tuple[list[int], list[int]]]:
     """For each output, the landmarks that it sets and those whose mean depth it takes."""
     try:
         tables = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            name: (tables[name]["landmarks"], tables[name]["depth_from"]) for name in _OUTPUTS
-        }
+        return {name: (tables[name]["landmarks"], tables[name]["depth_from"]) for name in _OUTPUTS}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(path, error) from error
 

@@ -6,8 +6,7 @@ A crop of n x n samples maps its sample (i, j) to the square's point (i / n, j /
 from the square's corner, and reads the photo there in *index* coordinates (top-left pixel's
 centre at 0). That is half a pixel of the photo and half a sample off what the geometry says,
 but it is how MediaPipe's processor path feeds its nets (OpenCV's warpPerspective), so the nets'
-answers agree with the original's only this way. The shift is put right where landmarks are
-carried back (`face_mesh`).
+answers agree with the original's only this way. `centring` gives the shift that is right.
 """
 
 from __future__ import annotations
@@ -39,22 +38,36 @@ class Region:
         scale = np.array([[c, -s], [s, c]]) * (self.side / samples)
         return np.column_stack([scale, self.centre - scale @ np.full(2, samples / 2)])
 
+    def centring(self, samples: int) -> Array:
+        """What to add to ``matrix @ (x, y, 1)`` for a geometrically true place in the photo.
 
-def crop(image: Image, region: Region, samples: int, *, outside: str = "edge") -> NDArray[Any]:
+        (x, y) a place in the crop whose borders are 0 and ``samples``, as the nets mean it:
+        minus half a sample, plus half a pixel of the photo. (That they mean it so shows in the
+        mirror test: mirrored crops give ``samples - x``, not ``samples - 1 - x``.)
+        """
+        shift: Array = 0.5 - self.matrix(samples)[:, :2] @ np.full(2, 0.5)
+        return shift
+
+
+def crop(
+    image: Image, region: Region, samples: int, *, outside: str = "edge", reach: int = 1
+) -> NDArray[np.float32]:
     """Sample ``region`` of ``image`` (H, W, 3) as float32 (samples, samples, 3), range 0..255.
 
-    ``outside``: "edge" holds the photo's border, "zero" is black beyond it. A region of at
-    least twice as many pixels as samples is shrunk by block means first, so that fine detail
-    does not alias; memory then goes with the region's pixels in the photo, not beyond.
+    ``outside``: "edge" holds the photo's border, "zero" is black beyond it. Where the samples
+    lie 2 x ``reach`` pixels apart or more, the photo is shrunk by block means first, to less
+    than that, so that fine detail does not alias.
     """
     matrix = region.matrix(samples)
-    factor = int(region.side // samples)
-    if factor >= 2:
-        image, matrix = _shrunk(image, matrix, samples, factor)
-    return _bilinear(image, matrix, samples, outside)
+    factor = int(region.side // (samples * reach))
+    if factor < 2:
+        return _bilinear(image, matrix, samples, outside)
+    return _bilinear(*_shrunk(image, matrix, samples, factor), samples, outside)
 
 
-def _bilinear(image: Image | NDArray[np.float32], matrix: Array, samples: int, outside: str) -> Any:
+def _bilinear(
+    image: Image | NDArray[np.float32], matrix: Array, samples: int, outside: str
+) -> NDArray[np.float32]:
     """Sample at ``matrix @ (i, j, 1)``, whole numbers being the centres of pixels."""
     height, width = image.shape[:2]
     i = np.arange(samples)

@@ -42,9 +42,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
                 raise damaged(path, "not an .npz archive")
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
-        raise ModelFileError(
-            f"The model file {path} is missing; reinstall Pixel3DMM."
-        ) from error
+        raise ModelFileError(f"The model file {path} is missing; reinstall Pixel3DMM.") from error
     except OSError as error:
         raise ModelFileError(
             f"The model file {path} cannot be read ({error.strerror or error}); "

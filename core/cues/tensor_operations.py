@@ -123,13 +123,14 @@ def _average_pool(options: Options, x: Array) -> Array:
     kh, kw = options["kernel"]
     if options["padding"] != "VALID" or options["stride"] != [kh, kw] or h % kh or w % kw:
         raise ValueError("only average pools that tile the map are supported")
-    blocks = x.reshape(h // kh, kh, w // kw, kw, channels)
-    return blocks.mean(axis=(1, 3), dtype=np.float32)[None]
+    blocks = x.reshape(1, h // kh, kh, w // kw, kw, channels)
+    y: Array = blocks.mean(axis=(2, 4), dtype=np.float32)
+    return y
 
 
 @_operation("PRELU")
 def _prelu(options: Options, x: Array, slope: Array) -> Array:
-    scaled = x * slope
+    scaled: Array = x * slope
     if slope.max() <= 1:
         np.maximum(scaled, x, out=scaled)
     else:
@@ -144,13 +145,14 @@ def _relu(options: Options, x: Array) -> Array:
 
 @_operation("LOGISTIC")
 def _logistic(options: Options, x: Array) -> Array:
-    y: Array = np.float32(1) / (1 + np.exp(-np.clip(x, -80, 80)))
-    return y
+    y = np.exp(-np.clip(x, -80, 80))
+    y += np.float32(1)
+    return np.reciprocal(y)
 
 
 @_operation("HARD_SWISH")
 def _hard_swish(options: Options, x: Array) -> Array:
-    y = np.clip(x + np.float32(3), 0, 6)
+    y: Array = np.clip(x + np.float32(3), 0, 6)
     y *= x
     y /= np.float32(6)
     return y
@@ -158,12 +160,12 @@ def _hard_swish(options: Options, x: Array) -> Array:
 
 @_operation("ADD")
 def _add(options: Options, a: Array, b: Array) -> Array:
-    return _activate(a + b, options["activation"])
+    return _activate(np.add(a, b), options["activation"])
 
 
 @_operation("MUL")
 def _multiply(options: Options, a: Array, b: Array) -> Array:
-    return _activate(a * b, options["activation"])
+    return _activate(np.multiply(a, b), options["activation"])
 
 
 @_operation("PAD")
@@ -256,13 +258,14 @@ def _sample_region(options: Options, features: Array, matrix: Array) -> Array:
     fx, fy = (x - x0)[..., None].astype(np.float32), (y - y0)[..., None].astype(np.float32)
     top = source[y0, x0] * (1 - fx) + source[y0, x1] * fx
     bottom = source[y1, x0] * (1 - fx) + source[y1, x1] * fx
-    return ((top * (1 - fy) + bottom * fy) * inside[..., None]).astype(np.float32)[None]
+    sampled: Array = (top * (1 - fy) + bottom * fy) * inside[..., None].astype(np.float32)
+    return sampled[None]
 
 
 @_operation("TransformLandmarks")
 def _place_landmarks(options: Options, landmarks: Array, matrix: Array) -> Array:
     """Region coordinates of landmarks (1, N, 2) back to the input's pixels."""
-    placed = landmarks.copy()
     m = matrix[0]
-    placed[..., :2] = landmarks[..., :2] @ m[:2, :2].T + m[:2, 3]
+    placed: Array = landmarks[..., :2] @ m[:2, :2].T
+    placed += m[:2, 3]
     return placed

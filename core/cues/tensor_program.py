@@ -79,9 +79,7 @@ class TensorProgram:
         values: dict[int, Array] = {self._input: np.ascontiguousarray(tensor, np.float32)}
         try:
             for step in self._steps:
-                operands = [
-                    values[i] if i in values else self._constants[i] for i in step.inputs
-                ]
+                operands = [values[i] if i in values else self._constants[i] for i in step.inputs]
                 values[step.output] = OPERATIONS[step.kind](step.options, *operands)
                 for i in step.last_use:
                     del values[i]
@@ -128,9 +126,7 @@ def _steps(
             inputs=tuple(int(i) for i in operation["inputs"]),
             output=int(operation["output"]),
             options=operation["options"],
-            last_use=tuple(
-                i for i in sorted(set(operation["inputs"]) - kept) if last[i] == n
-            ),
+            last_use=tuple(i for i in sorted(set(operation["inputs"]) - kept) if last[i] == n),
         )
         for n, operation in enumerate(operations)
     ]

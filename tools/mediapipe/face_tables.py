@@ -77,7 +77,8 @@ def refinement_tables(wheel: Wheel, folder: Path) -> dict[str, dict[str, Any]]:
     library = wheel.read(_BINDINGS)
     # A node is field 1 of the graph: tag 0x0a, length as a two-byte varint, then its own bytes,
     # which begin with field 2, the calculator's name (29 letters).
-    match = re.search(rb"\x0a([\x80-\xff][\x00-\x7f])(?=\x12\x1dLandmarksRefinementCalculator)", library)
+    begin = rb"\x0a([\x80-\xff][\x00-\x7f])(?=\x12\x1dLandmarksRefinementCalculator)"
+    match = re.search(begin, library)
     if match is None:
         raise ValueError("the package's library holds no refinement tables")
     low, high = match[1]

@@ -83,8 +83,9 @@ class Wheel:
         Only ``*_pb2.py`` files are unpacked into ``folder``: the package's own ``__init__``
         would load its native library.
         """
-        members = [n for n in self._zip.namelist() if n.endswith("_pb2.py")]
-        self._zip.extractall(folder, members)
+        for member in self._zip.namelist():
+            if member.endswith("_pb2.py"):
+                self._zip.extract(member, folder)
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
         return importlib.import_module(name)

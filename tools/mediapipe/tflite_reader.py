@@ -89,7 +89,8 @@ def _operation(model: Any, operator: Any) -> Operation:
         raw = operator.CustomOptionsAsNumpy()
         if kind == "Convolution2DTransposeBias":
             # A plain TfLiteTransposeConvParams: padding (1 same, 2 valid), stride w, stride h.
-            custom = dict(zip(("padding", "width", "height"), struct.unpack("<3i", raw), strict=True))
+            values = struct.unpack("<3i", raw)
+            custom = dict(zip(("padding", "width", "height"), values, strict=True))
         elif operator.CustomOptionsLength():
             custom = flexbuffers.Loads(raw.tobytes())
     return Operation(
