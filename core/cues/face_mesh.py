@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .face_geometry import canonical_face
 from .image_warp import Image, Region, crop
-from .model_files import damaged, read_arrays
+from .model_files import damaged
 from .tensor_program import TensorProgram
 
 Array = NDArray[np.float64]
@@ -44,7 +45,7 @@ class FaceMesh:
         self._net = TensorProgram(models_dir / "face_landmark_with_attention.npz")
         self.size = self._net.input_shape[1]
         self._tables = _refinement(models_dir / "attention_refinement.json")
-        self._mirror = read_arrays(models_dir / "canonical_face.npz")["mirror"].astype(np.intp)
+        self._mirror = canonical_face(models_dir).mirror
 
     def __call__(
         self, image: Image, region: Region, *, mirrored: bool = False
