@@ -186,11 +186,11 @@ class PickleMachine:
         return self.allowed[key]
 
     def _op_global(self, label: str) -> None:
-        self.stack.append(self._find(*label.split(" ", 1)))
+        self._push(self._find(*label.split(" ", 1)))
 
     def _op_stack_global(self, _: None) -> None:
         name = self.stack.pop()
-        self.stack.append(self._find(self.stack.pop(), name))
+        self._push(self._find(self.stack.pop(), name))
 
     def _call(self, function: Any, args: Any, keywords: Any) -> None:
         if id(function) not in self.callables:
