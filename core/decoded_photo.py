@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from .errors import PhotoError
 from .exif import Exif, read_exif, upright
 from .image_container import read_container
-from .images import Photo, Pixels, check_container
-from .images import _read_file as read_photo_file
+from .images import Photo, Pixels, check_container, read_photo_file
 
 #: What transparency is laid over, display-referred; as in core.images.
 _BACKGROUND = np.float32(128 / 255)

@@ -127,7 +127,7 @@ def load_photo(path: Path | str) -> Photo:
     """Read and decode a file. Needs opencv-python-headless. Raises PhotoError."""
     path = Path(path)
     name = path.name
-    data = _read_file(path)
+    data = read_photo_file(path)
     container = read_container(data)
     if container is None:
         raise PhotoError(f"{name} is {_kind(data)}: use a JPEG, PNG, TIFF, WebP or BMP photo.")
@@ -167,7 +167,8 @@ def _check_size(name: str, width: int, height: int) -> None:
         )
 
 
-def _read_file(path: Path) -> bytes:
+def read_photo_file(path: Path) -> bytes:
+    """The file's bytes. Raises PhotoError for a folder, a missing, empty or closed file."""
     name = path.name or str(path)
     try:
         if path.is_dir():

@@ -26,7 +26,7 @@ bye        worker       the last message before it exits by itself
 
 The worker stays and serves jobs one after the other, in the order they came; networks and head
 models stay loaded. It ends at "bye", when its stdin is closed (so it never outlives its parent),
-and at SIGTERM. SIGINT (CTRL_BREAK on Windows) cancels the running job, and ends an idle worker.
+and at SIGTERM. SIGINT (CTRL_BREAK on Windows) cancels the running job; an idle worker stays.
 
 ``reconstruct``: params {"photos": [.npz of core.images.Photo.save], "options": {fields of
 core.pipeline.Options, all optional}, "out": an existing folder}. result {"heads": [.npz of

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pipeline as a command: ``python -m core reconstruct PHOTO... --out DIR``.
+
+Exit code 0; 2 with one sentence for what the person can mend; 1 for a defect of ours; 130 when
+interrupted. Progress goes to stderr, one summary line a photo to stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__
+from .errors import PersonError
+from .images import Photo, load_photo
+from .outputs import make_folder, write_photo
+from .pipeline import (
+    HEADS,
+    PREDICTORS,
+    WRITING,
+    Options,
+    Progress,
+    load_head,
+    part,
+    reconstruct,
+    rig_heads,
+)
+from .reconstruction import Reconstruction
+from .worker import OUT_OF_MEMORY
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    args = _parser().parse_args(arguments)
+    # A name that the terminal cannot show is no reason to fail.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _reconstruct(args)
+    except KeyboardInterrupt:
+        _say("Cancelled.")
+        return 130
+    except PersonError as error:
+        _explain(str(error), args.verbose)
+        return 2
+    except MemoryError:
+        _explain(OUT_OF_MEMORY, args.verbose)
+        return 2
+    except Exception as error:
+        hint = "" if args.verbose else "; run again with --verbose for the details"
+        kind = type(error).__name__
+        _explain(f"Something went wrong inside Pixel3DMM: {kind}{hint}.", args.verbose)
+        return 1
+
+
+def _reconstruct(args: argparse.Namespace) -> int:
+    options = Options(
+        predictor=args.predictor,
+        head=args.head,
+        face=args.face,
+        box=args.box,
+        focal_35mm=args.focal_mm,
+        same_person=args.same_person,
+    )
+    make_folder(args.out)
+    folders = _folders(args.out, args.photos)
+    if args.same_person:
+        _one_person(args.photos, folders, options, _Terminal())
+        return 0
+    failed = 0
+    for path, folder in zip(args.photos, folders, strict=True):
+        try:
+            _one_person([path], [folder], options, _Terminal())
+        except PersonError as error:
+            failed += 1
+            sentence = str(error)
+            _explain(
+                sentence if path.name in sentence else f"{path.name}: {sentence}", args.verbose
+            )
+    return 2 if failed else 0
+
+
+def _one_person(
+    paths: list[Path], folders: list[Path], options: Options, progress: Progress
+) -> None:
+    photos = [load_photo(path) for path in paths]
+    people = reconstruct(photos, options, progress=part(progress, 0.0, 0.8))
+    heads = rig_heads(photos, people, options, progress=part(progress, 0.8, 0.9))
+    model = load_head(options.head)
+    fits = [(person, i) for person in people for i in range(len(person.photos))]
+    done = list(zip(photos, folders, fits, heads, strict=True))
+    for k, (photo, folder, (person, i), rigged) in enumerate(done):
+        progress(WRITING, 0.9 + 0.1 * k / len(done))
+        write_photo(folder, photo, model, person, i, rigged)
+    progress(WRITING, 1.0)
+    for photo, folder, (person, i), _ in done:
+        print(_summary(photo, person, i, folder))
+    for sentence in dict.fromkeys(s for person in people for s in person.warnings):
+        _say(f"Note: {sentence}")
+
+
+def _summary(photo: Photo, person: Reconstruction, index: int, folder: Path) -> str:
+    fit = person.photos[index]
+    error = fit.report["reprojection_percent_of_eye_distance"]
+    seconds = sum(person.report["seconds"].values())
+    return (
+        f"{photo.name}: landmarks within {error:.1f} % of the eye distance, "
+        f"focal length {fit.camera.focal_35mm:.0f} mm ({fit.report['focal_source']}), "
+        f"{seconds:.2f} s -> {folder}"
+    )
+
+
+def _folders(out: Path, photos: Sequence[Path]) -> list[Path]:
+    """A folder for each photo by its stem; of those that would share one, later ones count up."""
+    taken: set[str] = set()
+    folders = []
+    for path in photos:
+        name, n = path.stem, 1
+        while name.casefold() in taken:
+            n += 1
+            name = f"{path.stem}-{n}"
+        if n > 1:
+            _say(f"Another photo is called {path.stem}: the results of {path} go to {name}.")
+        taken.add(name.casefold())
+        folders.append(out / name)
+    return folders
+
+
+class _Terminal:
+    """Progress on stderr: one line that changes, or a line a stage where it is not a terminal."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if fraction >= 1.0 else ""
+            print(f"\r{fraction:4.0%}  {stage:<24}", end=end, file=sys.stderr, flush=True)
+        elif stage != self._stage:
+            _say(f"{fraction:4.0%}  {stage}")
+        self._stage = stage
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _explain(sentence: str, verbose: bool) -> None:
+    """For an error: the sentence, and the traceback for those who asked for it."""
+    if verbose:
+        traceback.print_exc()
+    _say(sentence)
+
+
+def _box(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be x0,y0,x1,y1 in pixels") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m core", description="One photo, a rigged head.")
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verb = verbs.add_parser("reconstruct", help="fit a head to each photo and write it")
+    verb.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    verb.add_argument("--out", required=True, type=Path, metavar="DIR", help="one folder a photo")
+    verb.add_argument(
+        "--same-person", action="store_true", help="all photos show one person: one identity"
+    )
+    verb.add_argument("--face", type=int, help="which of several faces: 0 is the largest")
+    verb.add_argument("--box", type=_box, metavar="X0,Y0,X1,Y1", help="pixels around the face")
+    verb.add_argument("--focal-mm", type=float, help="focal length, 35 mm equivalent")
+    verb.add_argument("--predictor", choices=PREDICTORS, default=PREDICTORS[0])
+    verb.add_argument("--head", choices=HEADS, default=HEADS[0])
+    verb.add_argument("--verbose", action="store_true", help="tracebacks of errors")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

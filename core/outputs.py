@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the command line writes for one photo, and how files get their names: all at once.
+
+mesh.ply (posed head, metres, the photo's OpenCV camera frame), neutral.ply (at rest, head
+frame), camera.json, lm7.json (seven landmarks, metres, mesh.ply's frame), lm7_px.json (the same
+as the fit projects them, pixels), head.npz, report.json, overlay.png.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import OutputError
+from .heads.model import HeadModel
+from .images import Photo
+from .overlay import overlay_png
+from .ply import ply_bytes
+from .reconstruction import Reconstruction
+from .rig.rigged_head import RiggedHead
+
+#: Right eye outer and inner, left eye inner and outer corner, subnasale, right and left mouth
+#: corner (the subject's sides), among MediaPipe's 478 points.
+SEVEN_LANDMARKS = (33, 133, 362, 263, 2, 61, 291)
+
+Writer = Callable[[Path], object]
+
+
+def write_photo(
+    folder: Path,
+    photo: Photo,
+    head: HeadModel,
+    reconstruction: Reconstruction,
+    index: int,
+    rigged: RiggedHead,
+) -> None:
+    """Everything about photo ``index`` of a reconstruction into a folder, made if missing.
+
+    Raises OutputError; then none of the files has changed.
+    """
+    fit = reconstruction.photos[index]
+    in_camera = fit.camera.to_camera(fit.vertices)
+    seven = head.landmarks(in_camera, np.array(SEVEN_LANDMARKS))
+    seven_px = fit.camera.project(head.landmarks(fit.vertices, np.array(SEVEN_LANDMARKS)))
+    shared = {k: v for k, v in reconstruction.report.items() if k != "photos"}
+    report = {**fit.report, **shared, "recipe": reconstruction.recipe}
+    comment = f"{head.name}, {head.licence.spdx}, metres"
+    contents = {
+        "mesh.ply": ply_bytes(in_camera, head.triangles, f"{comment}, OpenCV camera frame"),
+        "neutral.ply": ply_bytes(fit.neutral, head.triangles, f"{comment}, head frame"),
+        "camera.json": _json(fit.camera.to_json()),
+        "lm7.json": _json(seven.tolist()),
+        "lm7_px.json": _json(seven_px.tolist()),
+        "report.json": _json(report),
+        "overlay.png": overlay_png(photo, head, fit),
+    }
+    writers: dict[Path, Writer] = {
+        folder / name: _bytes_writer(data) for name, data in contents.items()
+    }
+    writers[folder / "head.npz"] = rigged.save
+    make_folder(folder)
+    write_together(writers)
+
+
+def write_together(
+    writers: Mapping[Path, Writer], *, before_naming: Callable[[], None] = lambda: None
+) -> None:
+    """Each file is written aside by its writer; when all are there they get their names.
+
+    before_naming: called in between; what it raises is the last chance to stop. Raises
+    OutputError; whatever ends it early, nothing is left lying aside.
+    """
+    mark = secrets.token_hex(4)
+    aside = {path: path.with_name(f".{path.stem}-{mark}{path.suffix}") for path in writers}
+    path = next(iter(writers))
+    try:
+        for path, writer in writers.items():
+            writer(aside[path])
+        before_naming()
+        for path in writers:
+            os.replace(aside[path], path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        for leftover in aside.values():
+            leftover.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and finds out whether it can be written to. Raises OutputError."""
+    probe = folder / f".{secrets.token_hex(4)}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    # ValueError: a path with a null character.
+    except (OSError, ValueError) as error:
+        raise _cannot_write(folder, error) from error
+
+
+def _cannot_write(path: Path, error: Exception) -> OutputError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return OutputError(
+        f"{path} cannot be written ({reason}): choose another folder or make room there."
+    )
+
+
+def _bytes_writer(data: bytes) -> Writer:
+    return lambda path: path.write_bytes(data)
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode("ascii")

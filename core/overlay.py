@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The photo with the fitted mesh drawn over it: how a person sees at once whether a fit holds.
+
+Needs OpenCV, so it belongs to the command line.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .heads.model import HeadModel
+from .images import Photo
+from .reconstruction import PhotoFit
+
+#: The long side of the picture: small photos are enlarged so that lines stay thin beside faces.
+SHORTEST, LONGEST = 1024, 2048
+MESH_RGB, DETECTED_RGB = (70, 220, 255), (255, 200, 40)
+MESH_OPACITY = 0.45
+#: OpenCV draws at 1 / 2**_SHIFT of a pixel.
+_SHIFT = 4
+
+Pixels = NDArray[np.uint8]
+
+
+def overlay_png(photo: Photo, head: HeadModel, fit: PhotoFit) -> bytes:
+    """PNG: lines along the quads that are seen, dots where landmarks were detected."""
+    import cv2
+
+    long = max(photo.width, photo.height)
+    scale = min(max(long, SHORTEST), LONGEST) / long
+    size = (round(photo.width * scale), round(photo.height * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    picture = cv2.resize(photo.pixels, size, interpolation=method)
+    # OpenCV's pixel 0 is centred at 0, ours at a half.
+    points = fit.camera.project(fit.vertices) * scale - 0.5
+    depth = fit.camera.to_camera(fit.vertices)[:, 2]
+    lines = picture.copy()
+    seen = visible_quads(head.quads, points, depth, size)
+    outlines = [_fixed(points[quad[quad >= 0]]) for quad in head.quads[seen]]
+    cv2.polylines(lines, outlines, True, MESH_RGB, 1, cv2.LINE_AA, _SHIFT)
+    picture = cv2.addWeighted(lines, MESH_OPACITY, picture, 1 - MESH_OPACITY, 0)
+    eyes = np.linalg.norm(fit.landmarks[33] - fit.landmarks[263]) * scale
+    radius = round(max(0.006 * eyes, 0.7) * 2**_SHIFT)
+    for x, y in _fixed(fit.landmarks * scale - 0.5):
+        cv2.circle(picture, (int(x), int(y)), radius, DETECTED_RGB, -1, cv2.LINE_AA, _SHIFT)
+    _, png = cv2.imencode(".png", picture[..., ::-1])
+    data: bytes = png.tobytes()
+    return data
+
+
+def visible_quads(
+    quads: NDArray[np.int32],
+    points: NDArray[np.float64],
+    depth: NDArray[np.float64],
+    size: tuple[int, int],
+) -> NDArray[np.intp]:
+    """Indices of the quads that face the camera and are not wholly hidden by others.
+
+    points (V, 2) pixels of a picture of ``size`` width, height; depth (V,) along the view.
+    A painter fills each quad with its number from back to front; whose number is left is seen.
+    """
+    import cv2
+
+    corners = np.where(quads >= 0, quads, quads[:, :1])
+    placed = np.isfinite(points).all(axis=1)[corners].all(axis=1)
+    first, second = (points[corners[:, k + 2]] - points[corners[:, k]] for k in (0, 1))
+    # y runs down, so an outward (counter-clockwise) quad turns clockwise on the picture.
+    facing = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0] < 0
+    painted = np.full((size[1], size[0]), -1.0, np.float32)
+    order = np.argsort(-depth[corners].mean(axis=1), kind="stable")
+    # Quads that are turned away hide what lies behind them too, so they are painted as nothing.
+    for i in order[placed[order]]:
+        colour: Any = float(i) if facing[i] else -1.0
+        cv2.fillConvexPoly(painted, _fixed(points[corners[i]]), colour, cv2.LINE_8, _SHIFT)
+    seen: NDArray[np.intp] = np.unique(painted[painted >= 0]).astype(np.intp)
+    return seen
+
+
+def _fixed(points: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Pixels as OpenCV's fixed-point numbers; far outside points are cut off at its limits."""
+    fixed: NDArray[np.int32] = np.rint(np.clip(points, -30000, 30000) * 2**_SHIFT).astype(np.int32)
+    return fixed

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole way on one page: photos -> cues -> fit -> reconstruction -> rigged head.
+
+Used alike by the worker (core.worker) and the command line (core.__main__). Networks and head
+models are loaded once a process. Errors that a person can mend are core.errors; `progress` may
+raise Cancelled and is called often enough for that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+from .camera import focal_from_35mm
+from .cues.mediapipe import MediaPipeFace, MediaPipePredictor
+from .cues.mediapipe_cues import cues_from_face
+from .cues.screen_cues import ScreenCues
+from .errors import NoFaceError, PersonError
+from .fitting import fit_head
+from .heads import HeadModel, load_open_head
+from .images import Photo
+from .reconstruction import Reconstruction
+from .report import Evidence, Stopwatch, completed
+from .rig.build import build_rigged_head
+from .rig.rigged_head import RiggedHead
+
+Progress = Callable[[str, float], None]
+
+FINDING, READING, FITTING = "Finding the face", "Reading landmarks", "Fitting the head"
+RIGGING, WRITING = "Building the rig", "Writing files"
+
+PREDICTORS = ("mediapipe",)
+HEADS = ("open-head",)
+
+
+def silent(stage: str, fraction: float) -> None:
+    """A progress callback that says nothing."""
+
+
+def part(progress: Progress, start: float, end: float) -> Progress:
+    """A callback whose 0..1 is [start, end] of ``progress``."""
+    return lambda stage, fraction: progress(stage, start + (end - start) * fraction)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may choose. Raises PersonError for values that make no sense.
+
+    face: which of several, 0 is the largest (None: the largest, and the report says so);
+    box: x0, y0, x1, y1 around the face in pixels, instead of looking for it;
+    focal_px or focal_35mm (mm, 35 mm equivalent) override the photo's EXIF;
+    same_person: all photos show one person, who gets one identity.
+    """
+
+    predictor: str = "mediapipe"
+    head: str = "open-head"
+    face: int | None = None
+    box: tuple[float, float, float, float] | None = None
+    focal_px: float | None = None
+    focal_35mm: float | None = None
+    same_person: bool = False
+
+    def __post_init__(self) -> None:
+        if self.predictor not in PREDICTORS:
+            raise PersonError(f"There is no predictor {self.predictor!r}: use {PREDICTORS[0]}.")
+        if self.head not in HEADS:
+            raise PersonError(f"There is no head model {self.head!r}: use {HEADS[0]}.")
+        if self.face is not None and (not isinstance(self.face, int) or self.face < 0):
+            raise PersonError("The face's number must be 0 (the largest), 1, 2 and so on.")
+        for focal in (self.focal_px, self.focal_35mm):
+            if focal is not None and not (_is_number(focal) and focal > 0):
+                raise PersonError("The focal length must be a number above zero.")
+        if self.box is not None and not _is_box(self.box):
+            raise PersonError("The box must be x0, y0, x1, y1 in pixels with x0 < x1 and y0 < y1.")
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Options:
+        """From a JSON object; unknown names are ignored."""
+        known = {f.name for f in fields(cls)}
+        values = {name: value for name, value in data.items() if name in known}
+        if isinstance(values.get("box"), list):
+            values["box"] = tuple(values["box"])
+        return cls(**values)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _is_box(box: object) -> bool:
+    if not isinstance(box, tuple) or len(box) != 4 or not all(_is_number(v) for v in box):
+        return False
+    x0, y0, x1, y1 = box
+    return bool(x0 < x1 and y0 < y1)
+
+
+def reconstruct(
+    photos: Sequence[Photo], options: Options | None = None, *, progress: Progress = silent
+) -> list[Reconstruction]:
+    """One Reconstruction a person: a single one if they are the same, else one a photo."""
+    options = options or Options()
+    head = load_head(options.head)
+    people = [list(photos)] if options.same_person else [[photo] for photo in photos]
+    return [
+        _reconstruct_person(
+            head, group, options, part(progress, i / len(people), (i + 1) / len(people))
+        )
+        for i, group in enumerate(people)
+    ]
+
+
+def rig_heads(
+    photos: Sequence[Photo],
+    reconstructions: Sequence[Reconstruction],
+    options: Options,
+    *,
+    progress: Progress = silent,
+) -> list[RiggedHead]:
+    """A rigged head for each photo, in the photos' order; arguments as of reconstruct()."""
+    head = load_head(options.head)
+    fits = [(r, i) for r in reconstructions for i in range(len(r.photos))]
+    rigged = []
+    for k, (photo, (reconstruction, i)) in enumerate(zip(photos, fits, strict=True)):
+        progress(RIGGING, k / len(fits))
+        rigged.append(build_rigged_head(head, reconstruction, i, photo))
+    progress(RIGGING, 1.0)
+    return rigged
+
+
+@lru_cache(maxsize=1)
+def load_head(name: str) -> HeadModel:
+    """A head model by its option's name; it stays loaded."""
+    return {"open-head": load_open_head}[name]()
+
+
+@lru_cache(maxsize=1)
+def load_predictor(name: str) -> MediaPipePredictor:
+    """A predictor by its option's name; its networks stay loaded."""
+    return {"mediapipe": MediaPipePredictor}[name]()
+
+
+def _reconstruct_person(
+    head: HeadModel, photos: list[Photo], options: Options, progress: Progress
+) -> Reconstruction:
+    watch = Stopwatch()
+    seen = []
+    for i, photo in enumerate(photos):
+        step = part(part(progress, 0.0, 0.5), i / len(photos), (i + 1) / len(photos))
+        seen.append(_look_at(photo, options, watch, step))
+    focals = [_focal(photo, options) for photo in photos]
+    with watch.stage(FITTING):
+        fit = fit_head(
+            head,
+            [cues for cues, _, _ in seen],
+            focal=[focal for focal, _ in focals],
+            progress=part(progress, 0.5, 1.0),
+        )
+    evidence = [
+        Evidence(photo, found, options.face or 0, source, (*photo.notes, *notes, *cues.notes))
+        for photo, (cues, found, notes), (_, source) in zip(photos, seen, focals, strict=True)
+    ]
+    return completed(
+        fit,
+        head,
+        evidence,
+        predictor=options.predictor,
+        options=asdict(options),
+        seconds=watch.seconds,
+    )
+
+
+def _look_at(
+    photo: Photo, options: Options, watch: Stopwatch, progress: Progress
+) -> tuple[ScreenCues, int | None, tuple[str, ...]]:
+    """Cues of the face that is meant; how many faces there were; notes."""
+    progress(FINDING, 0.0)
+    with watch.stage(READING):
+        faces = load_predictor(options.predictor).faces(photo.pixels, box=options.box)
+        progress(READING, 0.9)
+        face, notes = _choose(photo, faces, options)
+        cues = cues_from_face(face, photo.width, photo.height)
+    progress(READING, 1.0)
+    return cues, None if options.box else len(faces), notes
+
+
+def _choose(
+    photo: Photo, faces: Sequence[MediaPipeFace], options: Options
+) -> tuple[MediaPipeFace, tuple[str, ...]]:
+    """The face that the person meant, of faces by falling size. Raises NoFaceError."""
+    if not faces:
+        raise NoFaceError(
+            f"No face was found in {photo.name}: use a photo that shows the face larger and from "
+            "the front, or say where it is with a box around it."
+        )
+    if options.box is not None:
+        unsure = faces[0].presence < 0.5
+        return faces[0], (f"The box in {photo.name} hardly shows a face.",) if unsure else ()
+    if options.face is None:
+        if len(faces) == 1:
+            return faces[0], ()
+        return faces[0], (
+            f"{len(faces)} faces were found in {photo.name} and the largest is used: another one "
+            f"is chosen by its number (0 to {len(faces) - 1}, by falling size) or by a box.",
+        )
+    if options.face >= len(faces):
+        raise NoFaceError(
+            f"There is no face {options.face} in {photo.name}: {len(faces)} found, numbered from "
+            "0 (the largest)."
+        )
+    return faces[options.face], ()
+
+
+def _focal(photo: Photo, options: Options) -> tuple[float | None, str]:
+    """Focal length in pixels if it is known, and where it comes from."""
+    if options.focal_px:
+        return options.focal_px, "given"
+    if options.focal_35mm:
+        return focal_from_35mm(options.focal_35mm, photo.width, photo.height), "given"
+    if photo.focal_px:
+        return photo.focal_px, "EXIF"
+    return None, "estimated"
