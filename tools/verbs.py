@@ -78,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     package = verb("package", _package, "Make the extension zip that is installed in Blender.")
     package.add_argument("--out", type=Path, default=ROOT / "dist", help="folder (default: dist)")
     verb("assets", _assets, "Rebuild vendor/ from its sources and say whether anything changed.")
-    verb("bench", _bench, "Measure accuracy (needs ../shared/bench), speed and memory.")
+    bench = verb("bench", _bench, "Measure accuracy (needs ../shared/bench), speed and memory.")
+    bench.add_argument("names", nargs="*", help="scripts of benchmarks/ (default: all)")
     return parser
 
 
@@ -132,9 +133,9 @@ def _assets(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    return _module(prepare(tests_recipe()), "benchmarks")
+    return _module(prepare(tests_recipe()), "benchmarks", *options.names)
 
 
-def _module(environment: Environment, name: str) -> int:
-    command = [str(environment.python), "-m", name]
+def _module(environment: Environment, *arguments: str) -> int:
+    command = [str(environment.python), "-m", *arguments]
     return subprocess.run(command, cwd=ROOT, env=clean_variables(), check=False).returncode
