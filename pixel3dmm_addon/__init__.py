@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The add-on: all that imports bpy, and nothing that computes."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import panels, preferences, properties, session, thumbnails
+from .operators import export, look_through, open_log, photo_file, reconstruct
+
+_MODULES = (
+    properties,
+    reconstruct,
+    photo_file,
+    look_through,
+    export,
+    open_log,
+    preferences,
+    panels,
+)
+_CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
+
+
+def register() -> None:
+    """Blender enables the extension. Starts no process."""
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+    properties.register()
+    bpy.types.TOPBAR_MT_file_import.append(photo_file.draw_import_entry)
+
+
+def unregister() -> None:
+    """Blender disables the extension, or quits: nothing of ours goes on."""
+    session.close()
+    bpy.types.TOPBAR_MT_file_import.remove(photo_file.draw_import_entry)
+    properties.unregister()
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)
+    thumbnails.close()

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One run from photo to rigged head, in steps that never block: photo in, arrays out.
+
+The scene is not touched. A modal operator takes one step a timer tick, a blocking call takes
+them all in a row; both get the same.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import Cancelled
+from ..core.rig.rigged_head import RiggedHead
+from . import session
+from .jobs import Job, Progress
+from .photo import LoadedPhoto, load_photo
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the scene is made from, and what is said about it: warnings are sentences."""
+
+    rigged: RiggedHead
+    loaded: LoadedPhoto
+    warnings: tuple[str, ...]
+    seconds: float
+
+    @property
+    def reprojection_px(self) -> float:
+        """Mean distance of the fitted landmarks from the detected ones, in the photo's pixels."""
+        apart = np.linalg.norm(self.rigged.landmarks_fit - self.rigged.landmarks, axis=1)
+        return float(np.nanmean(apart))
+
+
+class Run:
+    """A run that can be cancelled between any two steps."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.cancelled = False
+        self._job: Job | None = None
+
+    def cancel(self) -> None:
+        """The steps end with Cancelled soon."""
+        self.cancelled = True
+        if self._job is not None:
+            self._job.cancel()
+
+    def steps(self, wait: float = 0.0) -> Generator[Progress | None, None, Outcome]:
+        """Yields news, or None where there is none after ``wait`` seconds.
+
+        Raises Cancelled or a PersonError. The folder through which arrays pass is private to
+        this user and gone at the end, whichever end it is.
+        """
+        started = time.perf_counter()
+        yield Progress("Reading the photo", 0.0)
+        loaded = load_photo(self.path)
+        with tempfile.TemporaryDirectory(prefix="pixel3dmm-") as scratch:
+            photo, out = Path(scratch, "photo.npz"), Path(scratch, "out")
+            out.mkdir()
+            loaded.photo.save(photo)
+            if self.cancelled:
+                raise Cancelled
+            params = {"photos": [str(photo)], "options": {}, "out": str(out)}
+            self._job = session.jobs().start("reconstruct", params)
+            result = yield from self._job.events(wait)
+            rigged = RiggedHead.load(Path(result["heads"][0]))
+        warnings = tuple(str(w) for w in result.get("warnings", ()))
+        return Outcome(rigged, loaded, warnings, time.perf_counter() - started)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A person in the scene: a collection of head, rig and camera, made in one step or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import bpy
+
+from ...core.rig.rigged_head import RiggedHead
+from ..photo import LoadedPhoto
+from . import camera as photo_camera
+from . import head as head_mesh
+from . import rig as head_rig
+
+#: Kinds of data that a head consists of, in the order in which they can be removed.
+_KINDS = ("collections", "objects", "meshes", "armatures", "cameras", "materials", "images")
+
+
+@dataclass(frozen=True)
+class Person:
+    """What was made. Good until the next undo: never keep it."""
+
+    collection: bpy.types.Collection
+    head: bpy.types.Object
+    rig: bpy.types.Object
+    camera: bpy.types.Object
+
+
+def build_person(
+    context: bpy.types.Context,
+    rigged: RiggedHead,
+    loaded: LoadedPhoto,
+    *,
+    match_render_size: bool = False,
+) -> Person:
+    """Head, rig and camera of one reconstruction, selected, with the camera made active.
+
+    Raises whatever went wrong, after everything that was made has been removed again.
+    """
+    scene = context.scene
+    if context.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    with _all_or_nothing(context):
+        if match_render_size:
+            photo_camera.set_render_size(scene, rigged)
+        collection = bpy.data.collections.new(rigged.name)
+        name = collection.name  # astronaut.001 where there is an astronaut already
+        scene.collection.children.link(collection)
+        head = head_mesh.make_head(rigged, name)
+        rig = head_rig.make_rig(context, collection, rigged, f"{name} rig")
+        collection.objects.link(head)
+        head_rig.bind(head, rig, rigged)
+        head_rig.pose(rig, rigged)
+        background = photo_camera.background_image(loaded)
+        camera = photo_camera.make_camera(scene, rigged, f"{name} camera", background)
+        collection.objects.link(camera)
+        scene.camera = camera
+        for obj in context.selected_objects:
+            obj.select_set(False)
+        head.select_set(True)
+        context.view_layer.objects.active = head
+        return Person(collection, head, rig, camera)
+
+
+@contextmanager
+def _all_or_nothing(context: bpy.types.Context) -> Iterator[None]:
+    """Takes back what the block made and set, should it fail."""
+    scene, render = context.scene, context.scene.render
+    before = {kind: set(getattr(bpy.data, kind)) for kind in _KINDS}
+    settings = ("resolution_x", "resolution_y", "resolution_percentage")
+    settings += ("pixel_aspect_x", "pixel_aspect_y")
+    values = [getattr(render, name) for name in settings]
+    active, camera = context.view_layer.objects.active, scene.camera
+    selected = list(context.selected_objects)
+    try:
+        yield
+    except BaseException:
+        if context.mode != "OBJECT":
+            bpy.ops.object.mode_set(mode="OBJECT")
+        for kind in _KINDS:
+            made = set(getattr(bpy.data, kind)) - before[kind]
+            bpy.data.batch_remove(made)
+        for name, value in zip(settings, values, strict=True):
+            setattr(render, name, value)
+        scene.camera = camera
+        context.view_layer.objects.active = active
+        for obj in selected:
+            obj.select_set(True)
+        raise

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small pictures of photos for the panel, made by Blender's own preview jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import bpy.utils.previews
+
+_previews: bpy.utils.previews.ImagePreviewCollection | None = None
+
+
+def icon(path: Path) -> int:
+    """Icon number of the photo's thumbnail; 0 if there is no such file."""
+    global _previews
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError:
+        return 0
+    if _previews is None:
+        _previews = bpy.utils.previews.new()
+    key = f"{path}|{changed}"
+    if key not in _previews:
+        _previews.load(key, str(path), "IMAGE")
+    return _previews[key].icon_id
+
+
+def close() -> None:
+    """Forgets all pictures; Blender warns of a collection that is not removed."""
+    global _previews
+    if _previews is not None:
+        bpy.utils.previews.remove(_previews)
+        _previews = None
