@@ -20,6 +20,7 @@ from .outputs import make_folder, write_photo
 from .pipeline import (
     HEADS,
     PREDICTORS,
+    RIGGING,
     WRITING,
     Options,
     Progress,
@@ -29,7 +30,10 @@ from .pipeline import (
     rig_heads,
 )
 from .reconstruction import Reconstruction
+from .report import Stopwatch
 from .worker import OUT_OF_MEMORY
+
+OPENING = "Opening the photo"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,30 +91,38 @@ def _reconstruct(args: argparse.Namespace) -> int:
 def _one_person(
     paths: list[Path], folders: list[Path], options: Options, progress: Progress
 ) -> None:
-    photos = [load_photo(path) for path in paths]
+    watch = Stopwatch()
+    with watch.stage(OPENING):
+        photos = [load_photo(path) for path in paths]
     people = reconstruct(photos, options, progress=part(progress, 0.0, 0.8))
-    heads = rig_heads(photos, people, options, progress=part(progress, 0.8, 0.9))
+    with watch.stage(RIGGING):
+        heads = rig_heads(photos, people, options, progress=part(progress, 0.8, 0.9))
     model = load_head(options.head)
     fits = [(person, i) for person in people for i in range(len(person.photos))]
     done = list(zip(photos, folders, fits, heads, strict=True))
     for k, (photo, folder, (person, i), rigged) in enumerate(done):
         progress(WRITING, 0.9 + 0.1 * k / len(done))
-        write_photo(folder, photo, model, person, i, rigged)
+        seconds = {**person.report["seconds"], **watch.seconds}
+        write_photo(folder, photo, model, person, i, rigged, seconds)
+        print(_summary(photo, person, i, seconds, folder))
     progress(WRITING, 1.0)
-    for photo, folder, (person, i), _ in done:
-        print(_summary(photo, person, i, folder))
     for sentence in dict.fromkeys(s for person in people for s in person.warnings):
         _say(f"Note: {sentence}")
 
 
-def _summary(photo: Photo, person: Reconstruction, index: int, folder: Path) -> str:
+def _summary(
+    photo: Photo,
+    person: Reconstruction,
+    index: int,
+    seconds: dict[str, float],
+    folder: Path,
+) -> str:
     fit = person.photos[index]
     error = fit.report["reprojection_percent_of_eye_distance"]
-    seconds = sum(person.report["seconds"].values())
     return (
         f"{photo.name}: landmarks within {error:.1f} % of the eye distance, "
         f"focal length {fit.camera.focal_35mm:.0f} mm ({fit.report['focal_source']}), "
-        f"{seconds:.2f} s -> {folder}"
+        f"{sum(seconds.values()):.2f} s -> {folder}"
     )
 
 

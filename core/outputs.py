@@ -23,6 +23,7 @@ from .images import Photo
 from .overlay import overlay_png
 from .ply import ply_bytes
 from .reconstruction import Reconstruction
+from .report import peak_memory_mb
 from .rig.rigged_head import RiggedHead
 
 #: Right eye outer and inner, left eye inner and outer corner, subnasale, right and left mouth
@@ -39,9 +40,11 @@ def write_photo(
     reconstruction: Reconstruction,
     index: int,
     rigged: RiggedHead,
+    seconds: Mapping[str, float],
 ) -> None:
     """Everything about photo ``index`` of a reconstruction into a folder, made if missing.
 
+    seconds: by stage, of all that was done for this person so far; goes into the report.
     Raises OutputError; then none of the files has changed.
     """
     fit = reconstruction.photos[index]
@@ -49,7 +52,13 @@ def write_photo(
     seven = head.landmarks(in_camera, np.array(SEVEN_LANDMARKS))
     seven_px = fit.camera.project(head.landmarks(fit.vertices, np.array(SEVEN_LANDMARKS)))
     shared = {k: v for k, v in reconstruction.report.items() if k != "photos"}
-    report = {**fit.report, **shared, "recipe": reconstruction.recipe}
+    report = {
+        **fit.report,
+        **shared,
+        "seconds": {stage: round(s, 4) for stage, s in seconds.items()},
+        "memory_peak_mb": peak_memory_mb(),
+        "recipe": reconstruction.recipe,
+    }
     comment = f"{head.name}, {head.licence.spdx}, metres"
     contents = {
         "mesh.ply": ply_bytes(in_camera, head.triangles, f"{comment}, OpenCV camera frame"),

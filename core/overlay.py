@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The photo with the fitted mesh drawn over it: how a person sees at once whether a fit holds.
+"""The head in the photo with the fitted mesh drawn over it: whether a fit holds, at a glance.
 
 Needs OpenCV, so it belongs to the command line.
 """
@@ -15,8 +15,10 @@ from .heads.model import HeadModel
 from .images import Photo
 from .reconstruction import PhotoFit
 
-#: The long side of the picture: small photos are enlarged so that lines stay thin beside faces.
+#: The long side of the picture: small heads are enlarged so that lines stay thin beside them.
 SHORTEST, LONGEST = 1024, 2048
+#: Of the photo around the head, as a share of the head's size on each side.
+MARGIN = 0.25
 MESH_RGB, DETECTED_RGB = (70, 220, 255), (255, 200, 40)
 MESH_OPACITY = 0.45
 #: OpenCV draws at 1 / 2**_SHIFT of a pixel.
@@ -29,26 +31,46 @@ def overlay_png(photo: Photo, head: HeadModel, fit: PhotoFit) -> bytes:
     """PNG: lines along the quads that are seen, dots where landmarks were detected."""
     import cv2
 
-    long = max(photo.width, photo.height)
+    points = fit.camera.project(fit.vertices)
+    corner, cut = _around(photo.pixels, points)
+    long = max(cut.shape[:2])
     scale = min(max(long, SHORTEST), LONGEST) / long
-    size = (round(photo.width * scale), round(photo.height * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    picture = cv2.resize(photo.pixels, size, interpolation=method)
-    # OpenCV's pixel 0 is centred at 0, ours at a half.
-    points = fit.camera.project(fit.vertices) * scale - 0.5
-    depth = fit.camera.to_camera(fit.vertices)[:, 2]
+    picture = cv2.resize(cut, None, fx=scale, fy=scale, interpolation=method)
+
+    def place(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        # OpenCV's pixel 0 is centred at 0, ours at a half.
+        return (pixels - corner) * scale - 0.5
+
     lines = picture.copy()
-    seen = visible_quads(head.quads, points, depth, size)
+    depth = fit.camera.to_camera(fit.vertices)[:, 2]
+    points = place(points)
+    seen = visible_quads(head.quads, points, depth, picture.shape[1::-1])
     outlines = [_fixed(points[quad[quad >= 0]]) for quad in head.quads[seen]]
     cv2.polylines(lines, outlines, True, MESH_RGB, 1, cv2.LINE_AA, _SHIFT)
     picture = cv2.addWeighted(lines, MESH_OPACITY, picture, 1 - MESH_OPACITY, 0)
     eyes = np.linalg.norm(fit.landmarks[33] - fit.landmarks[263]) * scale
     radius = round(max(0.006 * eyes, 0.7) * 2**_SHIFT)
-    for x, y in _fixed(fit.landmarks * scale - 0.5):
+    for x, y in _fixed(place(fit.landmarks)):
         cv2.circle(picture, (int(x), int(y)), radius, DETECTED_RGB, -1, cv2.LINE_AA, _SHIFT)
     _, png = cv2.imencode(".png", picture[..., ::-1])
     data: bytes = png.tobytes()
     return data
+
+
+def _around(pixels: Pixels, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], Pixels]:
+    """The part of a photo around projected points, and its top-left corner (2,) in pixels.
+
+    The whole photo if the points lie outside of it.
+    """
+    size = np.array(pixels.shape[1::-1])
+    low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
+    margin = MARGIN * (high - low).max()
+    low = np.clip(np.floor(low - margin), 0, size).astype(int)
+    high = np.clip(np.ceil(high + margin), 0, size).astype(int)
+    if (high - low).min() < 1:
+        low, high = np.zeros(2, int), size
+    return low.astype(float), pixels[low[1] : high[1], low[0] : high[0]]
 
 
 def visible_quads(
