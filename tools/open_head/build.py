@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from .atlas import build_atlas
 from .embedding import landmark_embedding
 from .expressions import ARKIT_NAMES, GAZE_NAMES, read_expressions
 from .identity_basis import principal_components, sample_population
 from .identity_targets import Slider, read_shapes, read_sliders, shape_names
+from .lip_seal import make_lip_seal
 from .mesh import PART_NAMES, HeadMesh, build_mesh
 from .regions import build_regions
 from .rig import JOINT_NAMES, PARENTS, joint_centres, joint_regressor, pose_correctives, skin_weights
@@ -34,15 +36,18 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
     shapes, joint_shapes = read_shapes(source, mesh, names, list(joint_vertices.values()))
     say(f"identity: {len(names)} named shapes, {len(sliders)} sliders")
     weights_of_people = sample_population(sliders, names)
+    mean = mesh.positions + np.einsum("s,svc->vc", weights_of_people.mean(axis=0), shapes)
+    seal = make_lip_seal(mesh, (mean + mesh.mirrored(mean)) / 2)
+    shapes = np.stack([seal.close(s) for s in shapes])
     basis = principal_components(mesh, shapes, weights_of_people, COMPONENTS)
     say(f"identity: {COMPONENTS} components explain {basis.explained[-1]:.2%} of the population")
 
-    template = mesh.positions + basis.mean
+    template = seal.close(mesh.positions) + basis.mean
     template = (template + mesh.mirrored(template)) / 2
     origin = _origin(mesh, template)
     template = template - origin
 
-    expressions = read_expressions(source, mesh)
+    expressions = read_expressions(source, mesh, seal)
     weights = skin_weights(source, mesh)
     people = weights_of_people[:_REGRESSOR_HEADS]
     heads = mesh.positions - origin + np.einsum("ns,svc->nvc", people, shapes)
@@ -55,8 +60,11 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
 
     lmk_vertices, lmk_bary, lmk_mirror = landmark_embedding(mesh, template, registration)
     landmarks = np.einsum("nk,nkc->nc", lmk_bary.astype(float), template[lmk_vertices])
-    ears = sum(shapes[names.index(n)] for n in _EAR_TARGETS)
+    ears = sum(mesh.displacement(source.identity_target(*n.split("/"))) for n in _EAR_TARGETS)
     regions = build_regions(mesh, template, weights, landmarks, ears)
+
+    uv, uv_quads = build_atlas(mesh, template)
+    say(f"atlas: {len(uv)} uv vertices")
 
     triangles, triangle_quad = mesh.triangles()
     head = {
@@ -66,8 +74,8 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
         "triangle_quad": triangle_quad,
         "part_names": np.array(PART_NAMES),
         "face_part": mesh.face_part,
-        "uv": mesh.uv.astype(np.float32),
-        "uv_quads": mesh.uv_quads,
+        "uv": uv.astype(np.float32),
+        "uv_quads": uv_quads,
         "shapedirs": basis.components.astype(np.float16),
         "shape_std_mm": basis.std_mm.astype(np.float32),
         "exprdirs": expressions.directions.transpose(1, 2, 0).astype(np.float16),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .lip_seal import LipSeal
 from .mesh import HeadMesh
 from .source import Source
 
@@ -28,6 +29,8 @@ ARKIT_NAMES = (
     "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft",
     "noseSneerRight", "tongueOut",
 )  # fmt: skip
+_CLOSED_MOUTH = ("cheekPuff", "mouthDimpleLeft", "mouthDimpleRight", "mouthPressLeft", "mouthPressRight")
+"""Shapes that a closed mouth makes; on sealed lips their sculpts would open a slit of up to 0.5 mm."""
 GAZE_NAMES = tuple(n for n in ARKIT_NAMES if n.startswith("eyeLook"))
 
 
@@ -52,20 +55,26 @@ def mirror_name(name: str) -> str:
     return name
 
 
-def read_expressions(source: Source, mesh: HeadMesh) -> Expressions:
-    """Read the face units and make left and right exact mirror images."""
+def read_expressions(source: Source, mesh: HeadMesh, seal: LipSeal) -> Expressions:
+    """Read the face units, make left and right exact mirror images, and close the lips where due.
+
+    mouthClose must undo jawOpen at the lips, so it is their sum that is sealed.
+    """
     eyeballs = [mesh.spans["eyeball_l"], mesh.spans["eyeball_r"]]
     units = {}
     for name in ARKIT_NAMES:
         units[name] = mesh.displacement(source.face_unit(name), with_eyes=False)
         for span in eyeballs:
             units[name][span] = 0.0
-    even = [(units[n] + mesh.mirrored(units[mirror_name(n)])) / 2 for n in ARKIT_NAMES]
+    even = {n: (units[n] + mesh.mirrored(units[mirror_name(n)])) / 2 for n in ARKIT_NAMES}
+    even["mouthClose"] = seal.close(even["jawOpen"] + even["mouthClose"]) - even["jawOpen"]
+    for name in _CLOSED_MOUTH:
+        even[name] = seal.close(even[name])
     gaze = {n: _helper_rotation(source, n, f"helper-{'l' if n.endswith('Left') else 'r'}-eye") for n in GAZE_NAMES}
     flip = np.array([1.0, -1.0, -1.0])
     jaw = _helper_rotation(source, "jawOpen", "helper-lower-teeth")
     return Expressions(
-        directions=np.stack(even),
+        directions=np.stack(list(even.values())),
         gaze_rotvec=np.stack([(gaze[n] + flip * gaze[mirror_name(n)]) / 2 for n in GAZE_NAMES]),
         jaw_open_rotvec=jaw * [1.0, 0.0, 0.0],
     )
