@@ -23,7 +23,7 @@ from .landmark_blocks import DepthBlock, LandmarkBlock
 from .landmark_model import LandmarkModel, load_landmark_model
 from .points import GazeMap, PointSet
 from .pose import initial_pose
-from .prior_blocks import ExpressionPrior, FocalPrior, GazePrior, IdentityPrior
+from .prior_blocks import DriftPrior, ExpressionPrior, FocalPrior, GazePrior, IdentityPrior
 from .result import assemble
 from .solver import Problem, solve
 from .state import FOCAL, POSE_SIZE, SHIFT, TURN, Layout, PhotoState, State
@@ -64,7 +64,12 @@ def fit_head(
         if c.landmarks is None or c.landmark_depth is None:
             raise FitError(f"The {c.predictor} predictor gave no landmarks to start from.")
     progress(STAGE, 0.0)
-    layout = Layout(min(identity_count, head.identity_count), head.expression_count, len(cues))
+    layout = Layout(
+        min(identity_count, head.identity_count),
+        head.expression_count,
+        len(cues),
+        model.habits.shape[2],
+    )
     ids = head.landmark_ids
     start = [_start(head, c, f, model, ids) for c, f in zip(cues, focal, strict=True)]
     state = State(np.zeros(layout.identity_count), tuple(start))
@@ -117,7 +122,14 @@ def _start(
         f,
         np.array([cues.width / 2, cues.height / 2]),
     )
-    return PhotoState(r, t, float(np.log(f)), np.zeros(4), np.zeros(head.expression_count))
+    return PhotoState(
+        r,
+        t,
+        float(np.log(f)),
+        np.zeros(4),
+        np.zeros(head.expression_count),
+        np.zeros(model.habits.shape[2]),
+    )
 
 
 def _priors(
@@ -129,6 +141,7 @@ def _priors(
         blocks += [
             ExpressionPrior(i, layout, expression_sigma(head)),
             GazePrior(i, layout),
+            DriftPrior(i, layout),
             FocalPrior(
                 i, layout, float(np.log(f or typical)), KNOWN_FOCAL_SIGMA if f else TYPICAL_FOCAL_SIGMA
             ),
@@ -155,7 +168,12 @@ def _landmarks(
     blocks: list[ResidualBlock] = []
     for i, (c, photo) in enumerate(zip(cues, state.photos, strict=True)):
         assert c.landmarks is not None and c.landmark_depth is not None
-        points = plain.shifted(model.offset(photo.R)[ids].T)
+        points = plain.seen(
+            model.offset(photo.R)[ids].T,
+            _fitting(model.identity[ids], layout.identity_count),
+            _fitting(model.expression[ids], layout.expression_count),
+            np.moveaxis(model.habits[ids], 1, 0),
+        )
         scale = photo.focal / photo.t[2]
         own = np.zeros(len(ids)) if c.landmark_sigma is None else c.landmark_sigma[ids]
         sigma = np.hypot(model.sigma[ids] * scale, own)
@@ -166,3 +184,11 @@ def _landmarks(
             DepthBlock(i, points, layout, c.landmark_depth[ids], depth_sigma),
         ]
     return blocks
+
+
+def _fitting(basis: Array, count: int) -> Array:
+    """(n, 3, k) measured on some head -> (3, n, count) for this one, zero beyond k."""
+    out = np.zeros((3, len(basis), count))
+    k = min(count, basis.shape[2])
+    out[:, :, :k] = np.moveaxis(basis[:, :, :k], 1, 0)
+    return out

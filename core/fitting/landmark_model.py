@@ -9,7 +9,7 @@ a benchmark.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,11 +26,23 @@ VENDOR = Path(__file__).resolve().parents[2] / "vendor" / "calibration" / "landm
 
 @dataclass(frozen=True, eq=False)
 class LandmarkModel:
-    """bias (478, 3, 6) metres in the head frame, on the features of :func:`view_features`;
-    sigma (478,) and depth_sigma (478,) metres at the head.
+    """A linear Gaussian model of what a predictor reports of a head's points.
+
+    In the head frame, a point x of a face with identity a and expression e, seen with rotation
+    R, is reported at::
+
+        x + bias @ view_features(R) + identity @ a + expression @ e + habits @ d + noise
+
+    bias (478, 3, 6); identity (478, 3, I) and expression (478, 3, E): a network pulls every face
+    toward its own mean, so that it under-reports some of what makes a face; habits (478, 3, D)
+    with d standard normal: errors that come together, such as an outline drawn too wide; noise
+    independent, sigma (478,) in the image plane and depth_sigma (478,) along the view. Metres.
     """
 
     bias: Array
+    identity: Array
+    expression: Array
+    habits: Array
     sigma: Array
     depth_sigma: Array
 
@@ -41,8 +53,10 @@ class LandmarkModel:
     @classmethod
     def uninformed(cls) -> LandmarkModel:
         """No bias, and the same spread everywhere."""
-        n = LANDMARK_COUNT
-        return cls(np.zeros((n, 3, 6)), np.full(n, 2.5e-3), np.full(n, 6e-3))
+        n, none = LANDMARK_COUNT, np.zeros((LANDMARK_COUNT, 3, 0))
+        return cls(
+            np.zeros((n, 3, 6)), none, none, none, np.full(n, 2.5e-3), np.full(n, 6e-3)
+        )
 
 
 def view_features(R: Array) -> Array:
@@ -56,7 +70,7 @@ def load_landmark_model(path: Path = VENDOR) -> LandmarkModel:
     """The measured model. Raises ModelFileError if its file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as z:
-            a = {n: z[n].astype(np.float64) for n in ("bias", "sigma", "depth_sigma")}
+            a = {f.name: z[f.name].astype(np.float64) for f in fields(LandmarkModel)}
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise ModelFileError(
             f"The landmark calibration ({path.name}) is missing or damaged: reinstall the extension."

@@ -4,7 +4,7 @@
 A point set is any selection of surface points of a head model: its landmarks, or some of its
 vertices. Evaluation order follows the head model with only the eyes turned::
 
-    x_head   = base + identity_basis @ a + expression_basis @ e(expression, gaze)
+    x_head   = base + identity_basis @ a + expression_basis @ e(expression, gaze) + drift_basis @ d
     x_head   = c(a) + G (x_head - c(a))          for points on an eyeball with centre c
     x_camera = R x_head + t
 
@@ -83,9 +83,9 @@ def eye_rotation(pitch: float, yaw: float) -> tuple[Array, Array, Array]:
 
 @dataclass(frozen=True, eq=False)
 class PointSet:
-    """n points. base (3, n); identity (3, n, I); expression (3, n, E); eye (n,) 0 for the left
-    eyeball, 1 for the right, -1 elsewhere; centre (2, 3) and centre_identity (2, 3, I) of the
-    eyes; gaze_map of the head.
+    """n points. base (3, n); identity (3, n, I); expression (3, n, E); drift (3, n, D); eye (n,)
+    0 for the left eyeball, 1 for the right, -1 elsewhere; centre (2, 3) and centre_identity
+    (2, 3, I) of the eyes; gaze_map of the head.
     """
 
     base: Array
@@ -95,6 +95,7 @@ class PointSet:
     centre: Array
     centre_identity: Array
     gaze_map: GazeMap
+    drift: Array
 
     @classmethod
     def of_landmarks(cls, head: HeadModel, ids: NDArray[np.int32], identity_count: int) -> PointSet:
@@ -131,11 +132,21 @@ class PointSet:
             centre=centre,
             centre_identity=centre_identity,
             gaze_map=GazeMap.of(head),
+            drift=np.zeros((3, len(eye), 0)),
         )
 
-    def shifted(self, offset: Array) -> PointSet:
-        """The same points displaced by a constant (3, n) in the head frame."""
-        return replace(self, base=self.base + offset)
+    def seen(self, offset: Array, identity: Array, expression: Array, drift: Array) -> PointSet:
+        """The same points as a predictor reports them: displaced by a constant (3, n), moved
+        further or less far by identity (3, n, I) and expression (3, n, E), and adrift along
+        (3, n, D); all in the head frame.
+        """
+        return replace(
+            self,
+            base=self.base + offset,
+            identity=self.identity + identity,
+            expression=self.expression + expression,
+            drift=drift,
+        )
 
     @property
     def count(self) -> int:
@@ -150,6 +161,8 @@ class PointSet:
         """Points (3, n) in the head frame, metres."""
         e = self.gaze_map.apply(photo.expression, photo.gaze)
         x = self.base + self.identity @ identity + self.expression @ e
+        if self.drift.shape[2]:
+            x += self.drift @ photo.drift
         for side, points in enumerate(self._eye_points):
             if len(points):
                 c = (self.centre[side] + self.centre_identity[side] @ identity)[:, None]
@@ -169,6 +182,8 @@ class PointSet:
         local = d[:, :, k:]
         d[:, :, :k] = self.identity
         local[:, :, POSE_SIZE : POSE_SIZE + m] = self.expression
+        if self.drift.shape[2]:
+            local[:, :, POSE_SIZE + m :] = self.drift
         local[:, :, POSE_SIZE + self.gaze_map.columns] = 0.0
         local[:, :, GAZE] = self.expression[:, :, self.gaze_map.columns] @ slope
         for side, points in enumerate(self._eye_points):

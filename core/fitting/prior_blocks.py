@@ -84,6 +84,26 @@ class GazePrior:
         return self.residuals(state), self.matrix
 
 
+class DriftPrior:
+    """A predictor strays along its habits by a standard normal amount."""
+
+    name = "drift prior"
+    group = 1
+    robust_scale = None
+
+    def __init__(self, photo: int, layout: Layout) -> None:
+        at = layout.drift_columns(photo)
+        self.photo, self.columns = photo, np.arange(at.start, at.stop)
+
+    def residuals(self, state: State) -> Array:
+        """(D,)."""
+        return state.photos[self.photo].drift
+
+    def linearise(self, state: State) -> tuple[Array, Array]:
+        """See ResidualBlock."""
+        return self.residuals(state), np.eye(len(self.columns))
+
+
 class FocalPrior:
     """(log focal - mean) / sigma of one photo."""
 

@@ -6,12 +6,18 @@ import pytest
 
 from core.fitting.landmark_blocks import DepthBlock, LandmarkBlock
 from core.fitting.points import GazeMap, PointSet
-from core.fitting.prior_blocks import ExpressionPrior, FocalPrior, GazePrior, IdentityPrior
+from core.fitting.prior_blocks import (
+    DriftPrior,
+    ExpressionPrior,
+    FocalPrior,
+    GazePrior,
+    IdentityPrior,
+)
 from core.fitting.state import POSE_SIZE, Layout, PhotoState, State
 from core.heads import load_open_head
 from core.rotation import matrix_from_vector
 
-IDENTITY = 12
+IDENTITY, DRIFT = 12, 3
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +34,7 @@ def random_state(head, rng, photos=2):
             # Away from zero, where the eyeLook sliders have their kink.
             gaze=rng.choice([-1, 1], 4) * rng.uniform(0.03, 0.12, 4),
             expression=rng.uniform(0.2, 0.6, head.expression_count),
+            drift=rng.normal(0, 1, DRIFT),
         )
 
     return State(rng.normal(0, 1, IDENTITY), tuple(photo() for _ in range(photos)))
@@ -37,6 +44,12 @@ def blocks(head, layout, rng):
     ids = head.landmark_ids
     points = PointSet.of_landmarks(head, ids, IDENTITY)
     n, e = len(ids), head.expression_count
+    points = points.seen(
+        rng.normal(0, 2e-3, (3, n)),
+        rng.normal(0, 1e-3, (3, n, IDENTITY)),
+        rng.normal(0, 1e-3, (3, n, e)),
+        rng.normal(0, 1e-3, (3, n, DRIFT)),
+    )
     sigma = rng.uniform(1, 4, n)
     return [
         LandmarkBlock(1, points, layout, rng.uniform(0, 500, (n, 2)), sigma, np.array([256, 250])),
@@ -44,6 +57,7 @@ def blocks(head, layout, rng):
         IdentityPrior(layout, rng.uniform(0.5, 2, IDENTITY)),
         ExpressionPrior(1, layout, rng.uniform(0.1, 1, e), rng.uniform(0, 0.2, e)),
         GazePrior(0, layout),
+        DriftPrior(1, layout),
         FocalPrior(1, layout, 6.5, 0.3),
     ]
 
@@ -51,7 +65,7 @@ def blocks(head, layout, rng):
 @pytest.mark.parametrize("seed", range(3))
 def test_jacobians_match_central_differences(head, seed):
     rng = np.random.default_rng(seed)
-    layout = Layout(IDENTITY, head.expression_count, 2)
+    layout = Layout(IDENTITY, head.expression_count, 2, DRIFT)
     state = random_state(head, rng)
     wide = np.full(head.expression_count, 10.0)
     free_of_step = set(GazeMap.of(head).columns + POSE_SIZE)
@@ -74,7 +88,7 @@ def test_jacobians_match_central_differences(head, seed):
 
 def test_a_block_depends_on_nothing_but_its_columns(head):
     rng = np.random.default_rng(7)
-    layout = Layout(IDENTITY, head.expression_count, 2)
+    layout = Layout(IDENTITY, head.expression_count, 2, DRIFT)
     state = random_state(head, rng)
     wide = np.full(head.expression_count, 10.0)
     for block in blocks(head, layout, rng):

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measures how the face mesh's landmarks relate to the points embedded in the open head.
+
+The detector is run on renders of the open head itself, whose true points are known, in many
+identities, expressions, poses, lenses, lights and skins. What it reports is then described by a
+linear Gaussian model (see core.fitting.landmark_model). No benchmark head is ever looked at.
+
+    python -m tools.calibration render --count 1500 --seed 1 --out FOLDER    (needs bpy)
+    python -m tools.calibration solve FOLDER --out vendor/calibration/landmarks.npz
+"""
