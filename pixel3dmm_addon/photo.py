@@ -38,10 +38,11 @@ def load_photo(path: Path) -> LoadedPhoto:
     except RuntimeError as error:
         raise file.refusal from error
     try:
-        # Loading what is no picture does not raise: it gives an image without data.
-        if not image.has_data or image.size[0] == 0 or image.size[1] == 0:
-            raise file.refusal
+        # Loading what is no picture does not raise: it gives an image without size and data.
+        # Asking for the size is what makes Blender decode, so it comes first.
         stored = (image.size[0], image.size[1])
+        if 0 in stored or not image.has_data:
+            raise file.refusal
         shrink = 1
         while stored[0] * stored[1] > MOST_PIXELS * shrink * shrink:
             shrink *= 2

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The built zip, installed in a throwaway profile of the real Blender module.
+
+Everything of the extension is reached as Blender reaches it, under bl_ext.user_default.pixel3dmm.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Blender reads this when it is imported: nobody's own profile is touched.
+_PROFILE = tempfile.mkdtemp(prefix="pixel3dmm-profile-")
+os.environ["BLENDER_USER_RESOURCES"] = _PROFILE
+# Photos and arrays pass through here, so that a test can see that nothing stays behind.
+_SCRATCH = tempfile.mkdtemp(prefix="pixel3dmm-scratch-")
+tempfile.tempdir = _SCRATCH
+
+import bpy  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "bl_ext.user_default.pixel3dmm"
+_status = 0
+
+
+def pytest_sessionfinish(session, exitstatus):
+    global _status
+    _status = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """Ends the process by hand: bpy 4.2 crashes and 4.5 hangs where Python still holds a callback."""
+    if _ours is not None:
+        _ours("pixel3dmm_addon.session").close()
+    for folder in (_PROFILE, _SCRATCH):
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_status)
+
+
+_ours = None
+
+
+def install() -> None:
+    """The zip, enabled."""
+    archive = os.environ.get("PIXEL3DMM_ZIP")
+    if not archive:
+        from tools.package import build_zip
+
+        archive = str(build_zip(ROOT / "dist", Path(sys.executable)))
+    bpy.ops.extensions.package_install_files(
+        filepath=archive, repo="user_default", enable_on_install=True, overwrite=True
+    )
+    # The operator says FINISHED even if it installed nothing.
+    assert PACKAGE in bpy.context.preferences.addons
+
+
+@pytest.fixture(scope="session")
+def ours():
+    """ours("core.axes") is that module of the installed extension."""
+    global _ours
+    install()
+    _ours = lambda name: importlib.import_module(f"{PACKAGE}.{name}")  # noqa: E731
+    return _ours
+
+
+@pytest.fixture(autouse=True)
+def scene(ours):
+    """An empty scene with the extension enabled; fails a test that leaves a job running."""
+    # Not read_factory_settings, which disables extensions.
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    status = bpy.context.window_manager.pixel3dmm
+    status.message, status.failed = "", False
+    yield bpy.context.scene
+    assert not status.running
+    assert os.listdir(_SCRATCH) == [] or all(
+        not name.startswith("pixel3dmm-") for name in os.listdir(_SCRATCH)
+    ), "a private folder stayed behind"
+
+
+@pytest.fixture(scope="session")
+def profile():
+    return Path(_PROFILE)
+
+
+@pytest.fixture(scope="session")
+def rigged(ours):
+    """A person that nobody photographed: the open head with identity, expression and gaze."""
+    from invented import invented_head
+
+    return invented_head(ours)
+
+
+@pytest.fixture
+def loaded(ours, example_photo):
+    """A photo as it comes out of Blender's loader."""
+    return ours("pixel3dmm_addon.photo").load_photo(example_photo)
+
+
+@pytest.fixture
+def person(ours, rigged, loaded):
+    """The invented head in the scene."""
+    build = ours("pixel3dmm_addon.scene.build")
+    return build.build_person(bpy.context, rigged, loaded, match_render_size=True)
