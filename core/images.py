@@ -134,7 +134,9 @@ def load_photo(path: Path | str) -> Photo:
     check_container(name, container)
     exif = read_exif(container.exif)
     pixels, notes = _decode(name, data, container)
-    pixels = upright(pixels, exif.orientation)
+    # OpenCV (4.11 and 5.0) turns TIFFs itself whatever it is told, and other files as asked: not.
+    if container.format != "TIFF":
+        pixels = upright(pixels, exif.orientation)
     focal, focal_note = exif.focal_px(pixels.shape[1], pixels.shape[0])
     notes += [focal_note] if focal_note else []
     digest = hashlib.sha256(data).hexdigest()
@@ -173,6 +175,9 @@ def read_photo_file(path: Path) -> bytes:
     try:
         if path.is_dir():
             raise PhotoError(f"{name} is a folder: choose the photo in it.")
+        # A pipe or a device may never end.
+        if path.exists() and not path.is_file():
+            raise PhotoError(f"{name} is not a file: choose a photo.")
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
                 raise PhotoError(f"{name} is larger than a gigabyte: choose a smaller photo.")
@@ -209,11 +214,11 @@ def _decode(name: str, data: bytes, container: Container) -> tuple[Pixels, list[
     damaged = PhotoError(f"{name} is a damaged {container.format} file: export it again.")
     try:
         # From memory, since OpenCV's own file reading fails on some unicode paths on Windows.
-        # UNCHANGED keeps 16 bit and alpha, and leaves the orientation to us.
+        # UNCHANGED keeps 16 bit and alpha, and (TIFF apart) leaves the orientation to us.
         raw = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise damaged from error
-    if raw is None or raw.shape[:2] != (container.height, container.width):
+    if raw is None or set(raw.shape[:2]) != {container.height, container.width}:
         raise damaged
     notes = []
     if container.pictures > 1:
