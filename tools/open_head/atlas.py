@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .mesh import PART_NAMES, HeadMesh, uv_islands
+from .mesh import PART_NAMES, HeadMesh
 from .unwrap import FREE_CORNER, unwrap_skin
 
 _MARGIN = 0.004
@@ -20,8 +20,8 @@ _TILE_OF_ITS_OWN = ("teeth_upper", "teeth_lower", "tongue")
 def build_atlas(mesh: HeadMesh, template: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Texture coordinates (U, 2), v upwards, and their numbers per face corner (F, 4)."""
     uv, uv_quads = mesh.uv.copy(), mesh.uv_quads.copy()
-    skin = _faces(mesh, "skin")
-    outer, sockets = _split_sockets(mesh, skin)
+    sockets = [mesh.sockets["r"], mesh.sockets["l"]]
+    outer = np.setdiff1d(_faces(mesh, "skin"), np.concatenate(sockets))
     for name in _TILE_OF_ITS_OWN:
         _fit_into(uv, uv_quads[_faces(mesh, name)], (_MARGIN, _MARGIN), (1 - _MARGIN, 1 - _MARGIN))
     reach = FREE_CORNER - 4 * _MARGIN
@@ -29,7 +29,7 @@ def build_atlas(mesh: HeadMesh, template: np.ndarray) -> tuple[np.ndarray, np.nd
     bag = uv_quads[_faces(mesh, "mouth_interior")]
     _fit_into(uv, bag, (_MARGIN, top - 0.43 * reach), (_MARGIN + 0.57 * reach, top))
     for i, socket in enumerate(sockets):
-        right = top - i * 0.3 * reach
+        right = top - 0.3 * reach * i
         low = (right - 0.29 * reach, top - 0.4 * reach)
         _fit_into(uv, uv_quads[socket], low, (right, top))
 
@@ -53,16 +53,6 @@ def importance(template: np.ndarray) -> np.ndarray:
 
 def _faces(mesh: HeadMesh, part: str) -> np.ndarray:
     return np.flatnonzero(mesh.face_part == PART_NAMES.index(part))
-
-
-def _split_sockets(mesh: HeadMesh, skin: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """MakeHuman's atlas holds the eye sockets as two small islands off the midline."""
-    label = uv_islands(mesh.uv_quads[skin])
-    members = [skin[label == island] for island in np.unique(label)]
-    middle = [abs(mesh.positions[mesh.quads[m], 0].mean()) for m in members]
-    sockets = [m for m, x in zip(members, middle, strict=True) if x > 1e-3]
-    outer = np.concatenate([m for m, x in zip(members, middle, strict=True) if x <= 1e-3])
-    return np.sort(outer), sockets
 
 
 def _fit_into(uv: np.ndarray, corners: np.ndarray, low: tuple, high: tuple) -> None:

@@ -1,5 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole build in order: source, mesh, identity, expressions, rig, landmarks, regions, arrays."""
+"""The whole build in order: mesh, identity, expressions, rig, landmarks, regions, arrays.
+
+What the files hold (V vertices, F faces, T triangles, U uv vertices; metres, head frame):
+
+``open_head.npz``
+    v_template (V,3); quads (F,4), a triangle has -1 in its fourth place; triangles (T,3) and
+    triangle_quad (T,), the face each comes from; part_names and face_part (F,); uv (U,2), v upwards,
+    and uv_quads (F,4); shapedirs (V,3,100) per sigma and shape_std_mm (100,); exprdirs (V,3,52) and
+    expr_names; posedirs (V,3,45) per entry of R_j - I, row-major, joints 1..5; J_regressor (6,V),
+    weights (V,6), parents, joint_names; mirror (V,); neck_loop, the boundary in face orientation;
+    region_names and regions (R,V); lmk_vertices (478,3), lmk_bary (478,3), lmk_mirror (478,);
+    gaze_names and gaze_rotvec (8,3), jaw_open_rotvec (3,), radians; mh_index (V,), vertex number in
+    MakeHuman's base.obj or -1; eye_ring (V,), ring from the pupil's middle outwards or -1.
+``named_shapes.npz``
+    Sparse shapes: of shape i the rows ptr[i]:ptr[i+1] of index (vertex) and delta_10um (int16 steps
+    of 10 micrometres); names; slider_names, slider_groups, slider_negative and slider_positive
+    (shape names joined by "|"), slider_sigma; name_to_pca (420,100), the least-squares coefficients
+    of each shape.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +34,20 @@ from .identity_targets import Slider, read_shapes, read_sliders, shape_names
 from .lip_seal import make_lip_seal
 from .mesh import PART_NAMES, HeadMesh, build_mesh
 from .regions import build_regions
-from .rig import JOINT_NAMES, PARENTS, joint_centres, joint_regressor, pose_correctives, skin_weights
+from .rig import (
+    JOINT_NAMES,
+    PARENTS,
+    joint_centres,
+    joint_regressor,
+    pose_correctives,
+    skin_weights,
+)
 from .source import Source
 
 COMPONENTS = 100
 _REGRESSOR_HEADS = 300
 _ORIGIN_BELOW_EYES, _ORIGIN_BEHIND_EYES = 0.0323, 0.0832
-_EAR_TARGETS = ("ears/l-ear-scale-incr", "ears/r-ear-scale-incr")
+_EAR_TARGETS = ("ears/l-ear-trans-up", "ears/r-ear-trans-up")
 
 
 def build(source: Source, registration: Path, say: Callable[[str], None]) -> tuple[dict, dict]:
@@ -56,7 +81,12 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
     of_joint = dict(zip(joint_vertices, joints.transpose(1, 0, 2), strict=True))
     regressor = joint_regressor(mesh, template, heads, of_joint)
     correctives = pose_correctives(template, weights, regressor, expressions)
-    say("rig: joints " + ", ".join(f"{n} {p.round(3)}" for n, p in zip(JOINT_NAMES, regressor @ template, strict=True)))
+    say(
+        "rig: joints "
+        + ", ".join(
+            f"{n} {p.round(3)}" for n, p in zip(JOINT_NAMES, regressor @ template, strict=True)
+        )
+    )
 
     lmk_vertices, lmk_bary, lmk_mirror = landmark_embedding(mesh, template, registration)
     landmarks = np.einsum("nk,nkc->nc", lmk_bary.astype(float), template[lmk_vertices])
@@ -108,21 +138,27 @@ def _origin(mesh: HeadMesh, template: np.ndarray) -> np.ndarray:
     return np.array([0.0, eye[1] - _ORIGIN_BELOW_EYES, eye[2] - _ORIGIN_BEHIND_EYES])
 
 
-def _named_shapes(names: list[str], shapes: np.ndarray, sliders: list[Slider], components: np.ndarray) -> dict:
+def _named_shapes(
+    names: list[str], shapes: np.ndarray, sliders: list[Slider], components: np.ndarray
+) -> dict:
     steps = np.round(shapes / 1e-5)
     if np.abs(steps).max() > np.iinfo(np.int16).max:
         raise ValueError("a named shape moves further than int16 steps of 10 um can say")
     moved = [np.flatnonzero(s.any(axis=1)) for s in steps]
     flat = components.reshape(-1, components.shape[2])
+    # Rounded, so that the noise of different BLAS versions around zero is not part of the file.
+    name_to_pca = np.round(shapes.reshape(len(names), -1) @ flat / (flat**2).sum(axis=0), 6)
     return {
         "names": np.array(names),
         "ptr": np.cumsum([0] + [len(m) for m in moved]).astype(np.int32),
         "index": np.concatenate(moved).astype(np.uint16),
-        "delta_10um": np.concatenate([s[m] for s, m in zip(steps, moved, strict=True)]).astype(np.int16),
+        "delta_10um": np.concatenate([s[m] for s, m in zip(steps, moved, strict=True)]).astype(
+            np.int16
+        ),
         "slider_names": np.array([s.name for s in sliders]),
         "slider_groups": np.array([s.group for s in sliders]),
         "slider_negative": np.array(["|".join(s.negative) for s in sliders]),
         "slider_positive": np.array(["|".join(s.positive) for s in sliders]),
         "slider_sigma": np.array([s.sigma for s in sliders], np.float32),
-        "name_to_pca": ((shapes.reshape(len(names), -1) @ flat) / (flat**2).sum(axis=0)).astype(np.float32),
+        "name_to_pca": name_to_pca.astype(np.float32),
     }

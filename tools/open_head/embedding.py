@@ -22,14 +22,21 @@ _IRIS_MIRROR = {468: 473, 469: 476, 470: 475, 471: 474, 472: 477}
 0.10.21); 468..472 are the subject's right eye, 473..477 the left."""
 
 
-def landmark_embedding(mesh: HeadMesh, template: np.ndarray, registration: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def landmark_embedding(
+    mesh: HeadMesh, template: np.ndarray, registration: Path
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Embed the landmarks symmetrically.
 
     Returns:
         vertices (478, 3) int32, barycentric weights (478, 3) float32, mirror (478,) int32.
+
     """
     with np.load(registration, allow_pickle=False) as data:
-        base_vertices, bary, mirror = data["base_vertices"], data["bary"].astype(float), data["mirror"]
+        base_vertices, bary, mirror = (
+            data["base_vertices"],
+            data["bary"].astype(float),
+            data["mirror"],
+        )
     number = np.full(mesh.mh_index.max() + 1, -1)
     own = mesh.mh_index >= 0
     number[mesh.mh_index[own]] = np.flatnonzero(own)
@@ -61,7 +68,9 @@ def _midline_edges(mesh: HeadMesh, template: np.ndarray) -> np.ndarray:
     return edges[on_midline & outside]
 
 
-def _onto_edges(point: np.ndarray, edges: np.ndarray, template: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _onto_edges(
+    point: np.ndarray, edges: np.ndarray, template: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The closest point on a set of edges, as vertices (3,) and barycentric weights (3,)."""
     a, b = template[edges[:, 0]], template[edges[:, 1]]
     along = ((point - a) * (b - a)).sum(axis=1) / ((b - a) ** 2).sum(axis=1)

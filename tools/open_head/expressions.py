@@ -29,26 +29,34 @@ ARKIT_NAMES = (
     "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft",
     "noseSneerRight", "tongueOut",
 )  # fmt: skip
-_CLOSED_MOUTH = ("cheekPuff", "mouthDimpleLeft", "mouthDimpleRight", "mouthPressLeft", "mouthPressRight")
-"""Shapes that a closed mouth makes; on sealed lips their sculpts would open a slit of up to 0.5 mm."""
+_CLOSED_MOUTH = (
+    "cheekPuff",
+    "mouthDimpleLeft",
+    "mouthDimpleRight",
+    "mouthPressLeft",
+    "mouthPressRight",
+)
+"""Shapes of a closed mouth; on sealed lips their sculpts would open a slit of up to 0.5 mm."""
 GAZE_NAMES = tuple(n for n in ARKIT_NAMES if n.startswith("eyeLook"))
 
 
 @dataclass(frozen=True)
 class Expressions:
+    """The face shapes and the joint rotations that belong to them."""
+
     directions: np.ndarray
     """(52, V, 3) metres at full strength, in the order of ARKIT_NAMES."""
     gaze_rotvec: np.ndarray
-    """(8, 3) radians: rotation of the eye joint that goes with each of GAZE_NAMES at full strength."""
+    """(8, 3) radians: rotation of the eye joint that goes with each of GAZE_NAMES at 1.0."""
     jaw_open_rotvec: np.ndarray
-    """(3,) radians: rotation of the jaw joint that goes with jawOpen at full strength."""
+    """(3,) radians: rotation of the jaw joint that goes with jawOpen at 1.0."""
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.directions[ARKIT_NAMES.index(name)]
 
 
 def mirror_name(name: str) -> str:
-    """The shape of the other side; jawLeft and mouthLeft are the mirror of jawRight and mouthRight."""
+    """The shape of the other side; jawLeft mirrors jawRight, mouthLeft mirrors mouthRight."""
     for here, there in (("Left", "Right"), ("Right", "Left")):
         if name.endswith(here):
             return name[: -len(here)] + there
@@ -70,7 +78,10 @@ def read_expressions(source: Source, mesh: HeadMesh, seal: LipSeal) -> Expressio
     even["mouthClose"] = seal.close(even["jawOpen"] + even["mouthClose"]) - even["jawOpen"]
     for name in _CLOSED_MOUTH:
         even[name] = seal.close(even[name])
-    gaze = {n: _helper_rotation(source, n, f"helper-{'l' if n.endswith('Left') else 'r'}-eye") for n in GAZE_NAMES}
+    gaze = {
+        n: _helper_rotation(source, n, f"helper-{'l' if n.endswith('Left') else 'r'}-eye")
+        for n in GAZE_NAMES
+    }
     flip = np.array([1.0, -1.0, -1.0])
     jaw = _helper_rotation(source, "jawOpen", "helper-lower-teeth")
     return Expressions(

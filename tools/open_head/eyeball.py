@@ -8,6 +8,7 @@ limbus so that materials can be given by face.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -45,6 +46,7 @@ class Eyeball:
 
 
 def make_eyeball() -> Eyeball:
+    """Build the unit eyeball."""
     theta = np.radians(_RING_DEGREES[1:])
     phi = np.arange(SEGMENTS) * (2 * np.pi / SEGMENTS)
     # Exact mirror symmetry needs cos and sin that mirror exactly, which rounding does not grant.
@@ -69,10 +71,11 @@ def make_eyeball() -> Eyeball:
     first = 1 + np.arange(count)[:, None] * SEGMENTS
     front = np.stack([np.zeros(SEGMENTS, int), first[0] + here, first[0] + there, none], axis=1)
     sides = [
-        np.stack([a + here, b + here, b + there, a + there], axis=1)
-        for a, b in zip(first[:-1], first[1:], strict=True)
+        np.stack([a + here, b + here, b + there, a + there], axis=1) for a, b in pairwise(first)
     ]
-    back = np.stack([first[-1] + here, np.full(SEGMENTS, len(points) - 1), first[-1] + there, none], 1)
+    back = np.stack(
+        [first[-1] + here, np.full(SEGMENTS, len(points) - 1), first[-1] + there, none], 1
+    )
     faces = np.concatenate([front, *sides, back])
     face_ring = np.repeat(np.arange(1, count + 2), SEGMENTS)
 

@@ -8,6 +8,7 @@ mirror, so that a mirrored head has the same coefficients up to known signs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,13 +36,19 @@ def sample_population(sliders: list[Slider], names: list[str]) -> np.ndarray:
         for slider in sliders:
             value = np.clip(slider.sigma * rng.standard_normal(), -1, 1)
             # A slider without a negative end may run its positive shape gently backwards.
-            ends, sign = (slider.negative, 1) if value < 0 and slider.negative else (slider.positive, np.sign(value))
+            ends, sign = (
+                (slider.negative, 1)
+                if value < 0 and slider.negative
+                else (slider.positive, np.sign(value))
+            )
             for name in ends:
                 row[column[name]] += sign * abs(value) * (1 + _SIDE_JITTER * rng.standard_normal())
     return weights
 
 
-def _macro_weights(gender: float, age: float, race: np.ndarray, muscle: float, weight: float):  # noqa: ANN202
+def _macro_weights(
+    gender: float, age: float, race: np.ndarray, muscle: float, weight: float
+) -> Iterator[tuple[str, float]]:
     """MakeHuman's macro blending: gender 0 female..1 male; age 0.1875 child, 0.5 young, 1 old."""
     of_gender = dict(zip(GENDERS, (1 - gender, gender), strict=True))
     grown = (age - 0.1875) / 0.3125
@@ -65,6 +72,8 @@ def _three_way(names: tuple[str, ...], x: float) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class IdentityBasis:
+    """Mean and principal components of the population."""
+
     mean: np.ndarray
     """(V, 3) metres: even part of the population's mean displacement from the base mesh."""
     components: np.ndarray
@@ -75,7 +84,9 @@ class IdentityBasis:
     """(K,) share of the variance explained by the components up to each."""
 
 
-def principal_components(mesh: HeadMesh, shapes: np.ndarray, weights: np.ndarray, count: int) -> IdentityBasis:
+def principal_components(
+    mesh: HeadMesh, shapes: np.ndarray, weights: np.ndarray, count: int
+) -> IdentityBasis:
     """Principal components of ``weights @ shapes``, without forming the (N, 3V) sample matrix.
 
     The population enters together with its mirror image, whose covariance splits into the even and

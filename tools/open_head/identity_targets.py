@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """MakeHuman's modelling targets as head shapes, and the artist sliders that drive them.
 
-420 named shapes: 348 targets behind 146 sliders (117 of MakeHuman's head groups, 29 asymmetry pairs)
-and 72 macro targets (race, gender, age, muscle, weight).  A shape is named ``group/target``.
+420 named shapes: 348 targets behind 146 sliders (117 of MakeHuman's head groups, 29 pairs of
+asymmetries) and 72 macro targets (race, gender, age, muscle, weight).  A shape is named
+``group/target``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,18 @@ import numpy as np
 from .mesh import HeadMesh
 from .source import Source
 
-SLIDER_GROUPS = ("head", "forehead", "eyebrows", "eyes", "nose", "cheek", "mouth", "chin", "ears", "neck")
+SLIDER_GROUPS = (
+    "head",
+    "forehead",
+    "eyebrows",
+    "eyes",
+    "nose",
+    "cheek",
+    "mouth",
+    "chin",
+    "ears",
+    "neck",
+)
 RACES = ("african", "asian", "caucasian")
 GENDERS = ("female", "male")
 AGES = ("child", "young", "old")
@@ -96,19 +108,25 @@ def read_sliders(source: Source) -> list[Slider]:
                 for end, names in ends.items()
             }
             name = entry["name"]
-            sliders.append(Slider(name, group, shapes["negative"], shapes["positive"], _sigma(group, name)))
+            sliders.append(
+                Slider(name, group, shapes["negative"], shapes["positive"], _sigma(group, name))
+            )
     names = source.target_names("asym")
-    for stem in sorted({n[:-2] for n in names if n.endswith(("-l", "-r")) and n.startswith("asym-")}):
+    for stem in sorted(
+        {n[:-2] for n in names if n.endswith(("-l", "-r")) and n.startswith("asym-")}
+    ):
         ends = (f"asym/{stem}-l",), (f"asym/{stem}-r",)
         sliders.append(Slider(stem, "asym", *ends, _sigma("asym", stem)))
     return sliders
 
 
 def race_shape(race: str, gender: str, age: str) -> str:
+    """Name of a macro shape."""
     return f"macrodetails/{race}-{gender}-{age}"
 
 
 def body_shape(gender: str, age: str, muscle: str, weight: str) -> str:
+    """Name of a macro shape."""
     return f"macrodetails/universal-{gender}-{age}-{muscle}-{weight}"
 
 
@@ -127,15 +145,19 @@ def read_shapes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Every named shape at 1.0, with the head's rigid motion taken out.
 
-    MakeHuman's targets also lift, tilt and shift the head with the body.  A head model's identity is
-    shape alone, so the translation and the infinitesimal rotation of cranium and face (least squares,
-    linear in the displacement) are subtracted.
+    MakeHuman's targets also lift, tilt and shift the head with the body.  A head model's identity
+    is shape alone, so the translation and the infinitesimal rotation of cranium and face (least
+    squares, linear in the displacement) are subtracted.
 
     Args:
+        source: the wheel.
+        mesh: the head.
+        names: the shapes wanted, ``group/target``.
         joints: base-mesh vertices whose mean is a joint, for each joint.
 
     Returns:
         (n, V, 3) and (n, len(joints), 3) metres: displacement of the vertices and of the joints.
+
     """
     aligned = _aligned_vertices(mesh)
     centre = mesh.positions[aligned].mean(axis=0)
@@ -149,7 +171,9 @@ def read_shapes(
         moved = mesh.displacement(target)
         rigid = solve @ moved[aligned].ravel()
         shapes.append(moved - motions @ rigid)
-        joint_shapes.append(np.stack([target[j].mean(axis=0) for j in joints]) - joint_motions @ rigid)
+        joint_shapes.append(
+            np.stack([target[j].mean(axis=0) for j in joints]) - joint_motions @ rigid
+        )
     return np.stack(shapes), np.stack(joint_shapes)
 
 

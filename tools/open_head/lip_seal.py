@@ -3,7 +3,7 @@
 
 MakeHuman's lips almost touch, with a slit of some tenths of a millimetre that shapes open further.
 Two rows of the upper lip's vertices are each attached to a fixed point of the lower lip's surface;
-the difference between the two is the *gap* C x, linear in the vertices x.  ``LipSeal.close`` returns
+the difference between the two is the *gap* C x, linear in the vertices x.  ``LipSeal.close`` adds
 the smoothest displacement of a band round the mouth (least squared Laplacian, nothing outside the
 band moves) that makes the gap zero.  Being linear it is applied to the mean head and to every
 identity shape alike.
@@ -29,6 +29,8 @@ _STIFFNESS = 1e-3
 
 @dataclass(frozen=True)
 class LipSeal:
+    """The linear operator that closes the lips."""
+
     gap: np.ndarray
     """(n, V) the matrix C."""
     closing: np.ndarray
@@ -79,7 +81,9 @@ def _bag_rings(mesh: HeadMesh, rim: np.ndarray) -> np.ndarray:
     return near
 
 
-def _lips(mesh: HeadMesh, template: np.ndarray, rings: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+def _lips(
+    mesh: HeadMesh, template: np.ndarray, rings: list[np.ndarray]
+) -> tuple[list[np.ndarray], np.ndarray]:
     """Upper-lip vertices (left half and midline) of each contact ring; all lower-lip vertices.
 
     A ring's two arcs meet at the mouth corners, its outermost vertices in x.  On the outermost ring
@@ -105,7 +109,11 @@ def _lips(mesh: HeadMesh, template: np.ndarray, rings: list[np.ndarray]) -> tupl
 
 
 def _gap_matrix(
-    mesh: HeadMesh, template: np.ndarray, rings: list[np.ndarray], upper: list[np.ndarray], lower: np.ndarray
+    mesh: HeadMesh,
+    template: np.ndarray,
+    rings: list[np.ndarray],
+    upper: list[np.ndarray],
+    lower: np.ndarray,
 ) -> np.ndarray:
     faces = mesh.quads[(np.isin(mesh.quads, lower) & (mesh.quads >= 0)).sum(axis=1) >= 3]
     faces = faces[np.isin(faces, np.concatenate(rings)).all(axis=1)]

@@ -29,6 +29,8 @@ PART_NAMES = (
     "pupil_r",
 )
 FLIP_X = np.array([-1.0, 1.0, 1.0])
+_MOUTH_BAG_ABOVE = 0.68
+"""Metres in MakeHuman's origin: the middle of the mouth bag lies higher, that of the neck lower."""
 
 
 @dataclass
@@ -47,6 +49,8 @@ class HeadMesh:
     """Vertex range of skin, teeth_upper, teeth_lower, tongue, eyeball_l, eyeball_r."""
     eye_ring: np.ndarray
     """(V,) ring number on the eyeballs, -1 elsewhere."""
+    sockets: dict[str, np.ndarray]
+    """Face numbers of the skin behind the lids, by side."""
     _helper_eyes: dict[str, np.ndarray]
     _source_positions: np.ndarray
 
@@ -69,6 +73,12 @@ class HeadMesh:
     def mirrored(self, field: np.ndarray) -> np.ndarray:
         """Mirror image of a vertex field (V, 3, ...) of positions or displacements."""
         return field[self.mirror] * FLIP_X.reshape(3, *([1] * (field.ndim - 2)))
+
+    def in_span(self, name: str) -> np.ndarray:
+        """(V,) mask of a vertex range."""
+        mask = np.zeros(len(self.positions), bool)
+        mask[self.spans[name]] = True
+        return mask
 
     def triangles(self) -> tuple[np.ndarray, np.ndarray]:
         """Triangles (T, 3) and the quad (T,) each comes from."""
@@ -117,8 +127,9 @@ def build_mesh(source: Source) -> HeadMesh:
         face_part.append(np.full(len(part), PART_NAMES.index(name)))
     uv_used, uv_quads = np.unique(np.concatenate(uv_corners), return_inverse=True)
     uv_quads = uv_quads.reshape(-1, 4)
-    interior = mouth_bag_faces(uv_corners[0], source.positions[faces["skin"][:, :, 0]].mean(axis=1))
-    face_part[0][interior] = PART_NAMES.index("mouth_interior")
+    centres = source.positions[faces["skin"][:, :, 0]].mean(axis=1)
+    bag, sockets = _cavities(uv_corners[0], centres)
+    face_part[0][bag] = PART_NAMES.index("mouth_interior")
 
     ball = make_eyeball()
     positions = [source.positions[np.concatenate(mh_index)]]
@@ -158,23 +169,28 @@ def build_mesh(source: Source) -> HeadMesh:
         neck_loop=number[loop].astype(np.int32),
         spans=spans,
         eye_ring=ring,
+        sockets=sockets,
         _helper_eyes=helpers,
         _source_positions=source.positions,
     )
 
 
-def mouth_bag_faces(uv_corners: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Faces of the skin that MakeHuman's atlas keeps as the mouth bag's island: a boolean mask.
+def _cavities(
+    uv_corners: np.ndarray, centres: np.ndarray
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Faces of the mouth bag and of the two eye sockets.
 
-    The body atlas holds head, torso, mouth bag and two eye sockets as islands; the mouth bag is the
-    one small island whose middle lies on the midline.
+    MakeHuman's body atlas holds head, torso, mouth bag and the two sockets as islands of their own:
+    the cavities are the ones inside the head, bag on the midline, sockets to its sides.
     """
     label = uv_islands(uv_corners)
-    for island in np.unique(label):
-        members = label == island
-        if members.sum() < 1000 and abs(centres[members, 0].mean()) < 1e-3:
-            return members
-    raise ValueError("the body atlas has no island for the mouth bag")
+    small = [np.flatnonzero(label == i) for i in np.unique(label) if (label == i).sum() < 1000]
+    found = {}
+    for faces in small:
+        x, y, _ = centres[faces].mean(axis=0)
+        if y > _MOUTH_BAG_ABOVE:
+            found["bag" if abs(x) < 1e-3 else "l" if x > 0 else "r"] = faces
+    return found["bag"], {side: found[side] for side in "lr"}
 
 
 def uv_islands(uv_corners: np.ndarray) -> np.ndarray:
@@ -185,7 +201,9 @@ def uv_islands(uv_corners: np.ndarray) -> np.ndarray:
     rows = np.repeat(uv_corners[:, 0], 3)
     cols = uv_corners[:, 1:].ravel()
     n = uv_corners.max() + 1
-    _, label = connected_components(coo_matrix((np.ones(len(rows)), (rows, cols)), shape=(n, n)), False)
+    _, label = connected_components(
+        coo_matrix((np.ones(len(rows)), (rows, cols)), shape=(n, n)), False
+    )
     return label[uv_corners[:, 0]]
 
 
@@ -210,7 +228,9 @@ def _last_is_gap(faces: np.ndarray) -> np.ndarray:
     return faces
 
 
-def _mirror(ids: np.ndarray, number: np.ndarray, base: np.ndarray, spans: dict[str, slice]) -> np.ndarray:
+def _mirror(
+    ids: np.ndarray, number: np.ndarray, base: np.ndarray, spans: dict[str, slice]
+) -> np.ndarray:
     mirror = np.arange(len(ids))
     own = ids >= 0
     mirror[own] = number[base[ids[own]]]

@@ -60,7 +60,12 @@ def skin_weights(source: Source, mesh: HeadMesh) -> np.ndarray:
     weights = np.zeros((len(mesh.positions), len(JOINT_NAMES)))
     own = mesh.mh_index >= 0
     weights[own] = gathered[mesh.mh_index[own]]
-    for part, joint in (("teeth_upper", HEAD), ("teeth_lower", JAW), ("eyeball_l", EYE_L), ("eyeball_r", EYE_R)):
+    for part, joint in (
+        ("teeth_upper", HEAD),
+        ("teeth_lower", JAW),
+        ("eyeball_l", EYE_L),
+        ("eyeball_r", EYE_R),
+    ):
         weights[mesh.spans[part]] = np.eye(len(JOINT_NAMES))[joint]
     skin = mesh.spans["skin"]
     weights[skin] = _smooth_neck(weights[skin], mesh.base_faces())
@@ -87,10 +92,13 @@ def _smooth_neck(weights: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return result
 
 
-def joint_regressor(mesh: HeadMesh, template: np.ndarray, heads: np.ndarray, joints: dict[int, np.ndarray]) -> np.ndarray:
+def joint_regressor(
+    mesh: HeadMesh, template: np.ndarray, heads: np.ndarray, joints: dict[int, np.ndarray]
+) -> np.ndarray:
     """(6, V) weights, non-negative on the skin, rows summing to one, so that J = R @ vertices.
 
     Args:
+        mesh: the head.
         template: (V, 3) the mean head.
         heads: (n, V, 3) sampled heads.
         joints: for NECK, HEAD, JAW the (n, 3) joint positions of the same heads.
@@ -98,6 +106,7 @@ def joint_regressor(mesh: HeadMesh, template: np.ndarray, heads: np.ndarray, joi
     The root is the mean of the neck boundary; each eye joint is the exact centre of its eyeball;
     the others are fitted (non-negative least squares with a small ridge) to the joints of
     MakeHuman's rig over the sampled heads.
+
     """
     regressor = np.zeros((len(JOINT_NAMES), len(template)))
     regressor[ROOT, mesh.neck_loop] = 1 / len(mesh.neck_loop)
@@ -117,7 +126,10 @@ def joint_regressor(mesh: HeadMesh, template: np.ndarray, heads: np.ndarray, joi
         wanted = (positions - target)[:, 1:].ravel()
         ridge = 1e-3 * np.eye(len(half))
         sum_to_one = np.full((1, len(half)), 10.0)
-        solution, _ = nnls(np.concatenate([rows, ridge, sum_to_one]), np.concatenate([wanted, np.zeros(len(half)), [10.0]]))
+        solution, _ = nnls(
+            np.concatenate([rows, ridge, sum_to_one]),
+            np.concatenate([wanted, np.zeros(len(half)), [10.0]]),
+        )
         solution[solution < 1e-3] = 0
         solution /= 2 * solution.sum()
         np.add.at(regressor[joint], half, solution)
@@ -154,7 +166,9 @@ def rotation_matrix(rotvec: np.ndarray) -> np.ndarray:
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
-def pose_correctives(template: np.ndarray, weights: np.ndarray, regressor: np.ndarray, shapes: Expressions) -> np.ndarray:
+def pose_correctives(
+    template: np.ndarray, weights: np.ndarray, regressor: np.ndarray, shapes: Expressions
+) -> np.ndarray:
     """(V, 3, 45) metres per unit of (R_j - I), row-major, joints neck, head, jaw, eye_l, eye_r.
 
     Jaw: the sine of the opening angle drives what plain skinning lacks of the sculpted jawOpen, so

@@ -38,9 +38,20 @@ class SourceError(Exception):
 def download_wheel(folder: Path) -> Path:
     """Fetch the wheel with pip into ``folder`` and return its path."""
     requirement = f"{WHEEL_PROJECT}=={WHEEL_VERSION}"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        str(folder),
+    ]
     if subprocess.run([*command, requirement], check=False).returncode:
-        raise SourceError(f"pip could not download {requirement}; check the network or pass --wheel.")
+        raise SourceError(
+            f"pip could not download {requirement}; check the network or pass --wheel."
+        )
     (wheel,) = folder.glob(f"{WHEEL_PROJECT}-{WHEEL_VERSION}-*.whl")
     return wheel
 
@@ -54,7 +65,7 @@ def check_wheel(path: Path) -> None:
 
 @dataclass
 class Source:
-    """The wheel, opened.  Vertex numbers are those of MakeHuman's ``base.obj`` (19,158 vertices)."""
+    """The wheel, opened.  Vertex numbers are those of MakeHuman's ``base.obj``."""
 
     path: Path
     positions: np.ndarray = field(init=False)
@@ -89,7 +100,9 @@ class Source:
         self.uv = np.array(uv)
         self.groups = {name: np.array(faces) for name, faces in groups.items()}
         if self.positions.shape != (BASE_VERTICES, 3):
-            raise SourceError(f"base.obj holds {len(positions)} vertices, expected {BASE_VERTICES}.")
+            raise SourceError(
+                f"base.obj holds {len(positions)} vertices, expected {BASE_VERTICES}."
+            )
 
     def group_vertices(self, name: str) -> np.ndarray:
         """Sorted vertex numbers used by a face group."""
@@ -115,6 +128,7 @@ class Source:
         return np.nan_to_num(delta, nan=0.0) * METRES_PER_UNIT
 
     def has_target(self, group: str, name: str) -> bool:
+        """Whether the wheel holds a modelling target."""
         return f"{_MPFB}/targets/{group}/{name}.target.gz" in self._zip.NameToInfo
 
     def identity_target(self, group: str, name: str) -> np.ndarray:

@@ -104,7 +104,9 @@ def edge_loop(faces: np.ndarray, start: int, second: int) -> list[int]:
         if len(faces_of[here]) != 4:
             raise ValueError(f"the edge loop meets a pole at vertex {here}")
         beside = faces_of[before] & faces_of[here]
-        onward = [v for v in around[here] if v != before and not faces_of[v] & faces_of[here] & beside]
+        onward = [
+            v for v in around[here] if v != before and not faces_of[v] & faces_of[here] & beside
+        ]
         (ahead,) = onward
         if ahead == start:
             return loop
@@ -120,6 +122,7 @@ def cut_head(body: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, list[
 
     Returns:
         Sorted numbers of the faces kept, and the cut loop (its vertices in order).
+
     """
     around = sorted(neighbours(body)[CUT_SEED_VERTEX], key=lambda v: positions[v, 0])
     loop = edge_loop(body, CUT_SEED_VERTEX, around[-1])

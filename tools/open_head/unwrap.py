@@ -25,6 +25,8 @@ FREE_CORNER = 0.17
 
 @dataclass(frozen=True)
 class Island:
+    """A flattened patch of the mesh."""
+
     uv: np.ndarray
     """(n, 2) in the unit square, v upwards."""
     faces: np.ndarray
@@ -37,9 +39,11 @@ def unwrap_skin(
     """Unwrap quads (f, 4) that have the neck as their longest boundary.
 
     Args:
+        faces: quads of vertex numbers.
         positions: (V, 3) metres, exactly mirror symmetric.
         mirror: (V,) mirror permutation.
         importance: (V,) wanted texel density per area, relative.
+
     """
     seam = _back_seam(faces, positions, mirror)
     cut, origin, twin, edge = _cut_open(faces, positions, mirror, seam)
@@ -88,8 +92,8 @@ def _cut_open(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[int]]:
     """Double the seam's vertices.
 
-    Returns the faces renumbered, the original vertex and the mirror twin of each new vertex, and the
-    seam's copy on the subject's left from the nape to the crown.
+    Returns the faces renumbered, the original vertex and the mirror twin of each new vertex, and
+    the seam's copy on the subject's left from the nape to the crown.
     """
     used = np.unique(faces)
     number = np.full(len(positions), -1)
@@ -108,8 +112,9 @@ def _cut_open(
 def _pin_boundary(x: np.ndarray, outer: list[int], edge: list[int], twin: np.ndarray) -> np.ndarray:
     """Positions (n, 2) of the outer boundary's vertices on the tile's outline.
 
-    The neck runs along the bottom, the two copies of the seam up the sides and inwards to the crown,
-    which stands at the middle of the top.  The subject's left is at u = 1, as a camera sees it.
+    The neck runs along the bottom, the two copies of the seam up the sides and inwards to the
+    crown, which stands at the middle of the top.  The subject's left is at u = 1, as a camera
+    sees it.
     """
     c = FREE_CORNER
     side = np.array([(1, 0), (1, 1 - c), (1 - c, 1), (0.5, 1)])
@@ -119,7 +124,9 @@ def _pin_boundary(x: np.ndarray, outer: list[int], edge: list[int], twin: np.nda
     if neck[1] == edge[1]:
         neck = [neck[0], *reversed(neck[1:])]
     neck = neck[: neck.index(twin[edge[0]]) + 1]
-    place |= dict(zip(neck, _along(np.array([(1, 0), (0, 0)]), _arc_fractions(x[neck])), strict=True))
+    place |= dict(
+        zip(neck, _along(np.array([(1, 0), (0, 0)]), _arc_fractions(x[neck])), strict=True)
+    )
     place |= {int(twin[v]): np.array([1 - u, w]) for v, (u, w) in place.items()}
     return np.array([place[v] for v in outer])
 
