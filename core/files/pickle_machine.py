@@ -129,7 +129,7 @@ class PickleMachine:
         self._pop_tuple(3)
 
     def _op_list(self, _: None) -> None:
-        self.stack.append(self._pop_mark())
+        self._push(self._pop_mark())
 
     def _op_append(self, _: None) -> None:
         self._extend([self.stack.pop()])
@@ -143,7 +143,7 @@ class PickleMachine:
         self.stack[-1].extend(items)
 
     def _op_dict(self, _: None) -> None:
-        self.stack.append(self._pairs(self._pop_mark()))
+        self._push(self._pairs(self._pop_mark()))
 
     def _op_setitem(self, _: None) -> None:
         value = self.stack.pop()
@@ -158,7 +158,7 @@ class PickleMachine:
         self.stack[-1].update(self._pairs(items))
 
     def _op_frozenset(self, _: None) -> None:
-        self.stack.append(frozenset(self._keys(self._pop_mark())))
+        self._push(frozenset(self._keys(self._pop_mark())))
 
     def _op_additems(self, _: None) -> None:
         items = self._keys(self._pop_mark())
