@@ -10,6 +10,7 @@ list that it holds, with its interpolations as the text they are.
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,18 @@ from .torch_pickle import StoredTensor, allowed_names, persistent_load, plain
 _OLD_FORMAT = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 _PICKLE_LIMITS = Limits(size=64 << 20, opcodes=5_000_000)
 _CHUNK = 4 << 20
+#: What zipfile raises over a damaged archive, found by damaging archives: a broken name, an
+#: unknown version, a bit that says "encrypted", offsets that are none.
+_ZIP_DAMAGE = (
+    zipfile.BadZipFile,
+    EOFError,
+    KeyError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,7 @@ class TorchCheckpoint:
                         raise damaged(self.source)
                     left -= len(piece)
                     yield piece
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
+        except _ZIP_DAMAGE as error:
             raise damaged(self.source) from error
 
 
@@ -75,20 +88,17 @@ def open_torch_checkpoint(path: Path) -> Iterator[TorchCheckpoint]:
     _check_kind(path, source)
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except _ZIP_DAMAGE as error:
         raise damaged(source) from error
     with archive:
         root = _root(archive, source)
-        try:
-            content = load_restricted(
-                archive.read(f"{root}/data.pkl"),
-                allowed_names(),
-                source=source,
-                persistent_load=persistent_load,
-                limits=_PICKLE_LIMITS,
-            )
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
-            raise damaged(source) from error
+        content = load_restricted(
+            _read(archive, f"{root}/data.pkl", source),
+            allowed_names(),
+            source=source,
+            persistent_load=persistent_load,
+            limits=_PICKLE_LIMITS,
+        )
         if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
             raise ModelFileError(
                 f"{source} holds no network weights (no state_dict): choose a training checkpoint."
@@ -132,11 +142,21 @@ def _root(archive: zipfile.ZipFile, source: str) -> str:
             f"{source} is a zip file but not a torch checkpoint: choose the .ckpt file itself."
         )
     order = f"{roots[0]}/byteorder"
-    if order in archive.namelist() and archive.read(order).strip() != b"little":
+    if order in archive.namelist() and _read(archive, order, source).strip() != b"little":
         raise ModelFileError(
             f"{source} was written on a big-endian machine: save it again on a common computer."
         )
     return roots[0]
+
+
+def _read(archive: zipfile.ZipFile, name: str, source: str) -> bytes:
+    """One of the small members, whole."""
+    try:
+        if archive.getinfo(name).file_size > _PICKLE_LIMITS.size:
+            raise damaged(source)
+        return archive.read(name)
+    except _ZIP_DAMAGE as error:
+        raise damaged(source) from error
 
 
 def _check_storages(
