@@ -89,11 +89,11 @@ def report(bench: Path, means: dict[str, dict[str, float]], line: str) -> None:
     for group, row in means.items():
         print(f"{group:8}{row['items']:6.0f}" + "".join(f"{row[key]:22.2f}" for key in COLUMNS))
     groups, others = peers(bench)
-    print(f"\n{'median mm, normals deg':64}" + "".join(f"{group:>12}" for group in groups))
+    print(f"\n{'median mm, normals deg':40}" + "".join(f"{group:>12}" for group in groups))
     ours = [means.get(group) for group in groups]
     cells = [f"{m['median']:.2f}, {m['ang_mean']:.0f}" if m else "-" for m in ours]
     for name, *row in [["this project", *cells], *others]:
-        print(f"{name[:63]:64}" + "".join(f"{cell:>12}" for cell in row))
+        print(f"{name.split(' (')[0]:40}" + "".join(f"{cell:>12}" for cell in row))
     print(f"\nidentify, this project: {line}")
     for text in (bench / "README.md").read_text(encoding="utf-8").splitlines():
         if text.startswith("`identify`"):
