@@ -13,8 +13,6 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ..core.errors import Cancelled
 from ..core.rig.rigged_head import RiggedHead
 from . import session
@@ -32,10 +30,11 @@ class Outcome:
     seconds: float
 
     @property
-    def reprojection_px(self) -> float:
-        """Mean distance of the fitted landmarks from the detected ones, in the photo's pixels."""
-        apart = np.linalg.norm(self.rigged.landmarks_fit - self.rigged.landmarks, axis=1)
-        return float(np.nanmean(apart))
+    def summary(self) -> str:
+        """How well it went, in figures, on one line."""
+        photo = self.rigged.report["photos"][0]
+        error = photo["reprojection_px"]["mean"]
+        return f"{self.rigged.name}: {error:.1f} px from the landmarks, {self.seconds:.1f} s"
 
 
 class Run:

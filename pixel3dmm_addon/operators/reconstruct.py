@@ -119,7 +119,8 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
                 context, "ERROR", f"The photo cannot be handed on ({error.strerror or error})."
             )
         if news is not None and not self._run.cancelled:
-            LOG.info("%3.0f %% %s", 100 * news.fraction, news.stage)
+            if news.stage != status.stage:
+                LOG.info("%3.0f %% %s", 100 * news.fraction, news.stage)
             status.stage, status.fraction = news.stage, news.fraction
             properties.redraw(context)
         return {"RUNNING_MODAL"}
@@ -139,11 +140,7 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
             return self._say(context, "ERROR", sentence)
         for warning in outcome.warnings:
             self.report({"WARNING"}, warning)
-        summary = (
-            f"{outcome.rigged.name}: {outcome.reprojection_px:.1f} px from the landmarks, "
-            f"{outcome.seconds:.1f} s"
-        )
-        return self._say(context, "INFO", summary)
+        return self._say(context, "INFO", outcome.summary)
 
     def _say(self, context: bpy.types.Context, level: str, sentence: str) -> set[str]:
         """The last word of the job, in the status bar and in the panel."""

@@ -36,7 +36,7 @@ def pytest_sessionfinish(session, exitstatus):
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config):
-    """Ends the process by hand: bpy 4.2 crashes and 4.5 hangs where Python still holds a callback."""
+    """Ends the process by hand: bpy 4.2 crashes and 4.5 hangs where a Python callback is left."""
     if _ours is not None:
         _ours("pixel3dmm_addon.session").close()
     for folder in (_PROFILE, _SCRATCH):
