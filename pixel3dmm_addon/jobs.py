@@ -126,6 +126,7 @@ class Jobs:
     def start(self, kind: str, params: dict[str, Any]) -> Job:
         """Queues a job. Never raises: what goes wrong is the job's error."""
         with self._lock:
+            self._clear_abandoned()
             job = Job(f"job-{next(self._ids)}", kind, params, self)
             self._jobs[job.id] = job
             self._stop_idle_timer()
@@ -184,6 +185,12 @@ class Jobs:
         """As stop, and forgets to do so at exit."""
         atexit.unregister(self.stop)
         self.stop()
+
+    def _clear_abandoned(self) -> None:
+        """A worker that still has not let go of jobs that nobody follows any more is replaced."""
+        self.pump()
+        if self._jobs and all(job._cancelled_at is not None for job in self._jobs.values()):
+            self._give_up(WorkerError("The reconstruction process was stopped."))
 
     def _live_worker(self) -> WorkerProcess:
         if self._worker is not None and self._worker.exit_code is not None:

@@ -123,7 +123,10 @@ class PIXEL3DMM_OT_export_gltf(bpy.types.Operator, _Export):
             export_morph_normal=False,
             export_try_sparse_sk=True,
             export_animations=animated,
+            # SCENE bakes drivers too; split by object, bones and keys would become two
+            # animations, of which a reader plays one.
             export_animation_mode="SCENE",
+            export_anim_scene_split_object=False,
             # Without animation the photo's gaze can only live in the bones' own transforms.
             export_rest_position_armature=animated,
         )
