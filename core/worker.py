@@ -111,24 +111,24 @@ class Worker:
             try:
                 self._interruptible = True
                 self._stop_if_asked()
-                answer = self._run(job)
+                answer = encode(self._run(job))
             finally:
                 self._interruptible = False
         except Cancelled:
-            answer = message("error", id=job_id, code="cancelled", message="Cancelled.")
+            answer = _failure(job_id, "cancelled", "Cancelled.")
         except PersonError as error:
-            answer = message("error", id=job_id, code=error.code, message=str(error))
+            answer = _failure(job_id, error.code, str(error))
         except MemoryError:
             traceback.print_exc()
-            answer = message("error", id=job_id, code="memory", message=OUT_OF_MEMORY)
+            answer = _failure(job_id, "memory", OUT_OF_MEMORY)
         except Exception as error:
             traceback.print_exc()
-            answer = message("error", id=job_id, code="internal", message=internal_error(error))
+            answer = _failure(job_id, "internal", internal_error(error))
         with self._state_lock:
             self._running = None
             self._waiting.discard(job_id)
             self._cancelled.discard(job_id)
-        self._send(answer)
+        self._write(answer)
 
     def _run(self, job: Message) -> Message:
         start = time.perf_counter()
@@ -255,14 +255,21 @@ class Worker:
             self._send(message("heartbeat"))
 
     def _send(self, msg: Message) -> None:
+        self._write(encode(msg))
+
+    def _write(self, frame: bytes) -> None:
         """A parent that no longer reads is a parent that is gone: the process ends."""
-        line = memoryview(encode(msg))
+        line = memoryview(frame)
         with self._send_lock:
             try:
                 while line:
                     line = line[os.write(self._wire, line) :]
             except OSError:
                 self._ending.set()
+
+
+def _failure(job_id: str, code: str, sentence: str) -> bytes:
+    return encode(message("error", id=job_id, code=code, message=sentence))
 
 
 def _parameters(params: object) -> tuple[list[Path], Options, Path]:
