@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 def cross_matrix(vectors: Array) -> Array:
     """(..., 3) -> (..., 3, 3) with ``cross_matrix(a) @ b == cross(a, b)``."""
     v = np.asarray(vectors, dtype=np.float64)
-    out = np.zeros(v.shape[:-1] + (3, 3))
+    out = np.zeros((*v.shape[:-1], 3, 3))
     out[..., 0, 1], out[..., 0, 2], out[..., 1, 2] = -v[..., 2], v[..., 1], -v[..., 0]
     out[..., 1, 0], out[..., 2, 0], out[..., 2, 1] = v[..., 2], -v[..., 1], v[..., 0]
     return out

@@ -14,18 +14,25 @@ Array = NDArray[np.float64]
 
 
 class ResidualBlock(Protocol):
-    """Residuals in units of their own standard deviation, so that blocks can be added.
+    """Residuals in units of their own standard deviation, so that blocks can be added."""
 
-    ``columns`` (c,): the unknowns that the block depends on, as indices of the flat step.
-    ``group``: residuals come in runs of this length that are weighted together (the two
-    coordinates of a point are one observation). ``robust_scale``: the Cauchy loss's scale in
-    standard deviations, or None for least squares.
-    """
+    @property
+    def name(self) -> str:
+        """What the block measures, for the report."""
 
-    name: str
-    columns: NDArray[np.intp]
-    group: int
-    robust_scale: float | None
+    @property
+    def columns(self) -> NDArray[np.intp]:
+        """The unknowns it depends on (c,), as indices of the flat step."""
+
+    @property
+    def group(self) -> int:
+        """Residuals come in runs of this length that are weighted together: the two coordinates
+        of a point are one observation.
+        """
+
+    @property
+    def robust_scale(self) -> float | None:
+        """The Cauchy loss's scale in standard deviations, or None for least squares."""
 
     def residuals(self, state: State) -> Array:
         """(m,), observations in runs of ``group``."""

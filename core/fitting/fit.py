@@ -26,7 +26,7 @@ from .pose import initial_pose
 from .prior_blocks import DriftPrior, ExpressionPrior, FocalPrior, GazePrior, IdentityPrior
 from .result import assemble
 from .solver import Problem, solve
-from .state import FOCAL, POSE_SIZE, SHIFT, TURN, Layout, PhotoState, State
+from .state import POSE_SIZE, SHIFT, TURN, Layout, PhotoState, State
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, float], None]
@@ -138,13 +138,12 @@ def _priors(
     blocks: list[ResidualBlock] = [IdentityPrior(layout)]
     for i, (c, f) in enumerate(zip(cues, focal, strict=True)):
         typical = focal_from_35mm(TYPICAL_FOCAL_MM, c.width, c.height)
+        spread = KNOWN_FOCAL_SIGMA if f else TYPICAL_FOCAL_SIGMA
         blocks += [
             ExpressionPrior(i, layout, expression_sigma(head)),
             GazePrior(i, layout),
             DriftPrior(i, layout),
-            FocalPrior(
-                i, layout, float(np.log(f or typical)), KNOWN_FOCAL_SIGMA if f else TYPICAL_FOCAL_SIGMA
-            ),
+            FocalPrior(i, layout, float(np.log(f or typical)), spread),
         ]
     return blocks
 

@@ -54,9 +54,7 @@ class LandmarkModel:
     def uninformed(cls) -> LandmarkModel:
         """No bias, and the same spread everywhere."""
         n, none = LANDMARK_COUNT, np.zeros((LANDMARK_COUNT, 3, 0))
-        return cls(
-            np.zeros((n, 3, 6)), none, none, none, np.full(n, 2.5e-3), np.full(n, 6e-3)
-        )
+        return cls(np.zeros((n, 3, 6)), none, none, none, np.full(n, 2.5e-3), np.full(n, 6e-3))
 
 
 def view_features(R: Array) -> Array:
@@ -73,6 +71,6 @@ def load_landmark_model(path: Path = VENDOR) -> LandmarkModel:
             a = {f.name: z[f.name].astype(np.float64) for f in fields(LandmarkModel)}
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise ModelFileError(
-            f"The landmark calibration ({path.name}) is missing or damaged: reinstall the extension."
+            f"The calibration ({path.name}) is missing or damaged: reinstall the extension."
         ) from error
     return LandmarkModel(**a)

@@ -16,6 +16,7 @@ Arrays are stored axis first, (3, n, k), so that a rotation is one small matrix 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -100,17 +101,25 @@ class PointSet:
     @classmethod
     def of_landmarks(cls, head: HeadModel, ids: NDArray[np.int32], identity_count: int) -> PointSet:
         """The embedded landmarks of a head with the given ids among the 478."""
-        return cls._of(head, lambda v: head.landmarks(v, ids), identity_count)
+
+        def pick(values: Array) -> Array:
+            return head.landmarks(values, ids)
+
+        return cls._of(head, pick, identity_count)
 
     @classmethod
     def of_vertices(
         cls, head: HeadModel, vertices: NDArray[np.intp], identity_count: int
     ) -> PointSet:
         """Some vertices of a head, by index."""
-        return cls._of(head, lambda v: v[vertices], identity_count)
+
+        def pick(values: Array) -> Array:
+            return values[vertices]
+
+        return cls._of(head, pick, identity_count)
 
     @classmethod
-    def _of(cls, head: HeadModel, pick, identity_count: int) -> PointSet:  # type: ignore[no-untyped-def]
+    def _of(cls, head: HeadModel, pick: Callable[[Array], Array], identity_count: int) -> PointSet:
         """``pick`` maps per-vertex values (V, ...) to per-point values (n, ...)."""
         k = min(identity_count, head.identity_count)
         eye = np.full(len(pick(head.template)), -1, dtype=np.int8)
@@ -123,11 +132,10 @@ class PointSet:
             row = head.joint_regressor[j]
             centre[side] = row @ head.template
             centre_identity[side] = np.tensordot(row, head.identity_basis[:, :, :k], (0, 0))
-        axis_first = lambda a: np.ascontiguousarray(np.moveaxis(a, 1, 0))  # noqa: E731
         return cls(
-            base=axis_first(pick(head.template)),
-            identity=axis_first(pick(head.identity_basis[:, :, :k])),
-            expression=axis_first(pick(head.expression_basis)),
+            base=_axis_first(pick(head.template)),
+            identity=_axis_first(pick(head.identity_basis[:, :, :k])),
+            expression=_axis_first(pick(head.expression_basis)),
             eye=eye,
             centre=centre,
             centre_identity=centre_identity,
@@ -204,3 +212,8 @@ class PointSet:
         d[:, :, k:][:, :, SHIFT] = np.eye(3)[:, None, :]
         d[:, :, k:][:, :, FOCAL] = 0.0
         return turned + photo.t[:, None], d
+
+
+def _axis_first(values: Array) -> Array:
+    """(n, 3, ...) -> (3, n, ...), contiguous."""
+    return np.ascontiguousarray(np.moveaxis(values, 1, 0))

@@ -27,7 +27,7 @@ def similarity(source: Array, target: Array, weights: Array) -> tuple[float, Arr
     mean_a, mean_b = w @ source, w @ target
     u, d, vt = np.linalg.svd((b * w[:, None]).T @ a)
     if not np.isfinite(d).all() or d[1] < 1e-9 * max(d[0], 1e-30):
-        raise FitError("The face's points lie on a line, so no head can be placed: try another photo.")
+        raise FitError("The face's points lie on one line and place no head: try another photo.")
     sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
     r = (u * sign) @ vt
     scale = float((d * sign).sum() / (w @ (a**2).sum(axis=1)))

@@ -57,9 +57,7 @@ def assemble(
 
 
 def _landmark_block(problem: Problem, photo: int) -> LandmarkBlock:
-    return next(
-        b for b in problem.blocks if isinstance(b, LandmarkBlock) and b.photo == photo
-    )
+    return next(b for b in problem.blocks if isinstance(b, LandmarkBlock) and b.photo == photo)
 
 
 def _photo_fit(
@@ -107,9 +105,7 @@ def photo_report(
     cues: ScreenCues, block: LandmarkBlock, state: State, camera: Camera
 ) -> dict[str, Any]:
     """Figures of one photo: reprojection of the landmarks, focal length and pose."""
-    error = np.linalg.norm(
-        block.residuals(state).reshape(-1, 2) * block.sigma[:, None], axis=1
-    )
+    error = np.linalg.norm(block.residuals(state).reshape(-1, 2) * block.sigma[:, None], axis=1)
     assert cues.landmarks is not None
     eyes = float(np.linalg.norm(cues.landmarks[33] - cues.landmarks[263]))
     # Yaw, pitch, roll of the head as the camera sees it: zero when it faces the camera.
@@ -142,7 +138,7 @@ def identity_uncertainty(head: HeadModel, problem: Problem, state: State) -> Arr
     rest = move[move >= k]
     a, b, c = matrix[:k, :k], matrix[:k][:, rest], matrix[np.ix_(rest, rest)]
     schur = a - b @ np.linalg.solve(c + 1e-9 * np.diag(np.diag(c)), b.T)
-    chol: NDArray[np.float64] = np.linalg.cholesky((schur + schur.T) / 2)
+    chol: Array = np.asarray(np.linalg.cholesky((schur + schur.T) / 2), dtype=np.float64)
     basis = head.identity_basis[:, :, :k].reshape(-1, k)
     spread = np.linalg.solve(chol, basis.T)
     out: Array = np.sqrt((spread**2).sum(axis=0).reshape(-1, 3).sum(axis=1))

@@ -59,9 +59,9 @@ def build_rigged_head(
         posed=fit.vertices.astype(np.float32),
         region_names=np.array(list(head.regions)),
         regions=np.array(list(head.regions.values()), dtype=bool).reshape(-1, head.vertex_count),
-        uncertainty=(
-            np.zeros(head.vertex_count) if uncertainty is None else uncertainty
-        ).astype(np.float32),
+        uncertainty=(np.zeros(head.vertex_count) if uncertainty is None else uncertainty).astype(
+            np.float32
+        ),
         recipe_json=json.dumps(reconstruction.recipe, sort_keys=True),
         report_json=json.dumps(reconstruction.report, sort_keys=True),
     )
@@ -87,7 +87,11 @@ def joint_tails(head: HeadModel, neutral: Array, joints: Array) -> Array:
     tails = joints + np.array([0.0, 0.03, 0.0])
     at = {name: i for i, name in enumerate(head.joint_names)}
     for name, child in (("root", "neck"), ("neck", "head")):
-        if name in at and child in at and np.ptp([joints[at[name]], joints[at[child]]], axis=0).any():
+        if (
+            name in at
+            and child in at
+            and np.ptp([joints[at[name]], joints[at[child]]], axis=0).any()
+        ):
             tails[at[name]] = joints[at[child]]
     crown = np.array([0.0, neutral[:, 1].max(), 0.0])
     top = "head" if "head" in at else "neck"

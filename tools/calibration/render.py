@@ -73,7 +73,7 @@ class Studio:
         shader.inputs["Roughness"].default_value = 0.15 if "eye" in part or "iris" in part else 0.5
         fixed = {
             "eyeball": (0.75, 0.73, 0.7, 1), "teeth": (0.7, 0.66, 0.55, 1), "pupil": (0, 0, 0, 1),
-            "tongue": (0.35, 0.1, 0.1, 1), "mouth": (0.2, 0.05, 0.05, 1), "iris": (0.1, 0.06, 0.03, 1),
+            "tongue": (0.35, 0.1, 0.1, 1), "mouth": (0.2, 0.05, 0.05, 1),
         }  # fmt: skip
         for start, color in fixed.items():
             if part.startswith(start):
@@ -112,7 +112,9 @@ class Studio:
         data.lens, data.sensor_width, data.clip_start = shot.lens_mm, shot.sensor_mm, 0.01
         towards = np.array(self.camera.matrix_world.translation)
         towards /= np.linalg.norm(towards)
-        for light, strength in zip(self.lights, (rng.uniform(2, 14), rng.uniform(0, 6)), strict=True):
+        for light, strength in zip(
+            self.lights, (rng.uniform(2, 14), rng.uniform(0, 6)), strict=True
+        ):
             direction = towards + rng.normal(0, 0.7, 3) + [0, 0, 0.3]
             at = direction / np.linalg.norm(direction) * rng.uniform(0.8, 1.8)
             light.location = at.tolist()

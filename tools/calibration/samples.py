@@ -23,10 +23,14 @@ TIMID = {"tongueOut": 0.0, "jawForward": 0.4, "jawLeft": 0.4, "jawRight": 0.4, "
 MOODS: tuple[dict[str, float], ...] = (
     {},
     {},
-    {"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8, "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5},
+    {
+        "mouthSmileLeft": 0.8, "mouthSmileRight": 0.8,
+        "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5,
+    },
     {
         "mouthSmileLeft": 0.9, "mouthSmileRight": 0.9, "jawOpen": 0.25,
-        "mouthUpperUpLeft": 0.4, "mouthUpperUpRight": 0.4, "eyeSquintLeft": 0.4, "eyeSquintRight": 0.4,
+        "mouthUpperUpLeft": 0.4, "mouthUpperUpRight": 0.4,
+        "eyeSquintLeft": 0.4, "eyeSquintRight": 0.4,
     },
     {"jawOpen": 0.9, "eyeWideLeft": 0.6, "eyeWideRight": 0.6, "browInnerUp": 0.7},
     {"browDownLeft": 0.8, "browDownRight": 0.8, "mouthFrownLeft": 0.5, "mouthFrownRight": 0.5},
@@ -69,7 +73,11 @@ def _expression(head: HeadModel, rng: np.random.Generator) -> Array:
         e[names.index(name)] = max(e[names.index(name)], value * strength)
     for i, name in enumerate(names):
         e[i] = min(e[i], TIMID.get(name, 1.0))
-        if name.endswith("Left") and rng.random() < 0.8 and not name.startswith(("jaw", "mouthLeft")):
+        if (
+            name.endswith("Left")
+            and rng.random() < 0.8
+            and not name.startswith(("jaw", "mouthLeft"))
+        ):
             j = names.index(name[:-4] + "Right")
             e[j] = np.clip(e[i] * rng.uniform(0.8, 1.2), 0, 1)
     # The lips cannot close further than the jaw has opened.
