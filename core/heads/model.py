@@ -12,12 +12,13 @@ All arrays are in metres in the head frame (+x subject's left, +y up, +z out of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..rig.arkit import ARKIT_NAMES
 from ..rotation import matrix_from_vector
 
 Array = NDArray[np.float64]
@@ -46,6 +47,11 @@ class HeadModel:
     landmark_vertices (478, 3) and landmark_barycentric (478, 3) embed MediaPipe's points
     (vertex -1 where a model has no place for a point); gaze_range: eyeLook* name -> (3,)
     rotation vector of its eye at slider 1.
+
+    A head whose expressions are nameless components may bring ``arkit_shapes`` (V, 3, 52), in
+    the order of ``core.rig.arkit``; see :meth:`with_sliders`. ``expression_moves_joints``: the
+    joints follow the expression too, as FLAME's do, not the identity alone. ``locked_joints``
+    never turn, since the head does their work by other means.
     """
 
     name: str
@@ -70,6 +76,9 @@ class HeadModel:
     landmark_barycentric: Array
     mirror: Index | None = None
     gaze_range: dict[str, Array] = field(default_factory=dict)
+    arkit_shapes: Array | None = None
+    expression_moves_joints: bool = False
+    locked_joints: tuple[str, ...] = ()
 
     @property
     def vertex_count(self) -> int:
@@ -95,6 +104,20 @@ class HeadModel:
         keep = np.stack([np.ones(len(q), bool), second], axis=1)
         out: Index = both[keep]
         return out
+
+    def with_sliders(self) -> HeadModel:
+        """The head with the 52 named sliders for its expression; itself if it has names.
+
+        Its joints then follow the identity alone, as bones with shape keys must.
+        """
+        if self.expression_names or self.arkit_shapes is None:
+            return self
+        return replace(
+            self,
+            expression_basis=self.arkit_shapes,
+            expression_names=ARKIT_NAMES,
+            expression_moves_joints=False,
+        )
 
     def joint(self, name: str) -> int:
         """Index of a joint by name; KeyError if the model has no such joint."""
@@ -152,10 +175,11 @@ class HeadModel:
             shaped = shaped + self.expression_basis[:, :, : len(expression)] @ expression
         if rotations is None or not np.any(rotations):
             return np.array(shaped)
+        joints = self.joints(shaped if self.expression_moves_joints else neutral)
         rotations = np.asarray(rotations, dtype=np.float64)
         if correctives and self.pose_basis.shape[2]:
             shaped = shaped + self.pose_correction(rotations)
-        return self.skin(shaped, self.joints(neutral), rotations)
+        return self.skin(shaped, joints, rotations)
 
     @cached_property
     def landmark_ids(self) -> Index:

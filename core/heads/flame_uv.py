@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A texture layout for a FLAME head: the person's own ``head_template.obj``, or ours.
+
+FLAME's model file has no texture coordinates; they come apart from it, in an OBJ of the same
+mesh. Only with that file does a head speak the layout of Pixel3DMM's uv maps.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelFileError
+from ..geometry.closest import closest_points
+from ..geometry.mesh import components
+from .face_anchors import Surface
+from .model import HeadModel
+
+Array = NDArray[np.float64]
+Index = NDArray[np.integer[Any]]
+
+_LARGEST = 1 << 26
+
+
+def read_template_uv(path: Path, triangles: Index, vertex_count: int) -> tuple[Array, Index]:
+    """Texture coordinates (U, 2), v upward, and (T, 3) their indices at the corners of triangles.
+
+    Raises ModelFileError if the OBJ cannot be read or is of another mesh.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError("too large")
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        uv, faces, uv_faces, count = _parse_obj(lines)
+    except OSError as error:
+        raise ModelFileError(
+            f"{path.name} cannot be read ({error.strerror}): check that it is there and that "
+            "you may open it."
+        ) from error
+    except (ValueError, IndexError) as error:
+        raise ModelFileError(
+            f"{path.name} is not a triangle mesh with texture coordinates: choose FLAME's "
+            "head_template.obj."
+        ) from error
+    same = count == vertex_count and len(faces) == len(triangles)
+    order, rank = np.lexsort(np.sort(faces, axis=1).T), np.lexsort(np.sort(triangles, axis=1).T)
+    if not same or not np.array_equal(
+        np.sort(faces, axis=1)[order], np.sort(triangles, axis=1)[rank]
+    ):
+        raise ModelFileError(
+            f"{path.name} is a mesh of {count} vertices and does not fit this head: choose the "
+            "head_template.obj that belongs to it."
+        )
+    # The same triangles may come in another order, each begun at another corner.
+    out = np.empty_like(uv_faces)
+    ours, theirs = triangles[rank], faces[order]
+    corner = (ours[:, :, None] == theirs[:, None, :]).argmax(axis=2)
+    out[rank] = np.take_along_axis(uv_faces[order], corner, axis=1)
+    return uv, out
+
+
+def _parse_obj(lines: list[str]) -> tuple[Array, Index, Index, int]:
+    uv: list[list[float]] = []
+    faces: list[list[list[int]]] = []
+    count = 0
+    for line in lines:
+        word, _, rest = line.partition(" ")
+        if word == "v":
+            count += 1
+        elif word == "vt":
+            uv.append([float(x) for x in rest.split()[:2]])
+        elif word == "f":
+            corners = [[int(x) for x in corner.split("/")[:2]] for corner in rest.split()]
+            faces.append(corners)
+    table = np.array(faces, dtype=np.int64)
+    if table.ndim != 3 or table.shape[1:] != (3, 2):
+        raise ValueError("not triangles with texture coordinates")
+    table = table - 1
+    coordinates = np.array(uv)
+    if table.min() < 0 or table[..., 0].max() >= count or table[..., 1].max() >= len(coordinates):
+        raise ValueError("index beyond the mesh")
+    if not np.isfinite(coordinates).all():
+        raise ValueError("texture coordinates that are no numbers")
+    return coordinates, table[..., 0], table[..., 1], count
+
+
+def transferred_uv(
+    head: HeadModel, source: Surface, target: Surface, ours: Array, theirs: Array
+) -> Array:
+    """The open head's layout on a registered target's skin: uv (T, 3, 2) of its corners.
+
+    source: the open head laid on the target; ours and theirs: the features of both in which
+    closest points are sought. A triangle looks up all its corners on the one island, and the
+    one side of the seam down the back of the head, on which its middle lies, so that none spans
+    the tile.
+    """
+    corners, uv_corners = _skin_corners(head)
+    island = components(uv_corners, len(head.uv))[uv_corners[:, 0]]
+    right = source.vertices[corners].mean(axis=1)[:, 0] < 0
+    wanted = closest_points(theirs[target.triangles].mean(axis=1), ours, corners).triangle
+    on_right = target.vertices[target.triangles].mean(axis=1)[:, 0] < 0
+    uv = np.empty((len(target.triangles), 3, 2))
+    for name in np.unique(island[wanted]):
+        for side in (False, True):
+            asked = np.nonzero((island[wanted] == name) & (on_right == side))[0]
+            chosen = np.nonzero((island == name) & (right == side))[0]
+            if not len(chosen):  # an island of one side, seen from just across the middle
+                chosen = np.nonzero(island == name)[0]
+            flat = theirs[target.triangles[asked]].reshape(-1, theirs.shape[1])
+            found = closest_points(flat, ours, corners[chosen])
+            at = head.uv[uv_corners[chosen[found.triangle]]]
+            uv[asked] = np.einsum("nk,nkc->nc", found.barycentric, at).reshape(-1, 3, 2)
+    return uv
+
+
+def _skin_corners(head: HeadModel) -> tuple[Index, Index]:
+    """Triangles (S, 3) of the open head's skin, and the same of its texture coordinates."""
+    skin = head.face_part == head.part_names.index("skin")
+    quads, uv_quads = head.quads[skin], head.uv_quads[skin]
+    four = quads[:, 3] >= 0
+    triangles = np.concatenate([quads[:, :3], quads[four][:, [0, 2, 3]]])
+    return triangles, np.concatenate([uv_quads[:, :3], uv_quads[four][:, [0, 2, 3]]])
+
+
+def front_uv(vertices: Array, triangles: Index) -> tuple[Array, Index]:
+    """The view from the front as a layout: for what nothing better is known of."""
+    low, high = vertices[:, :2].min(axis=0), vertices[:, :2].max(axis=0)
+    uv = (vertices[:, :2] - low) / np.maximum((high - low).max(), 1e-9)
+    return 0.02 + 0.96 * uv, triangles.copy()
