@@ -33,7 +33,7 @@ _VIT_EPS = 1e-6
 _DECODER_EPS = 1e-5
 #: Tokens that go through the up-convolutions together. On a CPU their largest activation,
 #: 64 rows for each token, has to fit the cache; a GPU wants more work at once.
-_TOKENS_ON_CPU = 32
+_TOKENS_ON_CPU = 64
 _TOKENS_ON_GPU = 1024
 
 
@@ -160,9 +160,9 @@ class Pixel3DMMNetwork:
         x = torch.cat([self._class_token.expand(len(x), 1, d), x], dim=1)
         for block in self._blocks:
             y = _layer_norm(x, block["norm1"], _VIT_EPS)
-            x = x + _attention(y, block, self.layout.vit_heads)
+            x += _attention(y, block, self.layout.vit_heads)
             y = _layer_norm(x, block["norm2"], _VIT_EPS)
-            x = x + _mlp(y, block["mlp"])
+            x += _mlp(y, block["mlp"])
         return _layer_norm(x[:, 1:], self._norm, _VIT_EPS)
 
     def _decode(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -175,9 +175,9 @@ class Pixel3DMMNetwork:
         for layer in self._layers:
             for part in (layer["first"], layer["second"]):
                 x = _layer_norm(x, part["norm1"], _DECODER_EPS)
-                x = x + _attention(x, part, self.layout.heads)
+                x += _attention(x, part, self.layout.heads)
                 y = _layer_norm(x, part["norm2"], _DECODER_EPS)
-                x = x + _mlp(y, part["mlp"])
+                x += _mlp(y, part["mlp"])
         return x
 
     def _pixel_rows(self, tokens: torch.Tensor) -> torch.Tensor:

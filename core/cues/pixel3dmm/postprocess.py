@@ -65,7 +65,8 @@ def normal_disagreement(raw: Map, unflipped: Map) -> Map:
     # The chord gives small angles without the loss that an arc cosine has near 1.
     angle = 2 * np.arcsin(np.clip(np.linalg.norm(a - b, axis=-1) / 2, 0, 1))
     known = np.any(a, axis=-1) & np.any(b, axis=-1)
-    return np.where(known, angle, np.pi).astype(np.float32)
+    result: Map = np.where(known, angle, np.pi).astype(np.float32)
+    return result
 
 
 def agreement(disagreement: Map, tolerance: float) -> Map:
@@ -76,4 +77,5 @@ def agreement(disagreement: Map, tolerance: float) -> Map:
 
 def _unit(raw: Map) -> Map:
     length = np.linalg.norm(raw, axis=-1, keepdims=True)
-    return raw / np.maximum(length, np.float32(1e-12))
+    result: Map = raw / np.maximum(length, np.float32(1e-12))
+    return result

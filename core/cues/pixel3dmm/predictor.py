@@ -200,4 +200,5 @@ class Pixel3DMMPredictor:
 
 
 def _mean(raw: Map, mirrored: Map | None) -> Map:
-    return raw if mirrored is None else (raw + mirrored) / 2
+    result: Map = raw if mirrored is None else (raw + mirrored) / np.float32(2)
+    return result
