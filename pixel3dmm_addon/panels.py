@@ -39,10 +39,10 @@ class PIXEL3DMM_PT_photo(_Sidebar, bpy.types.Panel):
         picked.prop(choices, "photo", text="")
         if choices.photo:
             picture = thumbnails.icon(Path(bpy.path.abspath(choices.photo)))
-            if picture:
-                picked.template_icon(icon_value=picture, scale=8.0)
-            else:
+            if picture is None:
                 picked.label(text="There is no file at this path", icon="ERROR")
+            elif picture:
+                picked.template_icon(icon_value=picture, scale=8.0)
         picked.prop(choices, "match_render_size")
         button = layout.row()
         button.scale_y = 1.5

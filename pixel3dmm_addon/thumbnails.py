@@ -11,13 +11,13 @@ import bpy.utils.previews
 _previews: bpy.utils.previews.ImagePreviewCollection | None = None
 
 
-def icon(path: Path) -> int:
-    """Icon number of the photo's thumbnail; 0 if there is no such file."""
+def icon(path: Path) -> int | None:
+    """Icon number of the photo's thumbnail, 0 without a window; None if there is no such file."""
     global _previews
     try:
         changed = path.stat().st_mtime_ns
     except OSError:
-        return 0
+        return None
     if _previews is None:
         _previews = bpy.utils.previews.new()
     key = f"{path}|{changed}"

@@ -78,12 +78,16 @@ def scene(ours):
     # Not read_factory_settings, which disables extensions.
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     status = bpy.context.window_manager.pixel3dmm
-    status.message, status.failed = "", False
+    status.running, status.message, status.failed = False, "", False
+    before = private_folders()
     yield bpy.context.scene
-    assert not status.running
-    assert os.listdir(_SCRATCH) == [] or all(
-        not name.startswith("pixel3dmm-") for name in os.listdir(_SCRATCH)
-    ), "a private folder stayed behind"
+    assert not bpy.context.window_manager.pixel3dmm.running
+    assert private_folders() <= before
+
+
+def private_folders() -> set[str]:
+    """What runs of the add-on have put into the temporary folder and not removed."""
+    return {name for name in os.listdir(_SCRATCH) if name.startswith("pixel3dmm-")}
 
 
 @pytest.fixture(scope="session")
