@@ -75,10 +75,7 @@ def build(wheel_path: Path, face_mesh_path: Path, out: Path, scratch: Path) -> N
         "the graph TensorsToFaceLandmarksWithAttention in the Python package's library"
     )
     (out / "LICENSE").write_bytes(wheel.read("mediapipe-0.10.21.dist-info/LICENSE"))
-    files = "\n".join(
-        f"  {name}\n    sha256 {_sha256((out / name).read_bytes())}\n    from {origin}"
-        for name, origin in origins.items()
-    )
+    files = "\n".join(f"  {name}\n    from {origin}" for name, origin in origins.items())
     text = SOURCE.format(
         wheel=WHEEL,
         wheel_sha256=WHEEL_SHA256,

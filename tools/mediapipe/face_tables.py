@@ -19,9 +19,9 @@ MESH_POINTS = 468
 METADATA_RANGE = (3737848, 3757224)
 _BINDINGS = "mediapipe/python/_framework_bindings.cpython-311-x86_64-linux-gnu.so"
 _REGIONS = ("mesh", "lips", "left_eye", "right_eye", "left_iris", "right_iris")
-#: Irises: centre, then four points around; each with its mirror image. Which of the four is
-#: mirrored onto which follows from the mesh: 469 and 476 both lie on the side of the subject's
-#: left, 471 and 474 on the right, 470 and 475 above, 472 and 477 below.
+#: The mirror images of 468 to 477: the irises' centres, then on the subject's right eye 469 on
+#: the nose's side, 470 above, 471 outward, 472 below; on the left eye 474 outward, 475 above,
+#: 476 on the nose's side, 477 below.
 _IRIS_MIRROR = (473, 476, 475, 474, 477, 468, 471, 470, 469, 472)
 
 
