@@ -4,14 +4,15 @@
 What the files hold (V vertices, F faces, T triangles, U uv vertices; metres, head frame):
 
 ``open_head.npz``
-    v_template (V,3); quads (F,4), a triangle has -1 in its fourth place; triangles (T,3) and
-    triangle_quad (T,), the face each comes from; part_names and face_part (F,); uv (U,2), v upwards,
-    and uv_quads (F,4); shapedirs (V,3,100) per sigma and shape_std_mm (100,); exprdirs (V,3,52) and
-    expr_names; posedirs (V,3,45) per entry of R_j - I, row-major, joints 1..5; J_regressor (6,V),
-    weights (V,6), parents, joint_names; mirror (V,); neck_loop, the boundary in face orientation;
-    region_names and regions (R,V); lmk_vertices (478,3), lmk_bary (478,3), lmk_mirror (478,);
-    gaze_names and gaze_rotvec (8,3), jaw_open_rotvec (3,), radians; mh_index (V,), vertex number in
-    MakeHuman's base.obj or -1; eye_ring (V,), ring from the pupil's middle outwards or -1.
+    Mesh: v_template (V,3); quads (F,4), a triangle has -1 in its fourth place; triangles (T,3) and
+    triangle_quad (T,), the face each comes from; part_names and face_part (F,); uv (U,2) with v
+    upwards and uv_quads (F,4); mirror (V,); neck_loop, the boundary in face orientation.
+    Shapes: shapedirs (V,3,100) per sigma and shape_std_mm (100,); exprdirs (V,3,52), expr_names.
+    Rig: posedirs (V,3,45) per entry of R_j - I, row-major, joints 1..5; J_regressor (6,V), weights
+    (V,6), parents, joint_names; gaze_names, gaze_rotvec (8,3) and jaw_open_rotvec (3,), radians.
+    Places: region_names and regions (R,V); lmk_vertices (478,3), lmk_bary (478,3), lmk_mirror
+    (478,); mh_index (V,), vertex number in MakeHuman's base.obj or -1; eye_ring (V,), ring of the
+    eyeball from the pupil's middle outwards or -1.
 ``named_shapes.npz``
     Sparse shapes: of shape i the rows ptr[i]:ptr[i+1] of index (vertex) and delta_10um (int16 steps
     of 10 micrometres); names; slider_names, slider_groups, slider_negative and slider_positive
@@ -147,7 +148,8 @@ def _named_shapes(
     moved = [np.flatnonzero(s.any(axis=1)) for s in steps]
     flat = components.reshape(-1, components.shape[2])
     # Rounded, so that the noise of different BLAS versions around zero is not part of the file.
-    name_to_pca = np.round(shapes.reshape(len(names), -1) @ flat / (flat**2).sum(axis=0), 6)
+    name_to_pca = shapes.reshape(len(names), -1) @ flat / (flat**2).sum(axis=0)
+    name_to_pca = np.round(name_to_pca, 6) + 0.0
     return {
         "names": np.array(names),
         "ptr": np.cumsum([0] + [len(m) for m in moved]).astype(np.int32),

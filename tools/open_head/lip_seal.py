@@ -23,6 +23,10 @@ _RINGS_OUT = 9
 """Rings of vertices round the mouth bag's rim, counted outwards over the lips."""
 _RINGS_IN = 4
 _CONTACT_RINGS = (1, 2)
+_CONTACT_REACH = 6e-4
+_SOFTNESS = 0.005
+"""Attachments of both lips cannot all hold exactly where their vertices interlock; they share the
+rest, some hundredths of a millimetre."""
 _STIFFNESS = 1e-3
 """Weight of the displacement itself against its Laplacian: lets it fade within the band."""
 
@@ -34,7 +38,7 @@ class LipSeal:
     gap: np.ndarray
     """(n, V) the matrix C."""
     closing: np.ndarray
-    """(V, n) displacement of all vertices for a unit of gap, C @ closing = identity."""
+    """(V, n) displacement of all vertices for a unit of gap; C @ closing is nearly the identity."""
 
     def close(self, field: np.ndarray) -> np.ndarray:
         """Return a field (V, 3) of positions or displacements with its gap removed."""
@@ -42,11 +46,22 @@ class LipSeal:
 
 
 def make_lip_seal(mesh: HeadMesh, template: np.ndarray) -> LipSeal:
-    """Choose the contact on the mean head (V, 3) and solve for the closing displacements."""
+    """Choose the contact on the mean head (V, 3) and solve for the closing displacements.
+
+    First the upper lip's contact rows are attached to the lower lip.  On the head so closed, those
+    vertices of the lower lip's rows that come to lie at the upper lip are attached to it as well:
+    else they would stand out of its coarser surface.
+    """
     rings = _mouth_rings(mesh)
     upper, lower = _lips(mesh, template, rings)
-    gap = _gap_matrix(mesh, template, rings, upper, lower)
+    attached = _attachments(mesh, template, upper, np.concatenate(lower), np.inf)
     band = np.unique(np.concatenate([*rings, _bag_rings(mesh, rings[0])]))
+    closed = _solve(mesh, band, attached).close(template)
+    back = _attachments(mesh, closed, lower, np.concatenate(upper), _CONTACT_REACH)
+    return _solve(mesh, band, np.concatenate([attached, back]))
+
+
+def _solve(mesh: HeadMesh, band: np.ndarray, gap: np.ndarray) -> LipSeal:
     edges = face_edges(mesh.base_faces())[0]
     n = mesh.spans["skin"].stop
     links = np.zeros((n, n), dtype=bool)
@@ -56,7 +71,7 @@ def make_lip_seal(mesh: HeadMesh, template: np.ndarray) -> LipSeal:
     c = gap[:, band]
     response = np.linalg.solve(energy, c.T)
     closing = np.zeros((gap.shape[1], len(gap)))
-    closing[band] = response @ np.linalg.inv(c @ response)
+    closing[band] = response @ np.linalg.inv(c @ response + _SOFTNESS * np.eye(len(gap)))
     return LipSeal(gap, closing)
 
 
@@ -83,8 +98,8 @@ def _bag_rings(mesh: HeadMesh, rim: np.ndarray) -> np.ndarray:
 
 def _lips(
     mesh: HeadMesh, template: np.ndarray, rings: list[np.ndarray]
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """Upper-lip vertices (left half and midline) of each contact ring; all lower-lip vertices.
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Vertices of the upper and of the lower lip, ring by ring from the mouth bag outwards.
 
     A ring's two arcs meet at the mouth corners, its outermost vertices in x.  On the outermost ring
     the upper arc is the higher one; further in, where the lips may overlap, it is the arc that
@@ -103,26 +118,28 @@ def _lips(
             arcs.sort(key=lambda arc: int((np.isin(mesh.quads, arc).any(axis=1) & touching).sum()))
         below, above = arcs
         lower.append(below)
-        if number in _CONTACT_RINGS:
-            upper.append(above[template[above, 0] > -1e-9])
-    return upper, np.concatenate(lower)
+        upper.append(above)
+    return upper[::-1], lower[::-1]
 
 
-def _gap_matrix(
-    mesh: HeadMesh,
-    template: np.ndarray,
-    rings: list[np.ndarray],
-    upper: list[np.ndarray],
-    lower: np.ndarray,
+def _attachments(
+    mesh: HeadMesh, x: np.ndarray, lip: list[np.ndarray], other: np.ndarray, reach: float
 ) -> np.ndarray:
-    faces = mesh.quads[(np.isin(mesh.quads, lower) & (mesh.quads >= 0)).sum(axis=1) >= 3]
-    faces = faces[np.isin(faces, np.concatenate(rings)).all(axis=1)]
+    """Rows (n, V): a lip's contact-row vertex minus the nearest point of the other lip's surface.
+
+    Only vertices within ``reach`` metres count.  Rows are found on the left half and mirrored.
+    """
+    faces = mesh.quads[(np.isin(mesh.quads, other) & (mesh.quads >= 0)).sum(axis=1) >= 3]
     triangles = np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]])
-    triangles = triangles[(template[triangles, 0] > -1e-9).all(axis=1)]
+    triangles = triangles[(x[triangles, 0] > -1e-9).all(axis=1)]
+    vertices = np.concatenate([lip[i] for i in _CONTACT_RINGS])
     rows = []
-    for vertex in np.concatenate(upper):
-        triangle, bary = closest_on_triangles(template[vertex], template[triangles])
-        row = np.zeros(len(template))
+    for vertex in vertices[x[vertices, 0] > -1e-9]:
+        triangle, bary = closest_on_triangles(x[vertex], x[triangles])
+        foot = bary @ x[triangles[triangle]]
+        if np.linalg.norm(foot - x[vertex]) > reach:
+            continue
+        row = np.zeros(len(x))
         row[triangles[triangle]] -= bary
         on_midline = mesh.mirror[vertex] == vertex
         if on_midline:
