@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
@@ -75,7 +76,7 @@ def _convolution(options: Options, x: Array, weights: Array, bias: Array) -> Arr
         columns = x.reshape(-1, channels)
     else:
         frame, oh, ow, sy, sx = _frame(x, (kh, kw), options)
-        windows = np.lib.stride_tricks.sliding_window_view(frame, (kh, kw), axis=(0, 1))
+        windows = sliding_window_view(sliding_window_view(frame, kh, axis=0), kw, axis=1)
         windows = windows[: oh * sy : sy, : ow * sx : sx].transpose(0, 1, 3, 4, 2)
         columns = windows.reshape(oh * ow, -1)
     y = columns @ weights.reshape(-1, out)

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelFileError
 from .model_files import damaged, read_arrays
 from .tensor_operations import OPERATIONS, Options
 
@@ -130,6 +129,3 @@ def _steps(
         )
         for n, operation in enumerate(operations)
     ]
-
-
-__all__ = ["FORMAT", "VERSION", "ModelFileError", "TensorProgram"]

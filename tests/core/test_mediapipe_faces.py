@@ -211,7 +211,7 @@ for name in ("bpy", "torch", "cv2", "scipy", "mediapipe", "PIL", "tflite", "flat
 import numpy as np
 from core.cues.face_geometry import face_geometry
 from core.cues.mediapipe import MediaPipePredictor
-image = np.load(sys.argv[1])
+image = np.load(sys.argv[1], allow_pickle=False)
 (face,) = MediaPipePredictor().faces(image)
 face_geometry(face.landmarks, 512, 512, 1.0)
 np.save(sys.argv[2], face.landmarks)
@@ -219,4 +219,4 @@ np.save(sys.argv[2], face.landmarks)
     out = tmp_path / "landmarks.npy"
     command = [sys.executable, "-c", script, str(tmp_path / "photo.npy"), str(out)]
     subprocess.run(command, cwd=ROOT, check=True)
-    np.testing.assert_allclose(np.load(out), upright.landmarks, atol=1e-4)
+    np.testing.assert_allclose(np.load(out, allow_pickle=False), upright.landmarks, atol=1e-4)
