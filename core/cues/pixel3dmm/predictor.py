@@ -154,31 +154,44 @@ class Pixel3DMMPredictor:
         """Raw maps of the images, on the first rung that has the memory and keeps them finite."""
         while True:
             rung = self._rungs[0]
-            try:
-                network = self._network(checkpoint, rung)
-                raw = []
-                for start in range(0, len(images), rung.batch):
-                    raw.append(network(images[start : start + rung.batch]))
-                    progress(min(1.0, (start + rung.batch) / len(images)))
-                result = np.concatenate(raw)
-            except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
-                    raise
-                network = None
+            result = self._try(checkpoint, rung, images, progress)
+            if result is None:
+                # Only now: while the error was handled, its frames still held the memory.
                 self._step_down(rung)
-                continue
-            if np.isfinite(result).all():
+            elif np.isfinite(result).all():
                 return result
-            if not rung.half:
+            elif not rung.half:
                 raise ModelFileError(
                     f"{checkpoint.weights.name} computes values that are not numbers: convert the "
                     "checkpoint again."
                 )
-            self.notes.append(
-                "Half precision was too coarse for these weights: Pixel3DMM runs in full precision."
-            )
-            self._loaded.clear()
-            self._rungs = ladder(rung.device, False)
+            else:
+                self.notes.append(
+                    "Half precision was too coarse for these weights: Pixel3DMM runs in full "
+                    "precision."
+                )
+                self._loaded.clear()
+                self._rungs = ladder(rung.device, False)
+
+    def _try(
+        self,
+        checkpoint: ConvertedCheckpoint,
+        rung: Rung,
+        images: NDArray[np.uint8],
+        progress: Progress,
+    ) -> Map | None:
+        """Raw maps of the images, or None if the rung's memory ran out."""
+        try:
+            network = self._network(checkpoint, rung)
+            raw = []
+            for start in range(0, len(images), rung.batch):
+                raw.append(network(images[start : start + rung.batch]))
+                progress(min(1.0, (start + rung.batch) / len(images)))
+            return np.concatenate(raw)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            return None
 
     def _step_down(self, rung: Rung) -> None:
         self._loaded.clear()
