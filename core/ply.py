@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def ply_bytes(
-    vertices: NDArray[np.floating], triangles: NDArray[np.integer], comment: str = ""
+    vertices: NDArray[np.float64], triangles: NDArray[np.int32], comment: str = ""
 ) -> bytes:
     """vertices (V, 3), triangles (T, 3) into them -> the whole file."""
     v = np.ascontiguousarray(vertices, dtype="<f8")
