@@ -4,8 +4,8 @@
 One resident worker serves the jobs of this Blender one after the other, so that networks and
 head models stay loaded; it is stopped when the add-on is, at exit, and when nobody has wanted
 it for a while. Knows no bpy. ``Job.events()`` is the one way to follow a job: a modal operator
-takes a step of it on every timer tick, a blocking call loops over it. Only the thread that
-follows jobs may call in here, the idle timer apart, which locks.
+takes a step of it on every timer tick, a blocking call loops over it. A cancelled job is let go
+of at once; a thread of ours sees to it that the worker does the same.
 """
 
 from __future__ import annotations
@@ -65,8 +65,13 @@ class Job:
         return self.state in ("done", "failed", "cancelled")
 
     def cancel(self) -> None:
-        """Asks for an end; it comes within INTERRUPT_AFTER + KILL_AFTER seconds in any case."""
+        """Ends ``events`` at once; the worker within INTERRUPT_AFTER + KILL_AFTER seconds."""
         self._owner.cancel(self)
+
+    @property
+    def cancelled(self) -> bool:
+        """True from the moment of asking."""
+        return self._cancelled_at is not None
 
     def events(self, wait: float = 0.0) -> Generator[Progress | None, None, dict[str, Any]]:
         """Yields news, or None where there is none after ``wait`` seconds; returns the result.
@@ -76,7 +81,7 @@ class Job:
         """
         told = None
         try:
-            while not self.finished:
+            while not self.finished and not self.cancelled:
                 self._owner.pump(wait)
                 news = self.progress if self.progress != told else None
                 told = self.progress
@@ -84,7 +89,7 @@ class Job:
         finally:
             if not self.finished:
                 self.cancel()
-        if self.state == "cancelled":
+        if self.cancelled or self.state == "cancelled":
             raise Cancelled
         if self.error is not None:
             raise self.error
@@ -140,7 +145,7 @@ class Jobs:
     def cancel(self, job: Job) -> None:
         """See Job.cancel."""
         with self._lock:
-            if job.finished or job._cancelled_at is not None:
+            if job.finished or job.cancelled:
                 return
             job._cancelled_at = time.monotonic()
             if self._worker is None:
@@ -150,6 +155,14 @@ class Jobs:
                 self._worker.send(protocol.message("cancel", id=job.id))
             except WorkerError:
                 self._end(job, "cancelled")
+            else:
+                see_off = threading.Thread(target=self._see_off, args=(job,), daemon=True)
+                see_off.start()
+
+    def _see_off(self, job: Job) -> None:
+        while not job.finished:
+            self.pump()
+            time.sleep(0.05)
 
     def pump(self, wait: float = 0.0) -> None:
         """Takes in what the worker said, and acts on its death, silence and disobedience."""
@@ -189,7 +202,7 @@ class Jobs:
     def _clear_abandoned(self) -> None:
         """A worker that still has not let go of jobs that nobody follows any more is replaced."""
         self.pump()
-        if self._jobs and all(job._cancelled_at is not None for job in self._jobs.values()):
+        if self._jobs and all(job.cancelled for job in self._jobs.values()):
             self._give_up(WorkerError("The reconstruction process was stopped."))
 
     def _live_worker(self) -> WorkerProcess:
@@ -216,16 +229,16 @@ class Jobs:
             return
         if msg["type"] == "progress":
             job.state = "running"
-            if job._cancelled_at is None:
+            if not job.cancelled:
                 job.progress = Progress(
                     str(msg.get("stage", "")), min(max(float(msg.get("fraction", 0.0)), 0.0), 1.0)
                 )
         elif msg["type"] == "result":
             job.result = msg
             # A result that crossed the cancel on its way is not what the person wants any more.
-            self._end(job, "done" if job._cancelled_at is None else "cancelled")
+            self._end(job, "cancelled" if job.cancelled else "done")
         elif msg["type"] == "error":
-            if msg.get("code") == "cancelled" or job._cancelled_at is not None:
+            if msg.get("code") == "cancelled" or job.cancelled:
                 self._end(job, "cancelled")
             else:
                 job.error = _person_error(msg)
@@ -258,7 +271,7 @@ class Jobs:
             worker.kill()
             worker.close()
         for job in list(self._jobs.values()):
-            if job._cancelled_at is not None:
+            if job.cancelled:
                 self._end(job, "cancelled")
             else:
                 job.error = error

@@ -15,7 +15,7 @@ from .operators.reconstruct import PIXEL3DMM_OT_cancel, PIXEL3DMM_OT_reconstruct
 from .scene.head import PREFIX, active_head
 
 #: Letters to a line of a message; a sidebar of usual width shows about as many.
-LINE = 42
+LINE = 34
 
 
 class _Sidebar:

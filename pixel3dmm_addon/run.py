@@ -37,6 +37,11 @@ class Outcome:
         return f"{self.rigged.name}: {error:.1f} px from the landmarks, {self.seconds:.1f} s"
 
 
+def _private_folder() -> tempfile.TemporaryDirectory[str]:
+    """For this user's eyes only. A worker that was just cancelled may still be writing into it."""
+    return tempfile.TemporaryDirectory(prefix="pixel3dmm-", ignore_cleanup_errors=True)
+
+
 class Run:
     """A run that can be cancelled between any two steps."""
 
@@ -60,7 +65,7 @@ class Run:
         started = time.perf_counter()
         yield Progress("Reading the photo", 0.0)
         loaded = load_photo(self.path)
-        with tempfile.TemporaryDirectory(prefix="pixel3dmm-") as scratch:
+        with _private_folder() as scratch:
             photo, out = Path(scratch, "photo.npz"), Path(scratch, "out")
             out.mkdir()
             loaded.photo.save(photo)

@@ -45,6 +45,13 @@ def finish(job, seconds=20.0):
             return end.value
 
 
+def wait_for(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def is_alive(pid):
     try:
         os.kill(pid, 0)
@@ -137,7 +144,8 @@ def test_cancel_is_a_message_first(jobs_with, ours):
     pid = jobs.pid
     job.cancel()
     with pytest.raises(ours("core.errors").Cancelled):
-        list(steps)
+        next(steps)  # at once
+    wait_for(lambda: job.finished)
     assert job.state == "cancelled"
     assert jobs.pid == pid  # it listened, so it stays
 
@@ -157,7 +165,10 @@ def test_who_does_not_listen_is_interrupted_and_then_killed(
     pid = jobs.pid
     job.cancel()
     with pytest.raises(module.Cancelled):
-        list(steps)
+        next(steps)  # at once
+    assert is_alive(pid)
+    wait_for(lambda: job.finished)
+    assert job.state == "cancelled"
     assert not is_alive(pid)
     assert log in (tmp_path / "logs" / "worker.log").read_text()
 
@@ -167,7 +178,8 @@ def test_events_left_early_cancel_the_job(jobs_with):
     steps = job.events(wait=0.05)
     next(steps)
     steps.close()
-    assert job._cancelled_at is not None
+    assert job.cancelled
+    wait_for(lambda: job.finished)
 
 
 def test_a_job_after_one_that_was_abandoned(jobs_with, monkeypatch, ours):
@@ -193,10 +205,8 @@ def test_stop_ends_process_and_jobs(jobs_with):
 def test_an_idle_worker_is_stopped(jobs_with):
     jobs = jobs_with("good", idle_minutes=0.5 / 60)
     finish(jobs.start("reconstruct", {}))
-    pid, deadline = jobs.pid, time.monotonic() + 20
-    while is_alive(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    pid = jobs.pid
+    wait_for(lambda: not is_alive(pid))
     assert not jobs.running
     assert finish(jobs.start("reconstruct", {}))["heads"] == ["x"]
 
