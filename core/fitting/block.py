@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,24 @@ class ResidualBlock(Protocol):
 
     def linearise(self, state: State) -> tuple[Array, Array]:
         """Residuals (m,) and their Jacobian (m, c)."""
+
+
+@runtime_checkable
+class EnergyBlock(Protocol):
+    """A block that is better off adding up its own derivatives than showing its residuals."""
+
+    name: str
+
+    def cost(self, state: State) -> float:
+        """Half a robust sum of squares, in the same units as a ResidualBlock's."""
+
+    def accumulate(self, state: State, gradient: Array, matrix: Array | None) -> float:
+        """Adds the gradient (size,) and, unless None, the Gauss-Newton matrix (size, size), which
+        may be approximate; returns the cost.
+        """
+
+
+Block = ResidualBlock | EnergyBlock
 
 
 def robust_weights(residuals: Array, group: int, scale: float | None) -> tuple[Array, float]:

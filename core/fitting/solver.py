@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FitError
-from .block import ResidualBlock, robust_weights
+from .block import Block, EnergyBlock, robust_weights
 from .state import Layout, State
 
 Array = NDArray[np.float64]
@@ -39,7 +39,7 @@ class Problem:
     """
 
     layout: Layout
-    blocks: Sequence[ResidualBlock]
+    blocks: Sequence[Block]
     free: NDArray[np.bool_]
     lower: Array
     upper: Array
@@ -52,7 +52,10 @@ class Problem:
         """Cost by block name."""
         out: dict[str, float] = {}
         for b in self.blocks:
-            cost = robust_weights(b.residuals(state), b.group, b.robust_scale)[1]
+            if isinstance(b, EnergyBlock):
+                cost = b.cost(state)
+            else:
+                cost = robust_weights(b.residuals(state), b.group, b.robust_scale)[1]
             out[b.name] = out.get(b.name, 0.0) + cost
         return out
 
@@ -61,6 +64,9 @@ class Problem:
         n = self.layout.size
         matrix, gradient, cost = np.zeros((n, n)), np.zeros(n), 0.0
         for b in self.blocks:
+            if isinstance(b, EnergyBlock):
+                cost += b.accumulate(state, gradient, matrix)
+                continue
             r, jacobian = b.linearise(state)
             w, c = robust_weights(r, b.group, b.robust_scale)
             weighted = jacobian * w[:, None]
