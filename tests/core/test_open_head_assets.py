@@ -648,7 +648,10 @@ def test_rebuilding_gives_the_same_arrays(tmp_path):
         stream = io.BytesIO()
         write_npz(stream, arrays)
         stream.seek(0)
-        with np.load(FOLDER / name) as old, np.load(stream) as new:
+        with (
+            np.load(FOLDER / name, allow_pickle=False) as old,
+            np.load(stream, allow_pickle=False) as new,
+        ):
             assert old.files == new.files
             for key in old.files:
                 assert old[key].dtype == new[key].dtype, key
