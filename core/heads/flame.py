@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def load_flame(path: Path) -> HeadModel:
         with np.load(io.BytesIO(data), allow_pickle=False) as z:
             arrays = {name: z[name] for name in z.files}
         return _build(arrays, hashlib.sha256(data).hexdigest())
-    except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise ModelFileError(
             f"{path.name} is missing, damaged or not a converted FLAME head: import the FLAME "
             "model again."
@@ -55,7 +56,7 @@ def read_info(path: Path) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as z:
             info: dict[str, Any] = json.loads(str(z["info_json"]))
             return info
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ModelFileError(
             f"{path.name} is missing, damaged or not a converted FLAME head: import the FLAME "
             "model again."

@@ -48,6 +48,7 @@ def import_flame(
     result cannot be written. After an error nothing new is in ``folder``.
     """
     flame = read_flame(source)
+    _make_room(folder, flame.size)
     progress(0.05)
     if template is None and (source.parent / TEMPLATE_NAME).is_file():
         template = source.parent / TEMPLATE_NAME
@@ -58,8 +59,8 @@ def import_flame(
     arrays = _model_arrays(flame) | derived
     arrays["info_json"] = np.array(json.dumps(info, sort_keys=True))
     path = folder / f"{source.stem}.npz"
+    progress(0.97)  # the last chance to cancel: what is written is done
     _write(path, arrays, json.dumps(info, indent=1, sort_keys=True) + "\n")
-    progress(1.0)
     return path
 
 
@@ -98,18 +99,34 @@ def _model_arrays(flame: FlameFile) -> dict[str, NDArray[Any]]:
     }
 
 
+def _make_room(folder: Path, needed: int) -> None:
+    """The folder exists and holds a file as large as the original, which is twice the result:
+    asked first, since all that is computed would be lost.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    if free < needed + _ROOM:
+        raise OutputError(
+            f"There is not enough room in {folder}: make {(needed + _ROOM) >> 20} MB free."
+        )
+
+
+def _unwritable(folder: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"The head cannot be written to {folder} ({error.strerror}): choose a folder that you "
+        "may write to."
+    )
+
+
 def _write(path: Path, arrays: dict[str, NDArray[Any]], record: str) -> None:
     """Both files, each made aside and renamed into place, the model last."""
-    needed = sum(a.nbytes for a in arrays.values()) + _ROOM
     aside: list[Path] = []
     placed: list[Path] = []
     beside = path.with_suffix(".json")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(path.parent).free < needed:
-            raise OutputError(
-                f"There is not enough room in {path.parent}: {needed >> 20} MB are needed."
-            )
         for final in (beside, path):
             # A name of its own, so that two imports at once do not write into one file.
             handle, name = tempfile.mkstemp(prefix=f".{final.stem}.", dir=path.parent)
@@ -128,10 +145,7 @@ def _write(path: Path, arrays: dict[str, NDArray[Any]], record: str) -> None:
         os.replace(aside[1], path)
         placed.clear()
     except OSError as error:
-        raise OutputError(
-            f"The head cannot be written to {path.parent} ({error.strerror}): choose a folder "
-            "that you may write to."
-        ) from error
+        raise _unwritable(path.parent, error) from error
     finally:
         for left in aside + placed:
             left.unlink(missing_ok=True)

@@ -33,7 +33,7 @@ Index = NDArray[np.integer[Any]]
 Progress = Callable[[float], None]
 
 #: Metres: a template whose face lies further off than this from the open head is not a face.
-_WORST_RESIDUAL, _WORST_LIKENESS = 0.0015, 0.0025
+_WORST_RESIDUAL = 0.0015
 #: Metres at which a correspondence counts for a third.
 _TRUSTED = 0.002
 _PARTS = ("skin", "eyeball_l", "eyeball_r", "iris_l", "iris_r", "pupil_l", "pupil_r")
@@ -55,19 +55,17 @@ def derive(
     target = flame_surface(flame)
     mirror, paired = mirror_permutation(flame.v_template, flame.f)
     registration = register(head, target, lambda x: progress(0.5 * x))
-    figures: dict[str, Any] = {
-        "mirrored": round(paired, 4),
-        "registration_mm": round(1e3 * registration.residual, 3),
-        "likeness_mm": round(1e3 * registration.likeness, 3),
-    }
+    figures: dict[str, Any] = {"mirrored": round(paired, 4)}
     arrays: dict[str, NDArray[Any]] = {"mirror": mirror, "part_names": np.array(_PARTS)}
-    if not is_face(registration, target):
+    if registration is None or not lies_well(registration, target):
         layout = uv or front_uv(flame.v_template, flame.f)
         warning = (
             "The head's surface could not be matched with a face: it has no landmarks and no "
             "expression sliders, and cannot be fitted to a photo."
         )
         return arrays | _nothing(flame, layout), figures, [warning]
+    figures["registration_mm"] = round(1e3 * registration.residual, 3)
+    figures["likeness_mm"] = round(1e3 * registration.likeness, 3)
     lips = head.regions["lips"]
     ours = features(registration, lips, registration.source)
     theirs = features(registration, lips, target)
@@ -103,13 +101,10 @@ def flame_surface(flame: FlameFile) -> Surface:
     return Surface(flame.v_template, skin, (left, right), jaw, eyes)
 
 
-def is_face(registration: Registration, target: Surface) -> bool:
-    """Whether the open head lies on the target closely, over a fair part of its skin, and
-    could be shaped like it by its own components alone: anything round can be wrapped.
-    """
+def lies_well(registration: Registration, target: Surface) -> bool:
+    """Whether the open head lies on the target closely, over a fair part of its skin."""
     share = registration.face.sum() / max(1, len(np.unique(target.triangles)))
-    close = registration.residual < _WORST_RESIDUAL
-    return close and registration.likeness < _WORST_LIKENESS and share > 0.1
+    return registration.residual < _WORST_RESIDUAL and bool(share > 0.1)
 
 
 def _nothing(flame: FlameFile, layout: tuple[Array, Index]) -> dict[str, NDArray[Any]]:

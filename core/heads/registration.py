@@ -33,6 +33,8 @@ Index = NDArray[np.integer[Any]]
 _NORMAL_METRES, _JAW_METRES = 0.010, 0.008
 _MOUTH_RADIUS, _SOCKET_RADIUS = 0.018, 0.022
 _COMPONENTS = 60
+#: Metres; faces come to 0.2 to 0.7 mm, a face-sized random shape to 1.7.
+_WORST_LIKENESS = 0.0012
 #: (stiffness, furthest correspondence in metres) of each non-rigid round.
 _ROUNDS = ((8.0, 0.02), (4.0, 0.015), (2.0, 0.012), (1.0, 0.01), (0.5, 0.008)) + (
     (0.25, 0.006),
@@ -47,7 +49,7 @@ class Registration:
     of the target, where it lies on ``source``. distance (V,) metres between the two, residual:
     its median over the face in metres, and face (V,) the target vertices it is taken over.
     likeness: median distance in metres of the open head's face from the target when only its
-    identity was fitted, which tells a face from any other round thing.
+    identity was fitted.
     """
 
     source: Surface
@@ -83,8 +85,12 @@ def _part_triangles(head: HeadModel, names: tuple[str, ...]) -> Index:
 
 def register(
     head: HeadModel, target: Surface, progress: Callable[[float], None] = lambda _: None
-) -> Registration:
-    """Lays an open head on a target. Always answers; ``residual`` says how well."""
+) -> Registration | None:
+    """Lays an open head on a target; None if the target is no face.
+
+    That is seen from what the open head's own components cannot reach: bent freely, it would
+    wrap around anything round.
+    """
     source = open_surface(head)
     lips = head.regions["lips"]
     weight = np.where(head.regions["face"], 1.0, 0.3)
@@ -94,7 +100,10 @@ def register(
     mouth = source.vertices[lips].mean(axis=0)
     face = np.unique(source.triangles)
     face = face[head.regions["face"][face]]
-    likeness = closest_points(source.vertices[face], target.vertices, target.triangles).distance
+    off = closest_points(source.vertices[face], target.vertices, target.triangles).distance
+    likeness = float(np.median(off))
+    if likeness > _WORST_LIKENESS:
+        return None
     warped = warp(source.vertices, *anchor_motion(source, target, mouth))
     source = replace(source, vertices=warped, eyes=target.eyes)
     progress(0.4)
@@ -109,7 +118,7 @@ def register(
     in_skin = np.zeros(len(target.vertices), bool)
     in_skin[target.triangles] = True
     progress(1.0)
-    return Registration(source, onto, distance, on_face & in_skin, float(np.median(likeness)))
+    return Registration(source, onto, distance, on_face & in_skin, likeness)
 
 
 def features(registration: Registration, lips: NDArray[np.bool_], surface: Surface) -> Array:
@@ -169,8 +178,8 @@ def _fit_identity(
         rotation, scale = spin @ rotation, scale * growth
         offset = growth * spin @ (offset - centre) + centre + update[:3]
         identity[: len(update) - 7] += update[7:]
-    placed: Array = scale * head.neutral(identity) @ rotation.T + offset
-    return placed
+    out: Array = scale * head.neutral(identity) @ rotation.T + offset
+    return out
 
 
 def _good(

@@ -82,13 +82,14 @@ def transfer_shapes(
     diagonal = mass * (source.confidence + _ANCHOR) / LENGTH**2
     # A vertex of no triangle has neither mass nor neighbours: it stays.
     diagonal[mass == 0] = 1.0
-    pulled = (diagonal * (source.confidence > 0))[:, None]
+    known = (source.confidence > 0)[:, None]
+    pulled = diagonal[:, None] * known
     out = np.zeros((count, 3, shapes.shape[2]))
     for k in range(shapes.shape[2]):
         goal = interpolate(source.onto, source.triangles, shapes[:, :, k])
         right = _divergence(source, shapes[:, :, k], vertices, triangles)
         right += pulled * goal
-        out[:, :, k] = solve(laplacian, diagonal, right, start=goal, tolerance=1e-4)
+        out[:, :, k] = solve(laplacian, diagonal, right, start=known * goal, tolerance=1e-4)
         progress((k + 1) / shapes.shape[2])
     return out
 
