@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .environments import ROOT, clean_variables, say
+from .processes import ROOT, clean_variables, say
 
 BUILDERS = {"open_head": "tools.open_head", "mediapipe": "tools.mediapipe"}
 

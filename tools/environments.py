@@ -14,16 +14,14 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import pythons
+from . import pip, pythons
+from .processes import ROOT, BuildError, clean_variables, say, stream
 
-ROOT = Path(__file__).resolve().parents[1]
 ENVS = ROOT / ".build" / "envs"
 REQUIREMENTS = ROOT / "tools" / "requirements"
 ORACLE = ROOT / "tests" / "requirements-oracle.txt"
@@ -34,18 +32,19 @@ BLENDER_PYTHON = {"4.2": "3.11", "4.5": "3.11", "5.0": "3.11", "5.2": "3.13"}
 DEFAULT_BLENDER = {"3.11": "4.5", "3.13": "5.2"}
 
 
-class BuildError(Exception):
-    """Something that the person can mend; ``str(error)`` is the whole sentence."""
-
-
 @dataclass(frozen=True)
 class Recipe:
-    """What an environment is made of. ``bare`` files are installed without their dependencies."""
+    """What an environment is made of.
+
+    ``bare`` files are installed without their dependencies. ``probe`` is a module that is imported
+    once at the end, because pip does not know which system libraries a module needs.
+    """
 
     name: str
     python: str
     requirements: tuple[Path, ...]
     bare: tuple[Path, ...] = ()
+    probe: str = ""
     disk_gb: float = 1.0
 
 
@@ -74,6 +73,7 @@ def blender_recipe(version: str) -> Recipe:
         f"blender-{version}",
         BLENDER_PYTHON[version],
         (REQUIREMENTS / f"blender-{version}.txt",),
+        probe="bpy",
         disk_gb=2.0,
     )
 
@@ -101,17 +101,6 @@ def lint_recipe() -> Recipe:
     return Recipe(f"lint-{python}", python, (REQUIREMENTS / "lint.txt",), disk_gb=0.3)
 
 
-def say(text: str) -> None:
-    """Tells the person what is going on."""
-    print(text, flush=True)
-
-
-def clean_variables(**more: str) -> dict[str, str]:
-    """The process environment without what would let other Pythons' packages in."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
-    return {**kept, "PYTHONNOUSERSITE": "1", "PYTHONUNBUFFERED": "1", **more}
-
-
 def environment_key(recipe: Recipe, interpreter: str) -> str:
     """Hash of everything that an environment depends on."""
     digest = hashlib.sha256(f"{recipe.python}\n{os.path.realpath(interpreter)}\n".encode())
@@ -132,19 +121,49 @@ def prepare(recipe: Recipe, envs: Path = ENVS) -> Environment:
     folder = envs / recipe.name
     key = environment_key(recipe, interpreter)
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if _is_ready(folder, key, python):
-        return Environment(recipe.name, python)
-    try:
-        envs.mkdir(parents=True, exist_ok=True)
-        with _locked(envs / f"{recipe.name}.lock"):
-            if _is_ready(folder, key, python):  # another process made it while this one waited
-                return Environment(recipe.name, python)
-            return _make(recipe, interpreter, folder, key, python)
-    except OSError as error:
+    made = None
+    if not _is_ready(folder, key, python):
+        try:
+            envs.mkdir(parents=True, exist_ok=True)
+            with _locked(envs / f"{recipe.name}.lock"):
+                if not _is_ready(folder, key, python):  # another process may have made it meanwhile
+                    made = _make(recipe, interpreter, folder, key, python)
+        except OSError as error:
+            raise BuildError(
+                f"The environment {recipe.name} cannot be written to {folder} ({error.strerror}): "
+                "free some disk space or make the folder writable."
+            ) from error
+    if recipe.probe:
+        _probe(recipe, python, folder / "probed")
+    return made or Environment(recipe.name, python)
+
+
+def _probe(recipe: Recipe, python: Path, passed: Path) -> None:
+    """Imports the recipe's module once; raises BuildError if this system lacks something."""
+    if passed.exists():
+        return
+    command = [str(python), "-c", f"import {recipe.probe}"]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=clean_variables(),
+        check=False,
+    )
+    if done.returncode == 0:
+        passed.touch()
+        return
+    reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    library = re.search(r"(\S+): cannot open shared object file", reason)
+    if library:
         raise BuildError(
-            f"The environment {recipe.name} cannot be written to {folder} ({error.strerror}): "
-            "free some disk space or make the folder writable."
-        ) from error
+            f"Blender's module needs the system library {library[1]}: install it and run this "
+            "again (Debian, Ubuntu: apt install libegl1 libgl1 libsm6 libxfixes3 libxi6 "
+            "libxkbcommon0 libxrender1 libxxf86vm1)."
+        )
+    raise BuildError(f"{recipe.probe} is installed but does not start on this system: {reason}.")
 
 
 def _is_ready(folder: Path, key: str, python: Path) -> bool:
@@ -188,112 +207,18 @@ def _make(recipe: Recipe, interpreter: str, folder: Path, key: str, python: Path
         shutil.rmtree(folder)
     log = folder.parent / f"{recipe.name}.log"
     log.write_text("", encoding="utf-8")
-    if _stream([interpreter, "-m", "venv", str(folder)], log) != 0:
+    if stream([interpreter, "-m", "venv", str(folder)], log) != 0:
         raise BuildError(
             f"Python {recipe.python} could not make a virtual environment (see {log}): on Debian "
             f"and Ubuntu install python{recipe.python}-venv, elsewhere the full Python."
         )
     downloaded = 0.0
     for path in recipe.requirements:
-        downloaded += _pip(recipe, python, ["-r", str(path)], log)
+        downloaded += pip.install(recipe.name, python, ["-r", str(path)], log)
     for path in recipe.bare:
-        downloaded += _pip(recipe, python, ["--no-deps", "-r", str(path)], log)
+        downloaded += pip.install(recipe.name, python, ["--no-deps", "-r", str(path)], log)
     seconds = time.perf_counter() - started
     ready = {"key": key, "seconds": round(seconds, 1), "downloaded_mb": round(downloaded, 1)}
     (folder / "ready.json").write_text(json.dumps(ready), encoding="utf-8")
     say(f"  {recipe.name} is ready: {seconds:.0f} s, {downloaded:.0f} MB downloaded.")
     return Environment(recipe.name, python, seconds, downloaded)
-
-
-def _pip(recipe: Recipe, python: Path, what: list[str], log: Path) -> float:
-    """Runs pip install; returns the megabytes it downloaded."""
-    before = log.stat().st_size
-    command = [str(python), "-m", "pip", "install", "--no-input", "--progress-bar", "off"]
-    code = _stream([*command, "--disable-pip-version-check", *what], log)
-    text = log.read_bytes()[before:].decode("utf-8", "replace")
-    if code != 0:
-        raise BuildError(_pip_sentence(recipe, text, log))
-    return downloaded_megabytes(text)
-
-
-def _stream(command: list[str], log: Path) -> int:
-    """Runs a command, keeps all it prints in the log, and says the steps that matter."""
-    done = threading.Event()
-
-    def still_there() -> None:
-        started = time.perf_counter()
-        while not done.wait(15):
-            say(f"  ... still at it, {time.perf_counter() - started:.0f} s")
-
-    threading.Thread(target=still_there, daemon=True).start()
-    try:
-        with (
-            log.open("a", encoding="utf-8") as out,
-            subprocess.Popen(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                env=clean_variables(),
-                cwd=ROOT,
-            ) as process,
-        ):
-            for line in process.stdout or ():
-                out.write(line)
-                step = _step(line)
-                if step:
-                    say(step)
-        return process.returncode
-    finally:
-        done.set()
-
-
-_DOWNLOAD = re.compile(r"^\s*Downloading (\S+) \((\d+(?:\.\d+)?) (bytes|kB|MB|GB)\)", re.MULTILINE)
-_UNIT = {"bytes": 1e-6, "kB": 1e-3, "MB": 1.0, "GB": 1e3}
-
-
-def downloaded_megabytes(text: str) -> float:
-    """What pip says it downloaded, in MB; files out of its cache are not counted."""
-    return sum(float(n) * _UNIT[unit] for _, n, unit in _DOWNLOAD.findall(text))
-
-
-def _step(line: str) -> str | None:
-    match = _DOWNLOAD.match(line)
-    if match and match[3] in ("MB", "GB"):
-        name = match[1].rsplit("/", 1)[-1].split("-")
-        return f"  downloading {' '.join(name[:2])} ({match[2]} {match[3]})"
-    if line.startswith("Installing collected packages:"):
-        return f"  installing{line.split(':', 1)[1].rstrip()}"
-    return None
-
-
-_NO_NETWORK = re.compile(
-    r"Failed to establish a new connection|[Nn]ame or service not known|name resolution"
-    r"|getaddrinfo failed|[Nn]etwork is unreachable|TimeoutError|timed out|Connection refused"
-    r"|ProxyError|Cannot connect to proxy|SSLError|NewConnectionError"
-)
-
-
-def _pip_sentence(recipe: Recipe, text: str, log: Path) -> str:
-    """One sentence out of pip's complaint."""
-    if "No space left on device" in text or "There is not enough space" in text:
-        return (
-            f"The disk is full: the environment {recipe.name} needs about {recipe.disk_gb:.1f} GB; "
-            "free some space and run this again."
-        )
-    if _NO_NETWORK.search(text):
-        return (
-            f"The packages of {recipe.name} could not be downloaded, the network does not answer: "
-            f"connect, or set your proxy for pip, and run this again (details: {log})."
-        )
-    missing = re.search(r"No matching distribution found for (\S+)", text)
-    if missing:
-        return (
-            f"There is no {missing[1]} for Python {recipe.python} on {sys.platform}: use another "
-            f"Blender version (--blender) or another computer (details: {log})."
-        )
-    errors = [x for x in text.splitlines() if x.startswith("ERROR:")]
-    reason = errors[-1][7:].rstrip(".") if errors else "it gave no reason"
-    return f"pip could not install {recipe.name}: {reason} (details: {log})."

@@ -26,7 +26,7 @@ FORBIDDEN_CALLS = {
     "pickle.loads": "pickle.loads runs whatever the data says; read it with the restricted reader",
 }
 ABSOLUTE_PATH = re.compile(
-    r"(?<![\w./~:$}-])/(?:root|home|Users|work|tmp|opt|mnt)/[\w.]|(?<!\w)[A-Z]:\\+Users\\"
+    r"(?<![\w./~:$}-])/(?:root|home|Users|work|tmp)/[\w.]|(?<!\w)[A-Z]:\\+Users\\"
 )
 REGISTRY = re.compile(
     r"pypi\.org|python" r"hosted\.org|conda\.anaconda\.org|download\.pytorch\.org"

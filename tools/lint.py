@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import subprocess
 
-from .environments import ROOT, clean_variables, lint_recipe, prepare, say
+from .environments import lint_recipe, prepare
 from .gate import check_tree
+from .processes import ROOT, clean_variables, say
 
 
 def lint() -> int:

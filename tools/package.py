@@ -18,7 +18,8 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-from .environments import ENVS, ROOT, BuildError, clean_variables
+from .environments import ENVS
+from .processes import ROOT, BuildError, clean_variables
 
 SHIPPED = (
     "blender_manifest.toml",

@@ -14,17 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .environments import (
-    ROOT,
-    BuildError,
-    Environment,
-    blender_recipe,
-    clean_variables,
-    prepare,
-    say,
-    tests_recipe,
-)
+from .environments import Environment, blender_recipe, prepare, tests_recipe
 from .package import build_zip
+from .processes import ROOT, BuildError, clean_variables, say
 
 REPORTS = ROOT / ".build" / "reports"
 NOTHING_COLLECTED = 5

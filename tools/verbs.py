@@ -12,17 +12,14 @@ from pathlib import Path
 
 from .environments import (
     BLENDER_PYTHON,
-    ROOT,
-    BuildError,
     Environment,
     assets_recipe,
     blender_recipe,
-    clean_variables,
     default_blender,
     prepare,
-    say,
     tests_recipe,
 )
+from .processes import ROOT, BuildError, clean_variables, say
 
 
 def main(arguments: list[str]) -> int:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.environments import ROOT, BuildError
 from tools.package import SHIPPED, build_zip, check_zip, find_packager, shipped_files
+from tools.processes import ROOT, BuildError
 
 pytestmark = pytest.mark.blender
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import build
-from tools import environments, pythons, suites
-from tools.environments import ROOT, BuildError, Recipe, prepare
+from tools import environments, pip, pythons, suites
+from tools.environments import Recipe, prepare
+from tools.processes import ROOT, BuildError
 
 VERBS = ("run", "test", "lint", "package", "assets", "bench")
 HERE = pythons.this_version()
@@ -92,11 +93,11 @@ def test_only_a_python_that_answers_with_its_version_is_found(tmp_path):
     assert pythons.find_python("3.99", path=str(tmp_path)) is None
 
 
-def wheel(folder: Path, version: str) -> Path:
+def wheel(folder: Path, version: str, code: str = "") -> Path:
     path = folder / f"tiny-{version}-py3-none-any.whl"
     info = f"tiny-{version}.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("tiny.py", f"VERSION = {version!r}\n")
+        archive.writestr("tiny.py", f"VERSION = {version!r}\n{code}\n")
         archive.writestr(
             f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n"
         )
@@ -161,7 +162,7 @@ def test_an_unfinished_environment_is_made_anew(tmp_path):
 @pytest.mark.parametrize(
     ("requirement", "sentence"),
     [
-        ("--no-index\nnowhere==1.0", f"There is no nowhere==1.0 for Python {HERE}"),
+        ("--no-index\nnowhere==1.0", "There is no nowhere==1.0 for this Python"),
         ("--index-url http://127.0.0.1:9/simple\nnowhere==1.0", "the network does not answer"),
         ("--no-index\nnot a requirement", "pip could not install tiny: "),
     ],
@@ -173,6 +174,19 @@ def test_pip_troubles_become_one_sentence(requirement, sentence, tmp_path, monke
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "envs" / "tiny" / "ready.json").exists()
+
+
+def test_a_missing_system_library_is_told_until_it_is_there(tmp_path):
+    broken = "raise ImportError('libXi.so.6: cannot open shared object file: No such file')"
+    requirement = str(wheel(tmp_path, "1.0", broken))
+    path = recipe(tmp_path, requirement).requirements
+    tiny = Recipe("tiny", HERE, path, probe="tiny", disk_gb=0.01)
+    for _ in range(2):
+        with pytest.raises(BuildError, match=r"needs the system library libXi\.so\.6"):
+            prepare(tiny, tmp_path / "envs")
+    (module,) = (tmp_path / "envs" / "tiny").rglob("site-packages/tiny.py")
+    module.write_text("")
+    assert prepare(tiny, tmp_path / "envs").seconds == 0.0, "nothing was to be installed again"
 
 
 def test_too_little_disk_is_told_beforehand(tmp_path):
@@ -209,7 +223,7 @@ Collecting idna
   Downloading certifi-2025-py3-none-any.whl (500 kB)
   Downloading tiny-1.0-py3-none-any.whl.metadata (120 bytes)
 """
-    assert environments.downloaded_megabytes(log) == pytest.approx(372.8 + 0.5 + 0.00012)
+    assert pip.downloaded_megabytes(log) == pytest.approx(372.8 + 0.5 + 0.00012)
 
 
 def test_paths_choose_the_suite_and_the_rest_goes_to_pytest():
