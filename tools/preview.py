@@ -78,7 +78,8 @@ def studio(head: bpy.types.Object) -> Iterator[bpy.types.Scene]:
 def add_lights(scene: bpy.types.Scene) -> None:
     """Key, fill and rim as large soft areas, and a grey room."""
     world = bpy.data.worlds.new("Preview")
-    world.use_nodes = True
+    if world.node_tree is None:  # from 5.0 on every world and material has nodes
+        world.use_nodes = True
     ground = world.node_tree.nodes["Background"].inputs
     ground["Color"].default_value = (BACKDROP, BACKDROP, BACKDROP * 1.03, 1.0)
     ground["Strength"].default_value = 1.0
@@ -236,7 +237,8 @@ def skin_alone(mesh: bpy.types.Mesh) -> bpy.types.Mesh:
 def glowing_material() -> bpy.types.Material:
     """Flat colour, whatever the light."""
     material = bpy.data.materials.new("Preview")
-    material.use_nodes = True
+    if material.node_tree is None:
+        material.use_nodes = True
     tree = material.node_tree
     tree.nodes.clear()
     glow = tree.nodes.new("ShaderNodeEmission")

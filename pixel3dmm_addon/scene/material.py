@@ -80,7 +80,8 @@ def colour_of(kind: str, rigged: RiggedHead) -> Colour:
 def make_material(name: str, kind: str, colour: Colour) -> bpy.types.Material:
     """A Principled BSDF that renders in Cycles and EEVEE and survives FBX and glTF."""
     material = bpy.data.materials.new(name)
-    material.use_nodes = True
+    if material.node_tree is None:  # from 5.0 on every material has nodes
+        material.use_nodes = True
     material.diffuse_color = (*colour, 1.0)
     material.roughness = _SURFACE[kind]["Roughness"]
     shader = next(n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED")

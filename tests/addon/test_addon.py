@@ -84,9 +84,11 @@ def test_panel_before_during_and_after(ours, scene, example_photo):
     assert ("progress", "Fitting the head 50%") in during
     assert ("operator", "pixel3dmm.cancel") in during
 
+    scene.pixel3dmm.photo = ""
     status.message = "A sentence that is much longer than one line of a sidebar could ever hold."
     after = [text for kind, text in draw(ours, "PIXEL3DMM_PT_photo") if kind == "label"]
-    assert " ".join(after[-2:]) == status.message
+    assert " ".join(after) == status.message
+    assert max(len(line) for line in after) <= 34
 
 
 def test_head_panel_and_sliders(ours, scene, person):
