@@ -21,7 +21,6 @@ _MAX_PROFILE = 8 << 20
 
 # A marker may be preceded by any number of 0xff; matching only the last keeps the search linear.
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xff])")
-_JPEG_AFTER_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 
 
 @dataclass
@@ -82,9 +81,10 @@ def _jpeg(data: bytes) -> Container:
     """ITU-T T.81, annex B: segments, and scans of entropy-coded data between them."""
     out = Container("JPEG")
     profile: dict[int, bytes] = {}
-    pattern, at = _JPEG_MARKER, 2
-    while found := pattern.search(data, at):
-        marker, at, pattern = found[1][0], found.end(), _JPEG_MARKER
+    at = 2
+    # Entropy-coded data is walked by the same search: in it, 0xff is followed by 0 or a restart.
+    while found := _JPEG_MARKER.search(data, at):
+        marker, at = found[1][0], found.end()
         if marker == 0xD9:
             out.complete = True
             break
@@ -98,8 +98,6 @@ def _jpeg(data: bytes) -> Container:
             out.exif = body[6:]
         elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
             profile.setdefault(body[12], body[14:])
-        elif marker == 0xDA:
-            pattern = _JPEG_AFTER_SCAN
         at += max(length, 2)
     out.icc = b"".join(profile[i] for i in sorted(profile))
     return out

@@ -225,8 +225,8 @@ def test_truncated_files_are_refused(kind, share, tmp_path):
     Image.fromarray(noise).save(out, kind)
     path = tmp_path / f"a.{kind.lower()}"
     path.write_bytes(out.getvalue()[: int(share * len(out.getvalue()))])
-    sentence = sentence_of(path)
-    assert "cut off" in sentence or "damaged" in sentence
+    # Where a TIFF ends is for the decoder to find out.
+    assert ("damaged" if kind == "TIFF" else "cut off") in sentence_of(path)
 
 
 def test_what_is_no_file_gets_its_sentence(tmp_path):
