@@ -69,7 +69,9 @@ def rasterise(
         done = ends[start - 1] if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, done + _AT_ONCE, side="right")))
         part = slice(start, stop)
-        pixel, who, weights = _pixels(corners, owner[part], rows[part], left[part], count[part], width)
+        pixel, who, weights = _pixels(
+            corners, owner[part], rows[part], left[part], count[part], width
+        )
         weights = weights * inverse[who]
         near = weights.sum(axis=1)
         # Later writes win, so that writing from far to near leaves the nearest.

@@ -103,7 +103,7 @@ class DenseBlock:
                 self._add_rows(square, photo, self._weighted_normals(state, pull.mass), None)
         self._spread(surface.basis.T @ force.ravel(), local, photo)
         gradient[self.columns] += local
-        if matrix is not None:
+        if matrix is not None and square is not None:
             matrix[np.ix_(self.columns, self.columns)] += square
         return cost
 

@@ -52,7 +52,9 @@ def dense_pose(
     if not weights[off < 1].sum() >= LEAST_AGREEMENT * weights.sum():
         raise FitError(_CONTRADICTION)
     r, t = _scaled_rotation(affine, focal, centre)
-    r, t = _orthogonal_iteration(points - mean, (pixels - centre) / focal, weights / (1 + off**2) ** 2, r)
+    r, t = _orthogonal_iteration(
+        points - mean, (pixels - centre) / focal, weights / (1 + off**2) ** 2, r
+    )
     return r, t - r @ mean
 
 
@@ -84,7 +86,9 @@ def _scaled_rotation(affine: Array, focal: float, centre: Array) -> tuple[Array,
     return r, np.array([place[0], place[1], distance])
 
 
-def _orthogonal_iteration(points: Array, rays: Array, weights: Array, r: Array) -> tuple[Array, Array]:
+def _orthogonal_iteration(
+    points: Array, rays: Array, weights: Array, r: Array
+) -> tuple[Array, Array]:
     """R and t that bring points (n, 3) nearest to the lines of sight (n, 2), from a first R."""
     sight = np.column_stack([rays, np.ones(len(rays))])
     sight /= np.linalg.norm(sight, axis=1, keepdims=True)

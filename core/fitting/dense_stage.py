@@ -17,14 +17,19 @@ from ..camera import Camera
 from ..cues.screen_cues import ScreenCues
 from ..errors import FitError
 from ..heads.model import HeadModel
-from ..raster import rasterise
 from .dense_block import DenseBlock
 from .dense_pose import dense_pose
 from .dense_terms import Mixing, NormalTerm, UvTerm
 from .points import GazeMap
 from .skin_surface import SkinSurface
 from .state import Layout, PhotoState, State
-from .surface_samples import SurfaceSamples, check_enough
+from .surface_samples import (
+    SurfaceSamples,
+    check_enough,
+    rasterise_crop,
+    samples_from_mesh,
+    samples_from_uv,
+)
 
 Array = NDArray[np.float64]
 
@@ -38,20 +43,39 @@ HIDDEN_BY = 0.01
 VISIBILITY_SIZE = 256
 #: Share of the face's size in the photo by which half of the pixels may be off in the end.
 WORST_RESIDUAL = 0.04
+#: A pixel that is off by this many times the median is an outlier.
+OUTLYING = 5.0
 
 
 class DensePhoto:
-    """The samples of one photo and the surface that they see, through all rounds of a fit."""
+    """The dense cues of one photo through all rounds of a fit.
 
-    def __init__(
-        self, head: HeadModel, layout: Layout, photo: int, cues: ScreenCues, samples: SurfaceSamples
-    ) -> None:
-        self.head, self.layout, self.photo, self.cues, self.samples = head, layout, photo, cues, samples
-        seen = np.unique(head.triangles[samples.triangle]).astype(np.intp)
-        self.surface = SkinSurface.of(head, seen, layout.identity_count)
+    With uv the pixels name their surface points once and for all; without, the mesh as it stands
+    names them anew in every round.
+    """
+
+    def __init__(self, head: HeadModel, layout: Layout, photo: int, cues: ScreenCues) -> None:
+        """Raises FitError if the uv map shows too little skin for a face."""
+        self.head, self.layout, self.photo, self.cues = head, layout, photo, cues
         self.gaze_map = GazeMap.of(head)
         self.place = np.zeros(head.vertex_count, np.intp)
+        if cues.uv is not None:
+            self._look(samples_from_uv(head, cues))
+
+    def _look(self, samples: SurfaceSamples) -> None:
+        self.samples = samples
+        seen = np.unique(self.head.triangles[samples.triangle]).astype(np.intp)
+        self.surface = SkinSurface.of(self.head, seen, self.layout.identity_count)
         self.place[seen] = np.arange(len(seen))
+
+    def start_pose(self, focal: float) -> tuple[Array, Array]:
+        """R (3, 3) and t (3,) of the head at rest that explains the uv map."""
+        points = self.samples.points(self.head, self.head.template)
+        return dense_pose(points, self.samples.pixel, self.samples.weight, focal, self.centre)
+
+    def camera(self, photo: PhotoState) -> Camera:
+        """The photo's camera."""
+        return Camera.with_focal(photo.focal, photo.R, photo.t, self.cues.width, self.cues.height)
 
     @property
     def centre(self) -> Array:
@@ -60,8 +84,13 @@ class DensePhoto:
 
     def block(self, state: State) -> DenseBlock:
         """The cost of the cues with spreads as the residuals at a state suggest."""
+        photo = state.photos[self.photo]
+        if self.cues.uv is None:
+            sliders = self.gaze_map.apply(photo.expression, photo.gaze)
+            vertices = self.head.neutral(state.identity) + self.head.expression_basis @ sliders
+            self._look(samples_from_mesh(self.head, self.cues, vertices, self.camera(photo)))
         rough = self._block(self.samples, 1.0, 1.0)
-        visible = self._visible(rough.positions(state), state.photos[self.photo])
+        visible = self._visible(rough.positions(state), photo)
         samples = self.samples.only(visible)
         check_enough(samples, self.cues)
         off, turned = residual_sizes(self._block(samples, 1.0, 1.0), state)
@@ -98,31 +127,19 @@ class DensePhoto:
         is not seen by them either.
         """
         assert self.cues.crop_to_photo is not None and self.cues.confidence is not None
-        camera = Camera.with_focal(
-            photo.focal, photo.R, photo.t, self.cues.width, self.cues.height
-        )
-        scale = VISIBILITY_SIZE / max(self.cues.confidence.shape)
-        to_photo = self.cues.crop_to_photo
-        points, depth = camera.project(positions), camera.to_camera(positions)[:, 2]
-        in_crop = scale * ((points - to_photo[:, 2]) @ np.linalg.inv(to_photo[:, :2]).T)
+        camera = self.camera(photo)
         size = VISIBILITY_SIZE
-        drawn = rasterise(in_crop, depth, self.surface.triangles, size, size, both_sides=False)
+        to_photo = self.cues.crop_to_photo.copy()
+        to_photo[:, :2] *= max(self.cues.confidence.shape) / size
+        drawn = rasterise_crop(camera, positions, self.surface.triangles, to_photo, (size, size))
         corners = self.place[self.head.triangles[self.samples.triangle]]
         shares = self.samples.barycentric
-        at = np.einsum("mk,mkc->mc", shares, in_crop[corners])
-        deep = (shares * depth[corners]).sum(axis=1)
-        cell = np.clip(np.nan_to_num(at), 0, size - 1).astype(np.intp)
+        points = np.einsum("mk,mkc->mc", shares, positions[corners])
+        pixel = (camera.project(points) - to_photo[:, 2]) @ np.linalg.inv(to_photo[:, :2]).T
+        cell = np.clip(np.nan_to_num(pixel), 0, size - 1).astype(np.intp)
+        deep = camera.to_camera(points)[:, 2]
         hidden: NDArray[np.bool_] = deep > drawn.depth[cell[:, 1], cell[:, 0]] + HIDDEN_BY
         return ~hidden
-
-
-def start_pose(
-    head: HeadModel, cues: ScreenCues, samples: SurfaceSamples, focal: float
-) -> tuple[Array, Array]:
-    """R (3, 3) and t (3,) of the head at rest that explains the samples."""
-    centre = np.array([cues.width / 2, cues.height / 2])
-    points = samples.points(head, head.template)
-    return dense_pose(points, samples.pixel, samples.weight, focal, centre)
 
 
 def residual_sizes(block: DenseBlock, state: State) -> tuple[Array | None, Array | None]:
@@ -153,7 +170,10 @@ def dense_report(photo: DensePhoto, block: DenseBlock, state: State) -> dict[str
                 "The head cannot explain what was seen in the photo: choose a photo in which the "
                 "face is clearer."
             )
-        out["uv_residual_px"] = median
+        # Outliers are another matter than how well the rest is explained.
+        agreeing = off[off <= OUTLYING * max(median, 1e-9)]
+        out["uv_residual_px"] = {"mean": float(agreeing.mean()), "median": median}
+        out["outlying_pixel_share"] = 1 - len(agreeing) / len(off)
     if turned is not None:
         out["normal_residual_degrees"] = float(np.rad2deg(np.median(turned)))
     return out

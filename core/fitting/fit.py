@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """fit_head(): from cues to a head, in the order in which the unknowns become knowable.
 
-1. pose in closed form from landmarks with depth, at the photo's or a typical focal length;
-2. pose refined with identity and expression at rest;
-3. everything together: identity, and for each photo pose, focal length, gaze and expression.
+1. pose in closed form from uv or from landmarks with depth, at the photo's or a typical focal
+   length;
+2. pose from landmarks refined with identity and expression at rest;
+3. everything together: identity, and for each photo pose, focal length, gaze and expression. Where
+   there are dense cues this is done in rounds, each of which believes them as far as the one before
+   could explain them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +22,8 @@ from ..cues.screen_cues import ScreenCues
 from ..errors import FitError
 from ..heads.model import HeadModel
 from ..reconstruction import Reconstruction
-from .block import ResidualBlock
+from .block import Block
+from .dense_stage import DensePhoto, dense_report
 from .landmark_blocks import DepthBlock, LandmarkBlock
 from .landmark_model import LandmarkModel, load_landmark_model
 from .points import GazeMap, PointSet
@@ -36,6 +41,14 @@ Progress = Callable[[str, float], None]
 TYPICAL_FOCAL_MM, TYPICAL_FOCAL_SIGMA = 45.0, 0.35
 #: With EXIF: makers round, and a photo may have been cropped a little.
 KNOWN_FOCAL_SIGMA = 0.02
+
+#: Most steps and tolerance of the rounds over everything, with dense cues and without.
+DENSE_ROUNDS = ((6, 1e-2), (6, 1e-3), (40, 1e-5))
+LANDMARK_ROUNDS = ((40, 1e-5),)
+
+#: Without irises the eyes start a little turned, radians: straight ahead is where the eyeLook
+#: sliders have their kink, and nothing would ever move them from it.
+GLANCE = 0.01
 
 STAGE = "Fitting the head"
 
@@ -59,10 +72,15 @@ def fit_head(
     determine a head.
     """
     focal = [None] * len(cues) if focal is None else list(focal)
-    model = load_landmark_model() if landmark_model is None else landmark_model
     for c in cues:
-        if c.landmarks is None or c.landmark_depth is None:
-            raise FitError(f"The {c.predictor} predictor gave no landmarks to start from.")
+        if c.uv is None and not _has_landmarks(c):
+            raise FitError(f"The {c.predictor} predictor gave nothing to start from.")
+    if landmark_model is not None:
+        model = landmark_model
+    elif any(_has_landmarks(c) for c in cues):
+        model = load_landmark_model()
+    else:
+        model = LandmarkModel.uninformed()
     progress(STAGE, 0.0)
     layout = Layout(
         min(identity_count, head.identity_count),
@@ -71,30 +89,51 @@ def fit_head(
         model.habits.shape[2],
     )
     ids = head.landmark_ids
-    start = [_start(head, c, f, model, ids) for c, f in zip(cues, focal, strict=True)]
+    dense = {i: DensePhoto(head, layout, i, c) for i, c in enumerate(cues) if c.dense}
+    start = []
+    for i, (c, f) in enumerate(zip(cues, focal, strict=True)):
+        by_uv = c.uv is not None
+        start.append(
+            _dense_start(head, c, f, model, dense[i]) if by_uv else _start(head, c, f, model, ids)
+        )
     state = State(np.zeros(layout.identity_count), tuple(start))
     lower, upper = slider_bounds(head)
 
     blocks = _priors(head, layout, cues, focal)
     blocks += _landmarks(head, layout, cues, state, model, ids)
     free = np.zeros(layout.size, bool)
-    for i in range(len(cues)):
+    for i, c in enumerate(cues):
         at = layout.photo_start(i)
-        free[at + TURN.start : at + SHIFT.stop] = True
-    state, _ = solve(Problem(layout, blocks, free, lower, upper), state, max_steps=6)
+        free[at + TURN.start : at + SHIFT.stop] = c.uv is None
+    if free.any():
+        state, _ = solve(Problem(layout, blocks, free, lower, upper), state, max_steps=6)
     progress(STAGE, 0.2)
 
-    # Bias and visibility depend on the pose, which is known now.
-    blocks = _priors(head, layout, cues, focal)
-    blocks += _landmarks(head, layout, cues, state, model, ids)
     free[:] = True
     for i in range(len(cues)):
         free[layout.photo_start(i) + POSE_SIZE + GazeMap.of(head).columns] = False
-    problem = Problem(layout, blocks, free, lower, upper)
-    state, trace = solve(problem, state, tick=lambda x: progress(STAGE, 0.2 + 0.7 * x))
-    result = assemble(head, cues, state, problem, trace)
+    rounds = DENSE_ROUNDS if dense else LANDMARK_ROUNDS
+    for k, (most, tolerance) in enumerate(rounds):
+        # Bias, visibility and what dense cues are worth depend on what is known by now.
+        blocks = _priors(head, layout, cues, focal)
+        blocks += _landmarks(head, layout, cues, state, model, ids)
+        shown = {i: d.block(state) for i, d in dense.items()}
+        problem = Problem(layout, [*blocks, *shown.values()], free, lower, upper)
+        part = partial(_share, progress, k, len(rounds))
+        state, trace = solve(problem, state, max_steps=most, tolerance=tolerance, tick=part)
+    figures = {i: dense_report(d, shown[i], state) for i, d in dense.items()}
+    result = assemble(head, cues, state, problem, trace, figures)
     progress(STAGE, 1.0)
     return result
+
+
+def _share(progress: Progress, done: int, of: int, fraction: float) -> None:
+    """Reports the progress of one round of several."""
+    progress(STAGE, 0.2 + 0.7 * (done + fraction) / of)
+
+
+def _has_landmarks(cues: ScreenCues) -> bool:
+    return cues.landmarks is not None and cues.landmark_depth is not None
 
 
 def slider_bounds(head: HeadModel) -> tuple[Array, Array]:
@@ -132,10 +171,20 @@ def _start(
     )
 
 
+def _dense_start(
+    head: HeadModel, cues: ScreenCues, focal: float | None, model: LandmarkModel, dense: DensePhoto
+) -> PhotoState:
+    f = focal or focal_from_35mm(TYPICAL_FOCAL_MM, cues.width, cues.height)
+    r, t = dense.start_pose(f)
+    gaze = np.full(4, 0.0 if _has_landmarks(cues) else GLANCE)
+    rest, drift = np.zeros(head.expression_count), np.zeros(model.habits.shape[2])
+    return PhotoState(r, t, float(np.log(f)), gaze, rest, drift)
+
+
 def _priors(
     head: HeadModel, layout: Layout, cues: Sequence[ScreenCues], focal: Sequence[float | None]
-) -> list[ResidualBlock]:
-    blocks: list[ResidualBlock] = [IdentityPrior(layout)]
+) -> list[Block]:
+    blocks: list[Block] = [IdentityPrior(layout)]
     for i, (c, f) in enumerate(zip(cues, focal, strict=True)):
         typical = focal_from_35mm(TYPICAL_FOCAL_MM, c.width, c.height)
         spread = KNOWN_FOCAL_SIGMA if f else TYPICAL_FOCAL_SIGMA
@@ -162,11 +211,14 @@ def _landmarks(
     state: State,
     model: LandmarkModel,
     ids: NDArray[np.int32],
-) -> list[ResidualBlock]:
+) -> list[Block]:
+    blocks: list[Block] = []
+    if not any(_has_landmarks(c) for c in cues):
+        return blocks
     plain = PointSet.of_landmarks(head, ids, layout.identity_count)
-    blocks: list[ResidualBlock] = []
     for i, (c, photo) in enumerate(zip(cues, state.photos, strict=True)):
-        assert c.landmarks is not None and c.landmark_depth is not None
+        if c.landmarks is None or c.landmark_depth is None:
+            continue
         points = plain.seen(
             model.offset(photo.R)[ids].T,
             _fitting(model.identity[ids], layout.identity_count),

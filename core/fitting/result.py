@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,11 +29,14 @@ def assemble(
     state: State,
     problem: Problem,
     trace: Trace,
+    dense: Mapping[int, dict[str, Any]],
 ) -> Reconstruction:
-    """Everything that the rest of the pipeline needs of a solved fit."""
+    """Everything that the rest of the pipeline needs of a solved fit. dense: figures of the
+    photos that have dense cues.
+    """
     neutral = head.neutral(state.identity)
     photos = tuple(
-        _photo_fit(head, c, photo, neutral, _landmark_block(problem, i), state)
+        _photo_fit(head, c, photo, neutral, _landmark_block(problem, i), state, dense.get(i))
         for i, (c, photo) in enumerate(zip(cues, state.photos, strict=True))
     )
     report: dict[str, Any] = {
@@ -56,8 +59,9 @@ def assemble(
     )
 
 
-def _landmark_block(problem: Problem, photo: int) -> LandmarkBlock:
-    return next(b for b in problem.blocks if isinstance(b, LandmarkBlock) and b.photo == photo)
+def _landmark_block(problem: Problem, photo: int) -> LandmarkBlock | None:
+    found = (b for b in problem.blocks if isinstance(b, LandmarkBlock) and b.photo == photo)
+    return next(found, None)
 
 
 def _photo_fit(
@@ -65,19 +69,23 @@ def _photo_fit(
     cues: ScreenCues,
     photo: PhotoState,
     neutral: Array,
-    block: LandmarkBlock,
+    block: LandmarkBlock | None,
     state: State,
+    dense: dict[str, Any] | None,
 ) -> PhotoFit:
     expression = GazeMap.of(head).apply(photo.expression, photo.gaze)
     camera = Camera.with_focal(photo.focal, photo.R, photo.t, cues.width, cues.height)
     rotations = eye_rotations(head, photo.gaze)
     shaped = neutral + head.expression_basis @ expression
-    residual = residual_shape(head, shaped, block, state, camera)
+    residual = np.zeros_like(shaped)
+    if block is not None and dense is None:
+        # Dense cues shape the head everywhere; a few landmarks must not bend it after that.
+        residual = residual_shape(head, shaped, block, state, camera)
     vertices = head.skin(shaped + residual, head.joints(neutral), rotations)
-    assert cues.landmarks is not None
     ids = head.landmark_ids
     projected = np.full((LANDMARK_COUNT, 2), np.nan)
     projected[ids] = camera.project(head.landmarks(vertices, ids))
+    landmarks = projected if cues.landmarks is None else cues.landmarks
     return PhotoFit(
         expression=expression,
         rotations=rotations,
@@ -85,9 +93,9 @@ def _photo_fit(
         residual=residual,
         neutral=neutral,
         vertices=vertices,
-        landmarks=cues.landmarks,
+        landmarks=landmarks,
         landmarks_fit=projected,
-        report=photo_report(cues, block, state, camera),
+        report=photo_report(landmarks, block, state, camera, dense),
     )
 
 
@@ -102,17 +110,29 @@ def eye_rotations(head: HeadModel, gaze: Array) -> Array:
 
 
 def photo_report(
-    cues: ScreenCues, block: LandmarkBlock, state: State, camera: Camera
+    landmarks: Array,
+    block: LandmarkBlock | None,
+    state: State,
+    camera: Camera,
+    dense: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Figures of one photo: reprojection of the landmarks, focal length and pose."""
-    error = np.linalg.norm(block.residuals(state).reshape(-1, 2) * block.sigma[:, None], axis=1)
-    assert cues.landmarks is not None
-    eyes = float(np.linalg.norm(cues.landmarks[33] - cues.landmarks[263]))
+    """Figures of one photo: reprojection of the landmarks, or of the uv map where there are none,
+    focal length and pose. landmarks (478, 2) in pixels.
+    """
+    if block is not None:
+        r = block.residuals(state).reshape(-1, 2) * block.sigma[:, None]
+        error = np.linalg.norm(r, axis=1)
+        mean, median = float(error.mean()), float(np.median(error))
+    else:
+        assert dense is not None
+        mean, median = dense["uv_residual_px"]["mean"], dense["uv_residual_px"]["median"]
+    eyes = float(np.linalg.norm(landmarks[33] - landmarks[263]))
     # Yaw, pitch, roll of the head as the camera sees it: zero when it faces the camera.
     facing = np.diag([1.0, -1.0, -1.0]) @ camera.R
     return {
-        "reprojection_px": {"mean": float(error.mean()), "median": float(np.median(error))},
-        "reprojection_percent_of_eye_distance": float(100 * error.mean() / max(eyes, 1e-9)),
+        **({} if dense is None else {"dense": dense}),
+        "reprojection_px": {"mean": mean, "median": median},
+        "reprojection_percent_of_eye_distance": 100 * mean / max(eyes, 1e-9),
         "eye_distance_px": eyes,
         "focal_px": camera.focal,
         "focal_35mm": camera.focal_35mm,

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..camera import Camera
 from ..cues.screen_cues import ScreenCues
 from ..errors import FitError
 from ..heads.corners import is_skin, triangle_uv
 from ..heads.model import HeadModel
-from ..raster import rasterise
+from ..raster import Raster, rasterise
 
 Array = NDArray[np.float64]
 
@@ -35,7 +37,7 @@ SMALLEST_FACE = 24.0
 LEAST_CONFIDENCE = 0.05
 #: A network errs alike over about this share of its crop's side: pixels that lie nearer to each
 #: other than that are one observation, not many.
-CORRELATED = 0.01
+CORRELATED = 0.02
 
 
 #: Triangles that a point may lie away from the one in the middle of its cell.
@@ -186,6 +188,41 @@ def samples_from_uv(head: HeadModel, cues: ScreenCues) -> SurfaceSamples:
     samples = SurfaceSamples(triangle, barycentric, place, weight, normal).only(triangle >= 0)
     check_enough(samples, cues)
     return samples
+
+
+def samples_from_mesh(
+    head: HeadModel, cues: ScreenCues, vertices: Array, camera: Camera
+) -> SurfaceSamples:
+    """For cues without uv: each pixel shows what a mesh (V, 3) in the head frame shows there.
+
+    Raises FitError if the pixels that show skin are too few for a face.
+    """
+    assert cues.normal is not None and cues.crop_to_photo is not None
+    place, rows, columns, weight = pixel_places(cues)
+    drawn = rasterise_crop(camera, vertices, head.triangles, cues.crop_to_photo, cues.normal.shape)
+    triangle = drawn.triangle[rows, columns].astype(np.intp)
+    samples = SurfaceSamples(
+        triangle,
+        drawn.barycentric[rows, columns],
+        place,
+        weight,
+        cues.normal[rows, columns].astype(np.float64),
+    ).only((triangle >= 0) & fitted_skin(head)[triangle])
+    check_enough(samples, cues)
+    return samples
+
+
+def rasterise_crop(
+    camera: Camera,
+    vertices: Array,
+    triangles: NDArray[np.integer[Any]],
+    crop_to_photo: Array,
+    shape: tuple[int, ...],
+) -> Raster:
+    """What a crop (height, width, ...) of a camera's photo shows of a mesh, seen from outside."""
+    points, depth = camera.project(vertices), camera.to_camera(vertices)[:, 2]
+    in_crop = (points - crop_to_photo[:, 2]) @ np.linalg.inv(crop_to_photo[:, :2]).T
+    return rasterise(in_crop, depth, triangles, shape[1], shape[0], both_sides=False)
 
 
 def check_enough(samples: SurfaceSamples, cues: ScreenCues) -> None:
