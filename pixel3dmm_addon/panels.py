@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 
-from . import properties, thumbnails
+from . import session, thumbnails
 from .operators.export import PIXEL3DMM_OT_export_fbx, PIXEL3DMM_OT_export_gltf
 from .operators.look_through import PIXEL3DMM_OT_look_through
 from .operators.reconstruct import PIXEL3DMM_OT_cancel, PIXEL3DMM_OT_reconstruct_face
@@ -33,7 +33,7 @@ class PIXEL3DMM_PT_photo(_Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
         layout = self.layout
-        choices, status = context.scene.pixel3dmm, properties.status(context)
+        choices, status = context.scene.pixel3dmm, session.status
         picked = layout.column()
         picked.enabled = not status.running
         picked.prop(choices, "photo", text="")

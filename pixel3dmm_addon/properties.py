@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the artist chooses (saved with the scene) and how the job does (saved nowhere)."""
+"""What the artist chooses for the next reconstruction, saved with the scene."""
 
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, FloatProperty, PointerProperty, StringProperty
+from bpy.props import BoolProperty, PointerProperty, StringProperty
 
 
 class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
@@ -22,35 +22,17 @@ class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
     )
 
 
-class PIXEL3DMM_PG_status(bpy.types.PropertyGroup):
-    """On the window manager: the running job, and what the last one said."""
-
-    running: BoolProperty()
-    cancel: BoolProperty()
-    stage: StringProperty()
-    fraction: FloatProperty(min=0.0, max=1.0)
-    message: StringProperty()
-    failed: BoolProperty()
-
-
-CLASSES = (PIXEL3DMM_PG_scene, PIXEL3DMM_PG_status)
+CLASSES = (PIXEL3DMM_PG_scene,)
 
 
 def register() -> None:
-    """Attaches both groups."""
+    """Every scene gets the group."""
     bpy.types.Scene.pixel3dmm = PointerProperty(type=PIXEL3DMM_PG_scene)
-    bpy.types.WindowManager.pixel3dmm = PointerProperty(type=PIXEL3DMM_PG_status)
 
 
 def unregister() -> None:
-    """Takes both away; what scenes have saved stays in their files."""
-    del bpy.types.WindowManager.pixel3dmm
+    """Takes it away; what scenes have saved stays in their files."""
     del bpy.types.Scene.pixel3dmm
-
-
-def status(context: bpy.types.Context) -> PIXEL3DMM_PG_status:
-    """How the job does."""
-    return context.window_manager.pixel3dmm
 
 
 def redraw(context: bpy.types.Context) -> None:

@@ -1,11 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one set of jobs of this Blender, from register to unregister."""
+"""What this Blender does right now, from register to unregister: its jobs and their status.
+
+Nothing of it is Blender's data, since that would be saved with a file: a job that was running
+then would grey out the button for ever.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from . import paths
 from .jobs import Jobs
 
+
+@dataclass
+class Status:
+    """How the job does, and what the last one said. ``cancel``: the artist asked for an end."""
+
+    running: bool = False
+    cancel: bool = False
+    stage: str = ""
+    fraction: float = 0.0
+    message: str = ""
+    failed: bool = False
+
+
+status = Status()
 _jobs: Jobs | None = None
 
 
@@ -20,6 +40,8 @@ def jobs() -> Jobs:
 def close() -> None:
     """Stops the worker, and what it was working on."""
     global _jobs
+    # Blender drops a running operator with its class, without a call to its cancel().
+    status.running = status.cancel = False
     if _jobs is not None:
         _jobs.close()
         _jobs = None

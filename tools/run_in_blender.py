@@ -74,7 +74,6 @@ def _run(archive: Path, photo: Path, out: Path) -> int:
     bpy.ops.pixel3dmm.reconstruct_face()
     seconds = time.perf_counter() - started
     head, camera = bpy.context.object, bpy.context.scene.camera
-    say(bpy.context.window_manager.pixel3dmm.message)
     report = json.loads(head["pixel3dmm_report"])
     for warning in report.get("warnings", []):
         say(warning)
@@ -110,12 +109,17 @@ def _save_blend(bpy, camera, path: Path) -> None:
 
 
 def _quiet() -> Path:
-    """From now on what Blender itself prints, a line for each step of a render, goes to a file."""
+    """From now on what Blender itself prints, a line for each step of a render, goes to a file.
+
+    Python's own stdout and stderr stay where they were.
+    """
     global _voice
     _voice = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace")
+    sys.stderr = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
     noise = Path(os.environ["BLENDER_USER_RESOURCES"], "blender.log")
     with noise.open("w") as file:
         os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
     return noise
 
 

@@ -35,7 +35,7 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Greyed out with the reason."""
-        if properties.status(context).running:
+        if session.status.running:
             cls.poll_message_set("A photo is being reconstructed: wait for it or cancel it")
             return False
         if not context.scene.is_editable:
@@ -70,7 +70,7 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """One step a tick; every event but Esc goes on to whom it was meant for."""
         if event.type == "ESC" and event.value == "PRESS":
-            properties.status(context).cancel = True
+            session.status.cancel = True
             return {"RUNNING_MODAL"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
@@ -92,7 +92,7 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
         path = Path(bpy.path.abspath(context.scene.pixel3dmm.photo))
         self._run = Run(path)
         self._steps = self._run.steps(wait)
-        status = properties.status(context)
+        status = session.status
         status.running, status.cancel, status.failed = True, False, False
         status.stage, status.fraction, status.message = "Starting", 0.0, ""
         properties.redraw(context)
@@ -100,7 +100,7 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
     def _advance(self, context: bpy.types.Context) -> set[str]:
         """One step, its news shown; RUNNING_MODAL while there are more to come."""
         assert self._run is not None
-        status = properties.status(context)
+        status = session.status
         if status.cancel and not self._run.cancelled:
             status.stage = "Cancelling"
             properties.redraw(context)
@@ -144,8 +144,9 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
 
     def _say(self, context: bpy.types.Context, level: str, sentence: str) -> set[str]:
         """The last word of the job, in the status bar and in the panel."""
-        status = properties.status(context)
+        status = session.status
         status.message, status.failed = sentence, level == "ERROR"
+        LOG.info("%s", sentence)
         self.report({level}, sentence)
         finished = level == "INFO" and not (self._run and self._run.cancelled)
         return {"FINISHED"} if finished else {"CANCELLED"}
@@ -156,7 +157,7 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
         if self._timer is not None:
             context.window_manager.event_timer_remove(self._timer)
             self._timer = None
-        status = properties.status(context)
+        status = session.status
         status.running = status.cancel = False
         properties.redraw(context)
 
@@ -171,14 +172,14 @@ class PIXEL3DMM_OT_cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while there is something to cancel."""
-        if not properties.status(context).running:
+        if not session.status.running:
             cls.poll_message_set("Nothing is being reconstructed")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """The running operator sees it at its next tick."""
-        properties.status(context).cancel = True
+        session.status.cancel = True
         return {"FINISHED"}
 
 

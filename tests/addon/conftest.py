@@ -56,6 +56,7 @@ def install() -> None:
         from tools.package import build_zip
 
         archive = str(build_zip(ROOT / "dist", Path(sys.executable)))
+        os.environ["PIXEL3DMM_ZIP"] = archive
     bpy.ops.extensions.package_install_files(
         filepath=archive, repo="user_default", enable_on_install=True, overwrite=True
     )
@@ -77,11 +78,11 @@ def scene(ours):
     """An empty scene with the extension enabled; fails a test that leaves a job running."""
     # Not read_factory_settings, which disables extensions.
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-    status = bpy.context.window_manager.pixel3dmm
-    status.running, status.message, status.failed = False, "", False
+    session = ours("pixel3dmm_addon.session")
+    session.status.__init__()
     before = private_folders()
     yield bpy.context.scene
-    assert not bpy.context.window_manager.pixel3dmm.running
+    assert not session.status.running
     assert private_folders() <= before
 
 
@@ -93,6 +94,12 @@ def private_folders() -> set[str]:
 @pytest.fixture(scope="session")
 def profile():
     return Path(_PROFILE)
+
+
+@pytest.fixture
+def status(ours):
+    """How the job does."""
+    return ours("pixel3dmm_addon.session").status
 
 
 @pytest.fixture(scope="session")

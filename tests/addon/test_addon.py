@@ -65,8 +65,7 @@ def test_tab_and_names(ours):
     assert operator.bl_label == "Reconstruct Face"
 
 
-def test_panel_before_during_and_after(ours, scene, example_photo):
-    status = bpy.context.window_manager.pixel3dmm
+def test_panel_before_during_and_after(ours, scene, status, example_photo):
     empty = draw(ours, "PIXEL3DMM_PT_photo")
     assert ("prop", "photo") in empty
     assert ("operator", "pixel3dmm.reconstruct_face") in empty

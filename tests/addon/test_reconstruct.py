@@ -64,7 +64,6 @@ class Window:
     def __init__(self):
         self.timers, self.handlers = [], []
         self.windows = []
-        self.pixel3dmm = bpy.context.window_manager.pixel3dmm
 
     def event_timer_add(self, seconds, window):
         self.timers.append(seconds)
@@ -115,11 +114,10 @@ def drive(operator, context, until=lambda: False):
     return None
 
 
-def test_photo_to_scene(ours, example_photo):
+def test_photo_to_scene(ours, example_photo, status):
     before = datablocks()
     assert run(example_photo) == {"FINISHED"}
     head, scene = bpy.context.object, bpy.context.scene
-    status = bpy.context.window_manager.pixel3dmm
     assert "px from the landmarks" in status.message
     assert not status.failed
     after = datablocks()
@@ -139,17 +137,17 @@ def test_photo_to_scene(ours, example_photo):
     assert (extent < 0.45).all()
 
 
-def test_modal_job_gives_the_same_head(usual, modal, example_photo):
+def test_modal_job_gives_the_same_head(usual, modal, example_photo, status):
     operator, context, reports = modal
     bpy.context.scene.pixel3dmm.photo = str(example_photo)
     assert operator.invoke(context, tick()) == {"RUNNING_MODAL"}
     assert context.window_manager.handlers == [operator]
     assert context.window_manager.timers
-    assert context.window_manager.pixel3dmm.running
+    assert status.running
     assert operator.modal(context, tick("MOUSEMOVE")) == {"PASS_THROUGH"}
     assert drive(operator, context) == {"FINISHED"}
     assert context.window_manager.timers == []
-    assert not context.window_manager.pixel3dmm.running
+    assert not status.running
     assert "px from the landmarks" in reports[-1]
     assert np.abs(evaluated(bpy.context.object) - usual).max() < 1e-6
 
@@ -167,9 +165,8 @@ def test_nothing_changes_in_the_scene_before_the_last_step(modal, example_photo)
 
 
 @pytest.mark.parametrize("how", ["escape", "button", "before the job", "file load"])
-def test_cancel_leaves_nothing(ours, modal, example_photo, jobs, how):
+def test_cancel_leaves_nothing(ours, modal, example_photo, jobs, how, status):
     operator, context, reports = modal
-    status = context.window_manager.pixel3dmm
     before = datablocks()
     bpy.context.scene.pixel3dmm.photo = str(example_photo)
     operator.invoke(context, tick())
@@ -190,9 +187,8 @@ def test_cancel_leaves_nothing(ours, modal, example_photo, jobs, how):
     assert run(example_photo) == {"FINISHED"}  # and the button works again
 
 
-def test_worker_killed_in_the_middle(modal, example_photo, jobs):
+def test_worker_killed_in_the_middle(modal, example_photo, jobs, status):
     operator, context, reports = modal
-    status = context.window_manager.pixel3dmm
     before = datablocks()
     bpy.context.scene.pixel3dmm.photo = str(example_photo)
     operator.invoke(context, tick())
@@ -249,7 +245,9 @@ def spoilt(kind, folder, example_photo):
         ("no face", "No face was found"),
     ],
 )
-def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, example_photo, kind, sentence):
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    tmp_path, example_photo, kind, sentence, status
+):
     path = spoilt(kind, tmp_path, example_photo)
     before = datablocks()
     with pytest.raises(RuntimeError, match=sentence) as caught:
@@ -258,7 +256,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, example_photo, k
     assert "Traceback" not in text
     assert "\n" not in text
     assert datablocks() == before
-    assert bpy.context.window_manager.pixel3dmm.message == text
+    assert status.message == text
 
 
 @pytest.mark.parametrize("kind", ["16 bit", "grey", "alpha", "tiff", "unicode path", "turned"])
@@ -348,16 +346,16 @@ def test_a_scene_that_cannot_be_built_is_one_sentence(ours, monkeypatch, example
     assert datablocks() == before
 
 
-def test_the_button_says_why_it_is_grey(scene):
+def test_the_button_says_why_it_is_grey(scene, status):
     with pytest.raises(RuntimeError, match="Pick a photo first"):
         bpy.ops.pixel3dmm.reconstruct_face()
     scene.pixel3dmm.photo = "/some.jpg"
-    bpy.context.window_manager.pixel3dmm.running = True
+    status.running = True
     try:
         with pytest.raises(RuntimeError, match="wait for it or cancel it"):
             bpy.ops.pixel3dmm.reconstruct_face()
     finally:
-        bpy.context.window_manager.pixel3dmm.running = False
+        status.running = False
     with pytest.raises(RuntimeError, match="Nothing is being reconstructed"):
         bpy.ops.pixel3dmm.cancel()
 

@@ -5,6 +5,7 @@ Everything lies in the folder of this file: extension.zip and photo.jpg come fro
 result.json and screenshots go back.
 """
 
+import importlib
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import time
 import traceback
 from pathlib import Path
 
+import addon_utils
 import bpy
 
 FOLDER = Path(__file__).resolve().parent
@@ -41,7 +43,7 @@ def screenshot(name):
 
 
 def status():
-    return bpy.context.window_manager.pixel3dmm
+    return importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.session").status
 
 
 def press_button():
@@ -146,6 +148,19 @@ def steps():
     bpy.ops.wm.read_homefile(use_factory_startup=True)
     yield 1.0
     seen["running_after_new_file"] = status().running
+    # The extension is switched off while a job runs, and on again.
+    bpy.context.scene.pixel3dmm.photo = str(FOLDER / "photo.jpg")
+    press_button()
+    yield from follow(lambda: status().fraction > 0.1)
+    addon_utils.disable(PACKAGE)
+    yield 1.0
+    addon_utils.enable(PACKAGE)
+    yield 0.5
+    seen["running_after_disable"] = status().running
+    bpy.context.scene.pixel3dmm.photo = str(FOLDER / "photo.jpg")
+    press_button()
+    yield from follow(lambda: not status().running)
+    seen["heads_after_enable"] = len(heads())
     seen["done"] = True
 
 

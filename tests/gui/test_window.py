@@ -86,3 +86,8 @@ def test_the_next_job_after_a_cancel_works(seen):
 
 def test_another_file_while_a_job_runs(seen):
     assert seen["running_after_new_file"] is False
+
+
+def test_disabling_the_extension_while_a_job_runs(seen):
+    assert seen["running_after_disable"] is False
+    assert seen["heads_after_enable"] == 1
