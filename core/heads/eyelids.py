@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 #: How far a closed lid stays off the eyeball, metres.
 _CLEARANCE = 0.0006
+#: Share of the opening that a closed eye may leave, in its corners.
+_CLOSED = 0.02
 _AMOUNTS = np.linspace(1.0, 1.6, 13)
 
 
@@ -37,7 +39,7 @@ def close_lids(surface: Surface, blink: Array, side: int) -> tuple[Array, float]
         share = eye_opening(replace(surface, vertices=surface.vertices + tried), side) / rest
         if share < left - 1e-3:
             best, left = tried, share
-        if left <= 0.005:
+        if left <= _CLOSED:
             break
     return best, float(left)
 

@@ -110,6 +110,8 @@ def jaw_lives_in_expressions(arrays: Mapping[str, NDArray[Any]], expressions: Ar
     moved = arrays["weights"][:, jaw, None] * ((template - pivot) @ (turn - np.eye(3)).T)
     basis = expressions.reshape(moved.size, -1)
     target = moved.reshape(-1)
+    if not target.any():
+        return False
     # One millimetre of noise a coordinate against a unit prior.
     precision = 1.0 / 0.001**2
     normal = precision * basis.T @ basis + np.eye(basis.shape[1])

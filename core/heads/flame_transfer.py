@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ..geometry.closest import Closest, closest_points, interpolate
 from ..rig.arkit import ARKIT_NAMES
 from ..rig.deformation_transfer import Correspondence, transfer_shapes
-from .eyeballs import Eyeball, find_eyeballs
+from .corners import triangle_uv
+from .eyeballs import Eyeball, find_eyeballs, is_eyeball
 from .eyelids import close_lids
 from .face_anchors import Surface
 from .flame_file import FlameFile
@@ -97,6 +98,9 @@ def flame_surface(flame: FlameFile) -> Surface:
     joints = flame.J_regressor @ flame.v_template
     eyes = joints[[JOINT_NAMES.index("eye_l"), JOINT_NAMES.index("eye_r")]]
     skin, left, right = find_eyeballs(flame.v_template, flame.f, eyes)
+    for side, ball in enumerate((left, right)):
+        if len(ball):  # the joint need not be the middle of the sphere
+            eyes[side] = Eyeball.of(flame.v_template, ball).centre
     jaw = flame.weights[:, JOINT_NAMES.index("jaw")]
     return Surface(flame.v_template, skin, (left, right), jaw, eyes)
 
@@ -128,12 +132,10 @@ def _eyeballs(
 ) -> list[tuple[Eyeball, Eyeball] | None]:
     """For each eye the open head's eyeball and the target's, None where it has none."""
     pairs: list[tuple[Eyeball, Eyeball] | None] = []
-    for side, triangles in zip("lr", target.eyeballs, strict=True):
+    middles = head.landmarks(head.template, np.array(_IRIS_START, dtype=np.int32))
+    for side, triangles, iris in zip("lr", target.eyeballs, middles, strict=True):
         if len(triangles):
-            parts = [head.part_names.index(f"{n}_{side}") for n in ("eyeball", "iris", "pupil")]
-            quads = head.quads[np.isin(head.face_part, parts)]
-            split = quads[quads[:, 3] >= 0][:, [0, 2, 3]]
-            ours = Eyeball.of(head.template, np.concatenate([quads[:, :3], split]))
+            ours = Eyeball.of(head.template, head.triangles[is_eyeball(head, side)], iris)
             pairs.append((ours, Eyeball.of(flame.v_template, triangles)))
         else:
             pairs.append(None)
@@ -251,23 +253,12 @@ def _layout(
     rows = {tuple(t): i for i, t in enumerate(flame.f.tolist())}
     skin_rows = [rows[tuple(t)] for t in target.triangles.tolist()]
     uv[skin_rows] = transferred_uv(head, registration.source, target, ours, theirs)
-    for pair in balls:
+    for side, pair in zip("lr", balls, strict=True):
         if pair is not None:
             mine, other = pair
             points = target.vertices[other.triangles].reshape(-1, 3)
             found = mine.find(head.template, other.onto(points, mine))
-            corner_uv = _corner_uv(head, mine.triangles)
-            values = np.einsum("nk,nkc->nc", found.barycentric, corner_uv[found.triangle])
+            at = triangle_uv(head)[is_eyeball(head, side)][found.triangle]
+            values = np.einsum("nk,nkc->nc", found.barycentric, at)
             uv[[rows[tuple(t)] for t in other.triangles.tolist()]] = values.reshape(-1, 3, 2)
     return uv.reshape(-1, 2), np.arange(3 * len(flame.f)).reshape(-1, 3)
-
-
-def _corner_uv(head: HeadModel, triangles: Index) -> Array:
-    """(T, 3, 2) texture coordinates of the open head at the corners of some of its triangles."""
-    every: dict[tuple[int, ...], Array] = {}
-    for quad, uv_quad in zip(head.quads.tolist(), head.uv_quads.tolist(), strict=True):
-        for pick in ((0, 1, 2), (0, 2, 3)):
-            key = tuple(quad[k] for k in pick)
-            if min(key) >= 0:
-                every[key] = head.uv[[uv_quad[k] for k in pick]]
-    return np.stack([every[tuple(t)] for t in triangles.tolist()])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import ModelFileError
 from ..geometry.closest import closest_points
 from ..geometry.mesh import components
+from .corners import is_skin, triangle_uv
 from .face_anchors import Surface
 from .model import HeadModel
 
@@ -97,8 +98,8 @@ def transferred_uv(
     one side of the seam down the back of the head, on which its middle lies, so that none spans
     the tile.
     """
-    corners, uv_corners = _skin_corners(head)
-    island = components(uv_corners, len(head.uv))[uv_corners[:, 0]]
+    corners, layout = source.triangles, triangle_uv(head)[is_skin(head)]
+    island = _islands(layout)
     right = source.vertices[corners].mean(axis=1)[:, 0] < 0
     wanted = closest_points(theirs[target.triangles].mean(axis=1), ours, corners).triangle
     on_right = target.vertices[target.triangles].mean(axis=1)[:, 0] < 0
@@ -111,18 +112,16 @@ def transferred_uv(
                 chosen = np.nonzero(island == name)[0]
             flat = theirs[target.triangles[asked]].reshape(-1, theirs.shape[1])
             found = closest_points(flat, ours, corners[chosen])
-            at = head.uv[uv_corners[chosen[found.triangle]]]
+            at = layout[chosen[found.triangle]]
             uv[asked] = np.einsum("nk,nkc->nc", found.barycentric, at).reshape(-1, 3, 2)
     return uv
 
 
-def _skin_corners(head: HeadModel) -> tuple[Index, Index]:
-    """Triangles (S, 3) of the open head's skin, and the same of its texture coordinates."""
-    skin = head.face_part == head.part_names.index("skin")
-    quads, uv_quads = head.quads[skin], head.uv_quads[skin]
-    four = quads[:, 3] >= 0
-    triangles = np.concatenate([quads[:, :3], quads[four][:, [0, 2, 3]]])
-    return triangles, np.concatenate([uv_quads[:, :3], uv_quads[four][:, [0, 2, 3]]])
+def _islands(layout: Array) -> NDArray[np.intp]:
+    """(T,) which triangles hang together in a layout (T, 3, 2): those that share corners."""
+    places, corner = np.unique(layout.reshape(-1, 2), axis=0, return_inverse=True)
+    triangles = corner.reshape(-1, 3)
+    return components(triangles, len(places))[triangles[:, 0]]
 
 
 def front_uv(vertices: Array, triangles: Index) -> tuple[Array, Index]:

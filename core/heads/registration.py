@@ -23,6 +23,8 @@ from ..geometry.closest import Closest, closest_points, interpolate
 from ..geometry.mesh import boundary_vertices, scatter_add, vertex_normals
 from ..geometry.sparse import solve, uniform_laplacian
 from ..rotation import matrix_from_vector
+from .corners import is_skin
+from .eyeballs import is_eyeball
 from .face_anchors import Surface, anchor_motion, warp
 from .model import HeadModel
 
@@ -67,20 +69,13 @@ class Registration:
 def open_surface(head: HeadModel) -> Surface:
     """The open head's outer skin and eyeballs."""
     joints = head.joints(head.template)
-    eyes = [_part_triangles(head, (f"eyeball_{s}", f"iris_{s}", f"pupil_{s}")) for s in ("l", "r")]
     return Surface(
         head.template,
-        _part_triangles(head, ("skin",)),
-        (eyes[0], eyes[1]),
+        head.triangles[is_skin(head)],
+        (head.triangles[is_eyeball(head, "l")], head.triangles[is_eyeball(head, "r")]),
         head.skin_weights[:, head.joint("jaw")],
         joints[[head.joint("eye_l"), head.joint("eye_r")]],
     )
-
-
-def _part_triangles(head: HeadModel, names: tuple[str, ...]) -> Index:
-    quads = head.quads[np.isin(head.face_part, [head.part_names.index(n) for n in names])]
-    split = quads[quads[:, 3] >= 0][:, [0, 2, 3]]
-    return np.concatenate([quads[:, :3], split])
 
 
 def register(
