@@ -70,7 +70,7 @@ def rendered_cues(
     length = np.linalg.norm(normal, axis=-1, keepdims=True)
     normal = np.divide(normal, length, out=np.zeros_like(normal), where=length > 0)
     nowhere = ~valid[..., None]
-    return ScreenCues(
+    cues = ScreenCues(
         width=camera.width,
         height=camera.height,
         predictor=PREDICTOR,
@@ -78,11 +78,13 @@ def rendered_cues(
         normal=np.where(nowhere, 0, normal).astype(np.float32),
         confidence=valid.astype(np.float32),
         crop_to_photo=crop_to_photo,
-        **(_landmarks(head, vertices, camera) if landmarks else {}),
     )
+    return _with_landmarks(cues, head, vertices, camera) if landmarks else cues
 
 
-def _landmarks(head: HeadModel, vertices: Array, camera: Camera) -> dict[str, Array]:
+def _with_landmarks(
+    cues: ScreenCues, head: HeadModel, vertices: Array, camera: Camera
+) -> ScreenCues:
     """Points in pixels, their depth in pixels at the face's scale; those that the head lacks lie
     in the middle of the face with a spread that makes them worthless.
     """
@@ -93,7 +95,7 @@ def _landmarks(head: HeadModel, vertices: Array, camera: Camera) -> dict[str, Ar
     deep, spread = np.zeros(LANDMARK_COUNT), np.full(LANDMARK_COUNT, 1e6)
     points[ids], spread[ids] = pixels, 0.5
     deep[ids] = camera.focal * (depth / depth.mean() - 1)
-    return {"landmarks": points, "landmark_depth": deep, "landmark_sigma": spread}
+    return replace(cues, landmarks=points, landmark_depth=deep, landmark_sigma=spread)
 
 
 def face_square(points: Array, size: int, scale: float = CROP_SCALE) -> Array:

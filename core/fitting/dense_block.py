@@ -23,7 +23,7 @@ Single = NDArray[np.float32]
 Index = NDArray[np.intp]
 
 #: Vertices that carry the Gauss-Newton matrix, for each shape unknown and at least.
-ROWS_PER_UNKNOWN, FEWEST_ROWS = 3.0, 600
+ROWS_PER_UNKNOWN, FEWEST_ROWS = 4.0, 1500
 
 
 class DenseBlock:
@@ -46,7 +46,6 @@ class DenseBlock:
         self.uv, self.normal = uv, normal
         self.columns = layout.columns(photo)
         self._last: tuple[State, Array] | None = None
-        self._normal_rows: Single | None = None
         wanted = max(FEWEST_ROWS, int(ROWS_PER_UNKNOWN * surface.basis.shape[1]))
         self._pick = np.arange(0, surface.count, max(1, surface.count // wanted))
 
@@ -100,7 +99,7 @@ class DenseBlock:
             cost += pull.cost
             force += pull.force
             if square is not None:
-                self._add_rows(square, photo, self._weighted_normals(state, pull.mass), None)
+                self._add_rows(square, photo, self._normal_rows(state, pull.mass), None)
         self._spread(surface.basis.T @ force.ravel(), local, photo)
         gradient[self.columns] += local
         if matrix is not None and square is not None:
@@ -118,38 +117,39 @@ class DenseBlock:
         local[i:][GAZE] += by_gaze
         local[i + POSE_SIZE : i + POSE_SIZE + m] += own
 
+    def _root_weights(self, mass: Array) -> Single:
+        """(p,) of the vertices that carry the matrix; they stand for the others too."""
+        some = mass[self._pick]
+        weight = np.sqrt(some * (mass.sum() / max(float(some.sum()), 1e-300)))
+        return weight.astype(np.float32)
+
     def _uv_rows(self, state: State, mass: Array) -> tuple[Single, Single]:
         """Rows (2 p, K) by the shape and (2 p, 7) by turn, shift and log focal, in the roots of
         the cost's units.
         """
         photo, pick = state.photos[self.photo], self._pick
-        weight = np.sqrt(mass[pick] * (mass.sum() / max(float(mass[pick].sum()), 1e-300)))
+        weight = self._root_weights(mass)[:, None]
         at = self.in_camera(state)[pick]
         ratio = at[:, :2] / at[:, 2:]
         by_camera = np.zeros((len(pick), 2, 3))
         by_camera[:, 0, 0] = by_camera[:, 1, 1] = 1
         by_camera[:, :, 2] = -ratio
-        by_camera *= (weight * photo.focal / at[:, 2])[:, None, None]
-        pose = np.zeros((len(pick), 2, 7))
+        by_camera *= (weight * photo.focal / at[:, 2:])[:, :, None]
+        pose = np.zeros((len(pick), 2, FOCAL.stop))
         turned = at - photo.t
         # d(R x) = w x (R x), so a row a of by_camera gives (R x) x a.
         pose[:, :, TURN] = np.cross(turned[:, None], by_camera)
         pose[:, :, SHIFT] = by_camera
-        pose[:, :, 6] = weight[:, None] * photo.focal * ratio
-        basis = self.surface.basis.reshape(len(self.surface.base), 3, -1)[pick].astype(np.float32)
-        shape = (by_camera @ photo.R).astype(np.float32) @ basis
-        return shape.reshape(2 * len(pick), -1), pose.reshape(-1, 7).astype(np.float32)
+        pose[:, :, FOCAL.start] = weight * photo.focal * ratio
+        shape = (by_camera @ photo.R).astype(np.float32) @ self.surface.single_basis[pick]
+        rows = pose.reshape(2 * len(pick), -1).astype(np.float32)
+        return shape.reshape(2 * len(pick), -1), rows
 
-    def _weighted_normals(self, state: State, mass: Array) -> Single:
-        """Rows (2 p, K) by the shape. They hardly change as a face takes shape, so that those of
-        the first state serve all.
-        """
-        if self._normal_rows is None:
-            self._normal_rows = self.surface.normal_rows(self.positions(state), self._pick)
-        share = mass.sum() / max(float(mass[self._pick].sum()), 1e-300)
-        weight = np.sqrt(mass[self._pick] * share).astype(np.float32)
-        out: Single = self._normal_rows * weight[:, None, None]
-        return out.reshape(2 * len(weight), -1)
+    def _normal_rows(self, state: State, mass: Array) -> Single:
+        """Rows (2 p, K) by the shape."""
+        rows = self.surface.normal_rows(self.positions(state), self._pick)
+        rows *= self._root_weights(mass)[:, None, None]
+        return rows.reshape(2 * len(rows), -1)
 
     def _add_rows(
         self, square: Array, photo: PhotoState, shape: Single, pose: Single | None

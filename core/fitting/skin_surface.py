@@ -10,6 +10,7 @@ that i and j share, of the edge opposite to j.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,51 +83,56 @@ class SkinSurface:
         pulls = np.concatenate([np.cross(b - c, g), np.cross(c - a, g), np.cross(a - b, g)])
         return scatter_add(self.triangles.T.ravel(), pulls, len(positions))
 
+    @cached_property
+    def single_basis(self) -> Single:
+        """(s, 3, K) the basis in single precision."""
+        return self.basis.reshape(len(self.base), 3, -1).astype(np.float32)
+
     def normal_rows(self, positions: Array, pick: Index) -> Single:
-        """Derivative of the unit normals of the seen vertices ``pick`` (p,) by the shape, along
+        """Derivative of the unit normals of some seen vertices, ``pick`` (p,), by the shape, along
         two tangents of each: (p, 2, K). A unit normal does not move along itself.
         """
         normals = self.area_normals(positions)[pick]
         length = np.maximum(np.linalg.norm(normals, axis=1), 1e-30)
         tangents = tangent_pair(normals / length[:, None]) / length[:, None, None]
-        neighbours, edge = self._rings(positions, pick)
+        neighbours, shared, ahead, behind = self._rings
+        edges = positions[behind] - positions[ahead]
+        edge = scatter_add(shared, edges, neighbours.size).reshape(*neighbours.shape, 3)[pick]
+        neighbours = neighbours[pick]
         out = np.empty((len(pick), 2, self.basis.shape[1]), np.float32)
-        basis = self.basis.reshape(len(positions), 3, -1)
         for start in range(0, len(pick), _CHUNK):
             part = slice(start, start + _CHUNK)
             # t . (e x dx) = (t x e) . dx
             weight = np.cross(tangents[part][:, :, None], edge[part][:, None]).astype(np.float32)
-            around = basis[neighbours[part]].astype(np.float32)
-            around = around.reshape(len(weight), -1, around.shape[-1])
+            around = self.single_basis[neighbours[part]].reshape(len(weight), -1, out.shape[2])
             out[part] = weight.reshape(len(weight), 2, -1) @ around
         return out
 
-    def _rings(self, positions: Array, pick: Index) -> tuple[Index, Array]:
-        """For vertices (p,): their neighbours (p, r), themselves among them, and e_ij (p, r, 3);
-        padded with the vertex itself and zeros.
+    @cached_property
+    def _rings(self) -> tuple[Index, Index, Index, Index]:
+        """Neighbours (n, r) of the seen vertices, themselves among them, padded with the vertex
+        itself; and for each two corners that a triangle has: place (q,) in the flat neighbours,
+        start (q,) and end (q,) of the edge opposite to the second.
         """
-        rank = np.full(len(positions), -1, np.intp)
-        rank[pick] = np.arange(len(pick))
-        rows, columns, edges = [], [], []
-        corners = self.triangles
+        rows, columns, starts, ends = [], [], [], []
+        corners, size = self.triangles, len(self.base)
         for i in range(3):
-            used = np.nonzero(rank[corners[:, i]] >= 0)[0]
+            used = corners[corners[:, i] < self.count]
             for j in range(3):
-                ahead, behind = corners[used, (j + 1) % 3], corners[used, (j + 2) % 3]
-                rows.append(rank[corners[used, i]])
-                columns.append(corners[used, j])
-                edges.append(positions[behind] - positions[ahead])
-        key = np.concatenate(rows) * len(positions) + np.concatenate(columns)
+                rows.append(used[:, i])
+                columns.append(used[:, j])
+                starts.append(used[:, (j + 1) % 3])
+                ends.append(used[:, (j + 2) % 3])
+        key = np.concatenate(rows) * size + np.concatenate(columns)
         pairs, inverse = np.unique(key, return_inverse=True)
-        summed = scatter_add(inverse.ravel(), np.concatenate(edges), len(pairs))
-        row, column = np.divmod(pairs, len(positions))
-        degree = np.bincount(row, minlength=len(pick))
+        row, column = np.divmod(pairs, size)
+        degree = np.bincount(row, minlength=self.count)
+        most = int(degree.max(initial=1))
         place = np.arange(len(row)) - np.repeat(np.cumsum(degree) - degree, degree)
-        neighbours = np.tile(pick[:, None], (1, int(degree.max(initial=1))))
-        edge = np.zeros((*neighbours.shape, 3))
+        neighbours = np.tile(np.arange(self.count)[:, None], (1, most))
         neighbours[row, place] = column
-        edge[row, place] = summed
-        return neighbours, edge
+        shared = (row * most + place)[inverse.ravel()]
+        return neighbours, shared, np.concatenate(starts), np.concatenate(ends)
 
 
 def tangent_pair(normals: Array) -> Array:

@@ -21,6 +21,10 @@ from .state import Layout, State
 
 Array = NDArray[np.float64]
 
+#: A matrix that takes long serves further steps, at most so many, while it foretells of each at
+#: least this share of what the step gains.
+REUSES, FORETOLD = 2, 0.7
+
 
 @dataclass
 class Trace:
@@ -75,6 +79,24 @@ class Problem:
             cost += c
         return matrix, gradient, cost
 
+    def gradient(self, state: State) -> tuple[Array, float]:
+        """Gradient (size,) and cost."""
+        gradient, cost = np.zeros(self.layout.size), 0.0
+        for b in self.blocks:
+            if isinstance(b, EnergyBlock):
+                cost += b.accumulate(state, gradient, None)
+                continue
+            r, jacobian = b.linearise(state)
+            w, c = robust_weights(r, b.group, b.robust_scale)
+            gradient[b.columns] += jacobian.T @ (w * r)
+            cost += c
+        return gradient, cost
+
+    @property
+    def costly(self) -> bool:
+        """Whether the matrix takes far longer than the gradient."""
+        return any(isinstance(b, EnergyBlock) for b in self.blocks)
+
     def held(self, state: State, gradient: Array) -> NDArray[np.bool_]:
         """Unknowns that may not move now: fixed ones, and sliders pressed against a bound."""
         held = ~self.free
@@ -98,7 +120,7 @@ def solve(
     ``tick`` is called with the share of ``max_steps`` done and may raise to stop. Raises
     FitError if the residuals are not finite at the start.
     """
-    trace, damping, growth = Trace(), 1e-3, 2.0
+    trace, damping, growth, reused = Trace(), 1e-3, 2.0, 0
     matrix, gradient, cost = problem.normal_equations(state)
     if not (np.isfinite(cost) and np.isfinite(gradient).all() and np.isfinite(matrix).all()):
         raise FitError("The cues do not describe a face: their residuals are not finite.")
@@ -126,11 +148,19 @@ def solve(
             state = candidate
             damping *= max(1 / 3, 1 - (2 * gain - 1) ** 3) if gain < 1 else 1 / 3
             growth = 2.0
-            matrix, gradient, cost = problem.normal_equations(state)
+            if problem.costly and reused < REUSES and FORETOLD < gain < 1 / FORETOLD:
+                reused += 1
+                gradient, cost = problem.gradient(state)
+            else:
+                reused = 0
+                matrix, gradient, cost = problem.normal_equations(state)
             trace.costs.append(cost)
             if done:
                 trace.converged = True
                 break
+        elif reused:
+            reused = 0
+            matrix, gradient, cost = problem.normal_equations(state)
         else:
             damping, growth = damping * growth, growth * 2
             if damping > 1e10:

@@ -95,8 +95,8 @@ class UvAtlas:
     def find(self, uv: Array) -> tuple[NDArray[np.intp], Array]:
         """Triangle (m,), -1 for none, and barycentric (m, 3) of points (m, 2), v downward."""
         size = len(self.triangle)
-        inside = ((uv >= 0) & (uv < 1)).all(axis=1)
-        cell = (np.where(inside[:, None], uv, 0) * size).astype(np.intp)
+        inside: NDArray[np.bool_] = np.all((uv >= 0) & (uv < 1), axis=1)
+        cell = (np.where(inside.reshape(-1, 1), uv, 0) * size).astype(np.intp)
         found = np.where(inside, self.triangle[cell[:, 1], cell[:, 0]], -1).astype(np.intp)
         barycentric = self._barycentric(found, uv)
         # A cell is of the triangle at its middle; small ones beside it are reached on foot.
