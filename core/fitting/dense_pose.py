@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Head pose in closed form from points of the head and the pixels that show them.
 
-Random sets of six pixels propose affine cameras, the one that most pixels agree with becomes a
-scaled rotation, and orthogonal iteration (Lu, Hager and Mjolsness, "Fast and globally convergent
-pose estimation from video images", PAMI 2000) makes it perspective. Nothing is assumed of the
-direction from which the head is seen.
+Random sets of six pixels propose affine cameras (RANSAC: Fischler and Bolles, CACM 1981), the one
+that most pixels agree with becomes a scaled rotation, and a few Gauss-Newton steps of the six
+unknowns make it perspective. Nothing is assumed of the direction from which the head is seen.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FitError
-from ..rotation import nearest_rotation
+from ..rotation import matrix_from_vector, nearest_rotation
+from .pose import toward
 
 Array = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ JUDGES = 1500
 TOLERANCE = 0.08
 #: Share of the pixels that must agree.
 LEAST_AGREEMENT = 0.3
-ITERATIONS = 20
+STEPS = 8
 
 _CONTRADICTION = "The cues contradict one another, so no head can be placed: try another photo."
 
@@ -45,17 +45,32 @@ def dense_pose(
     tolerance = TOLERANCE * max(spread, 1e-9)
     affine = _agreed(local, pixels, weights, tolerance)
     for _ in range(5):
-        off = np.linalg.norm(local @ affine.T - pixels, axis=1) / tolerance
-        w = weights / (1 + off**2) ** 2
-        affine = np.linalg.solve((local * w[:, None]).T @ local, (local * w[:, None]).T @ pixels).T
-    off = np.linalg.norm(local @ affine.T - pixels, axis=1) / tolerance
-    if not weights[off < 1].sum() >= LEAST_AGREEMENT * weights.sum():
+        w = _believed(weights, local @ affine.T - pixels, tolerance)[:, None]
+        # See _agreed for the last term.
+        square = (local * w).T @ local + 1e-9 * np.eye(4)
+        affine = np.linalg.solve(square, (local * w).T @ pixels).T
+    off = local @ affine.T - pixels
+    if not weights[(off**2).sum(axis=1) < tolerance**2].sum() >= LEAST_AGREEMENT * weights.sum():
         raise FitError(_CONTRADICTION)
     r, t = _scaled_rotation(affine, focal, centre)
-    r, t = _orthogonal_iteration(
-        points - mean, (pixels - centre) / focal, weights / (1 + off**2) ** 2, r
-    )
+    w = _believed(weights, off, tolerance)
+    for _ in range(STEPS):
+        r, t = _step(points - mean, pixels - centre, w, focal, r, t)
+        at = (points - mean) @ r.T + t
+        if not (at[:, 2] > 0).all():
+            raise FitError(_CONTRADICTION)
+        off = focal * at[:, :2] / at[:, 2:] + centre - pixels
+        # What the right pixels are off by is known better now than at first.
+        near = off[(off**2).sum(axis=1) < tolerance**2]
+        typical = 3 * float(np.median(np.linalg.norm(near, axis=1))) if len(near) else tolerance
+        w = _believed(weights, off, min(tolerance, max(typical, 1e-9)))
     return r, t - r @ mean
+
+
+def _believed(weights: Array, off: Array, tolerance: float) -> Array:
+    """Weights (n,) where pixels that are off (n, 2) by far more than the tolerance hardly count."""
+    out: Array = weights / (1 + (off**2).sum(axis=1) / tolerance**2) ** 2
+    return out
 
 
 def _agreed(local: Array, pixels: Array, weights: Array, tolerance: float) -> Array:
@@ -81,36 +96,26 @@ def _scaled_rotation(affine: Array, focal: float, centre: Array) -> tuple[Array,
         raise FitError(_CONTRADICTION)
     rows = u @ vt
     r = nearest_rotation(np.vstack([rows, np.cross(rows[0], rows[1])]))
-    distance = focal / float(scales.mean())
-    place = (affine[:, 3] - centre) * distance / focal
-    return r, np.array([place[0], place[1], distance])
+    ray = np.array([*((affine[:, 3] - centre) / focal), 1.0])
+    return toward(ray) @ r, ray * (focal / float(scales.mean()))
 
 
-def _orthogonal_iteration(
-    points: Array, rays: Array, weights: Array, r: Array
+def _step(
+    points: Array, pixels: Array, weights: Array, focal: float, r: Array, t: Array
 ) -> tuple[Array, Array]:
-    """R and t that bring points (n, 3) nearest to the lines of sight (n, 2), from a first R."""
-    sight = np.column_stack([rays, np.ones(len(rays))])
-    sight /= np.linalg.norm(sight, axis=1, keepdims=True)
-    w = weights / weights.sum()
-    middle = w @ points
-    # The mean projection onto the lines of sight.
-    onto = (sight * w[:, None]).T @ sight
-    back = np.linalg.inv(np.eye(3) - onto)
-
-    def place(r: Array) -> Array:
-        turned = points @ r.T
-        along = (turned * sight).sum(axis=1, keepdims=True) * sight
-        out: Array = back @ (w @ (along - turned))
-        return out
-
-    t = place(r)
-    for _ in range(ITERATIONS):
-        at = points @ r.T + t
-        target = (at * sight).sum(axis=1, keepdims=True) * sight
-        cross = ((target - w @ target) * w[:, None]).T @ (points - middle)
-        r = nearest_rotation(cross)
-        t = place(r)
-    if t[2] + (r @ middle)[2] < 0:
-        raise FitError(_CONTRADICTION)
-    return r, t
+    """A Gauss-Newton step of the reprojection, pixels (n, 2) from the principal point."""
+    turned = points @ r.T
+    at = turned + t
+    ratio = at[:, :2] / at[:, 2:]
+    by_point = np.zeros((len(at), 2, 3))
+    by_point[:, 0, 0] = by_point[:, 1, 1] = 1
+    by_point[:, :, 2] = -ratio
+    by_point *= (focal / at[:, 2])[:, None, None]
+    # d(R x) = w x (R x), so a row a of by_point gives (R x) x a.
+    jacobian = np.concatenate([np.cross(turned[:, None], by_point), by_point], axis=2)
+    weighted = jacobian * weights[:, None, None]
+    square = np.tensordot(weighted, jacobian, ((0, 1), (0, 1)))
+    slope = np.tensordot(weighted, focal * ratio - pixels, ((0, 1), (0, 1)))
+    # So little damping only matters where points in a line leave a turn about it open.
+    move = -np.linalg.solve(square + 1e-9 * np.trace(square) * np.eye(6), slope)
+    return matrix_from_vector(move[:3]) @ r, t + move[3:]

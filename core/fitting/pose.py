@@ -54,10 +54,10 @@ def initial_pose(
     distance = focal / scale
     # The similarity is seen from far away; under perspective the face turns with the ray to it.
     ray = np.array([t[0] / focal, t[1] / focal, 1.0])
-    return _toward(ray) @ r, ray * distance
+    return toward(ray) @ r, ray * distance
 
 
-def _toward(ray: Array) -> Array:
+def toward(ray: Array) -> Array:
     """The smallest rotation that takes the optical axis to a ray."""
     z = ray / np.linalg.norm(ray)
     axis = np.cross([0.0, 0.0, 1.0], z)
