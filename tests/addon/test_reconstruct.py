@@ -6,7 +6,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import struct
 import time
+import zlib
 from types import SimpleNamespace
 
 import bpy
@@ -259,7 +261,27 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert status.message == text
 
 
-@pytest.mark.parametrize("kind", ["16 bit", "grey", "alpha", "tiff", "unicode path", "turned"])
+def turn_by_exif(path):
+    """Writes EXIF orientation 6 (the top is on the right) into a PNG or JPEG."""
+    tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    data = path.read_bytes()
+    if path.suffix == ".png":
+        own = data.find(b"eXIf") - 4  # Blender writes the resolution there; two are not allowed
+        if own > 0:
+            (length,) = struct.unpack_from(">I", data, own)
+            data = data[:own] + data[own + 12 + length :]
+        start, body = 33, b"eXIf" + tiff  # right after the header chunk
+        exif = struct.pack(">I", len(tiff)) + body + struct.pack(">I", zlib.crc32(body))
+    else:
+        start = 2
+        exif = b"\xff\xe1" + struct.pack(">H", len(tiff) + 8) + b"Exif\0\0" + tiff
+    path.write_bytes(data[:start] + exif + data[start:])
+
+
+KINDS = ["16 bit", "grey", "alpha", "tiff", "unicode path", "turned PNG", "turned JPEG"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_unusual_photos_give_the_same_face(usual, tmp_path, example_photo, portrait, kind):
     path = tmp_path / "photo.png"
     if kind == "16 bit":
@@ -282,26 +304,22 @@ def test_unusual_photos_give_the_same_face(usual, tmp_path, example_photo, portr
         path = folder / "Sörën 写真.jpg"
         shutil.copy(example_photo, path)
     else:
-        path = tmp_path / "photo.jpg"
-        save_image(path, portrait[:, ::-1].swapaxes(0, 1), "JPEG")  # stored lying on its side
-        data = path.read_bytes()
-        exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
-        path.write_bytes(
-            data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:]
-        )
+        file_format = kind.split()[1]
+        path = tmp_path / f"photo.{file_format.lower()}"
+        save_image(path, portrait[:, ::-1].swapaxes(0, 1), file_format)  # lying on its side
+        turn_by_exif(path)
     assert run(path) == {"FINISHED"}
-    head = bpy.context.object
-    size = bpy.context.scene.camera.data.background_images[0].image.size
-    assert tuple(size) == (512, 512)
-    tolerance = {"grey": 4e-3, "turned": 1e-3}.get(kind, 1e-5)  # JPEG is lossy
-    assert np.abs(evaluated(head) - usual).max() < tolerance
-    if kind == "turned":
-        image = bpy.context.scene.camera.data.background_images[0].image
+    image = bpy.context.scene.camera.data.background_images[0].image
+    assert tuple(image.size) == (512, 512)
+    # Without colour, and through JPEG's loss of colour, the landmarks move a little.
+    tolerance = {"grey": 4e-3, "turned JPEG": 4e-3}.get(kind, 1e-5)
+    assert np.abs(evaluated(bpy.context.object) - usual).max() < tolerance
+    if kind.startswith("turned"):
         assert image.packed_file is not None  # upright, which the file is not
         shown = np.empty(512 * 512 * 4, np.float32)
         image.pixels.foreach_get(shown)
         shown = shown.reshape(512, 512, 4)[::-1, :, :3]
-        assert np.abs(shown - portrait).mean() < 0.02
+        assert np.abs(shown - portrait).mean() < (0.02 if kind == "turned JPEG" else 1e-6)
 
 
 def test_a_large_photo_is_read_smaller_and_says_so(ours, tmp_path, portrait, monkeypatch):
