@@ -3,11 +3,14 @@
 
 Which pixels still count, and how far they can be believed, is read off the fit itself: the
 spread of the residuals is that of the cues' errors together with what the head cannot express
-yet, so that a first fit is soft and a later one as sharp as the cues allow.
+yet, so that a first fit is soft and a later one as sharp as the cues allow. So is how far the
+errors of neighbours are one and the same: a network's are smooth, and many pixels that err alike
+tell no more than one.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,6 +40,11 @@ Array = NDArray[np.float64]
 LEAST_PIXELS, LEAST_ANGLE = 0.02, np.deg2rad(0.2)
 #: A two-dimensional normal error is as often below this many standard deviations as above.
 MEDIAN = 1.1774
+#: Shares of the crop's side over which an error is taken for smooth if it does not average out,
+#: and over which one that is smooth is taken for one observation.
+CELL, CORRELATED = 0.04, 0.05
+#: Samples that a cell must have to tell.
+FEWEST_IN_CELL = 6
 #: Metres by which a point may lie behind what the mesh shows in its place.
 HIDDEN_BY = 0.01
 #: Side of the picture in which the mesh hides parts of itself.
@@ -45,6 +53,45 @@ VISIBILITY_SIZE = 256
 WORST_RESIDUAL = 0.04
 #: A pixel that is off by this many times the median is an outlier.
 OUTLYING = 5.0
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far a kind of cue is believed: sigma of a pixel's error, and the worth of a pixel, one
+    where the errors of neighbours have nothing in common.
+    """
+
+    sigma: float
+    worth: float
+
+
+EXACT = Spread(1.0, 1.0)
+
+
+def spread_of(residuals: Array, pixels: Array, side: float, least: float) -> Spread:
+    """The spread of residuals (2 or 3, m) in pixels (m, 2) of a crop with the given side.
+
+    What is left of the residuals' variance in means over cells of the crop, beyond what is left
+    of independent ones, is the share of it that is smooth.
+    """
+    length = np.sqrt((residuals * residuals).sum(axis=0))
+    sigma = max(float(np.median(length)) / MEDIAN, least)
+    cell = np.floor(pixels / (CELL * side)).astype(np.int64)
+    cell -= cell.min(axis=0)
+    index = cell[:, 0] * (int(cell[:, 1].max()) + 1) + cell[:, 1]
+    # Outliers have no part in what neighbours have in common.
+    w = 1 / (1 + (length / (2 * sigma)) ** 2) ** 2
+    total, square = np.bincount(index, w), np.bincount(index, w * w)
+    count = np.divide(total**2, square, out=np.zeros_like(total), where=square > 0)
+    told = count >= FEWEST_IN_CELL
+    if not told.any():
+        return Spread(sigma, 1.0)
+    means = np.stack([np.bincount(index, w * r)[told] / total[told] for r in residuals])
+    left = (means * means).sum(axis=0) / MEDIAN**2 - sigma**2 / count[told]
+    smooth = float(np.clip(np.median(left) / sigma**2, 0, 1))
+    # Samples in a patch of the size over which smooth errors are alike.
+    density = float(np.median(count[told])) / CELL**2
+    return Spread(sigma, 1 / (1 + smooth * max(density * CORRELATED**2 - 1, 0)))
 
 
 class DensePhoto:
@@ -89,36 +136,41 @@ class DensePhoto:
             sliders = self.gaze_map.apply(photo.expression, photo.gaze)
             vertices = self.head.neutral(state.identity) + self.head.expression_basis @ sliders
             self._look(samples_from_mesh(self.head, self.cues, vertices, self.camera(photo)))
-        rough = self._block(self.samples, 1.0, 1.0)
+        rough = self._block(self.samples, EXACT, EXACT)
         visible = self._visible(rough.positions(state), photo)
         samples = self.samples.only(visible)
         check_enough(samples, self.cues)
-        off, turned = residual_sizes(self._block(samples, 1.0, 1.0), state)
-        sigma = angle = 1.0
-        if off is not None:
-            assert self.cues.crop_to_photo is not None
-            least = LEAST_PIXELS * np.sqrt(abs(np.linalg.det(self.cues.crop_to_photo[:, :2])))
-            sigma = max(float(np.median(off)) / MEDIAN, float(least))
-        if turned is not None:
-            angle = max(float(np.median(turned)) / MEDIAN, LEAST_ANGLE)
-        return self._block(samples, sigma, angle)
+        assert self.cues.crop_to_photo is not None and self.cues.confidence is not None
+        scale = float(np.sqrt(abs(np.linalg.det(self.cues.crop_to_photo[:, :2]))))
+        side = scale * max(self.cues.confidence.shape)
+        plain = self._block(samples, EXACT, EXACT)
+        uv = normal = EXACT
+        if plain.uv is not None:
+            r = plain.uv.residuals(plain.in_camera(state), photo)
+            uv = spread_of(r, samples.pixel, side, LEAST_PIXELS * scale)
+        if plain.normal is not None:
+            r = plain.normal.residuals(plain.surface, plain.positions(state))
+            normal = spread_of(r, samples.pixel, side, LEAST_ANGLE)
+        return self._block(samples, uv, normal)
 
-    def _block(self, samples: SurfaceSamples, sigma: float, angle: float) -> DenseBlock:
+    def _block(self, samples: SurfaceSamples, uv: Spread, normal: Spread) -> DenseBlock:
         corners = self.place[self.head.triangles[samples.triangle]].T
         mixing = Mixing(
             np.ascontiguousarray(corners),
             np.ascontiguousarray(samples.barycentric.T),
             self.surface.count,
         )
-        uv = normal = None
+        uv_term = normal_term = None
         if self.cues.uv is not None:
-            uv = UvTerm(
-                mixing, np.ascontiguousarray(samples.pixel.T), samples.weight, sigma, self.centre
-            )
+            target = np.ascontiguousarray(samples.pixel.T)
+            weight = samples.weight * uv.worth
+            uv_term = UvTerm(mixing, target, weight, uv.sigma, self.centre)
         if samples.normal is not None:
             target = np.ascontiguousarray(samples.normal.T)
-            normal = NormalTerm(mixing, target, samples.weight, angle)
-        return DenseBlock(self.photo, self.layout, self.surface, self.gaze_map, uv, normal)
+            normal_term = NormalTerm(mixing, target, samples.weight * normal.worth, normal.sigma)
+        return DenseBlock(
+            self.photo, self.layout, self.surface, self.gaze_map, uv_term, normal_term
+        )
 
     def _visible(self, positions: Array, photo: PhotoState) -> NDArray[np.bool_]:
         """(m,) samples whose points the mesh itself does not hide from the camera.

@@ -35,11 +35,6 @@ FEWEST_SAMPLES = 200
 SMALLEST_FACE = 24.0
 #: Confidence below which a pixel is not looked at.
 LEAST_CONFIDENCE = 0.05
-#: A network errs alike over about this share of its crop's side: pixels that lie nearer to each
-#: other than that are one observation, not many.
-CORRELATED = 0.02
-
-
 #: Triangles that a point may lie away from the one in the middle of its cell.
 _STEPS = 8
 
@@ -47,8 +42,7 @@ _STEPS = 8
 @dataclass(frozen=True, eq=False)
 class SurfaceSamples:
     """m pixels. triangle (m,) index into ``head.triangles``; barycentric (m, 3) on it; pixel
-    (m, 2) of the photo; weight (m,), one for an independent observation that is fully believed;
-    normal (m, 3) in the head frame, or None if the cues have none.
+    (m, 2) of the photo; weight (m,) confidence; normal (m, 3) in the head frame, or None if the cues have none.
     """
 
     triangle: NDArray[np.intp]
@@ -161,7 +155,7 @@ def fitted_skin(head: HeadModel) -> NDArray[np.bool_]:
 
 def pixel_places(cues: ScreenCues) -> tuple[Array, NDArray[np.intp], NDArray[np.intp], Array]:
     """Pixels of the maps that say something, thinned evenly: place in the photo (m, 2), row and
-    column (m,), and weight (m,).
+    column (m,), and confidence (m,).
     """
     assert cues.confidence is not None and cues.crop_to_photo is not None
     trusted = np.isfinite(cues.confidence) & (cues.confidence > LEAST_CONFIDENCE)
@@ -174,9 +168,7 @@ def pixel_places(cues: ScreenCues) -> tuple[Array, NDArray[np.intp], NDArray[np.
     rows, columns = np.nonzero(trusted & grid)
     at = np.column_stack([columns + 0.5, rows + 0.5])
     place = at @ cues.crop_to_photo[:, :2].T + cues.crop_to_photo[:, 2]
-    apart = step / (CORRELATED * max(trusted.shape))
-    weight = cues.confidence[rows, columns].astype(np.float64) * min(1.0, apart**2)
-    return place, rows, columns, weight
+    return place, rows, columns, cues.confidence[rows, columns].astype(np.float64)
 
 
 def samples_from_uv(head: HeadModel, cues: ScreenCues) -> SurfaceSamples:
