@@ -266,8 +266,8 @@ def turn_by_exif(path):
     tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
     data = path.read_bytes()
     if path.suffix == ".png":
-        own = data.find(b"eXIf") - 4  # Blender writes the resolution there; two are not allowed
-        if own > 0:
+        # Blender writes the resolution there, 4.2 even twice; one alone is allowed.
+        while (own := data.find(b"eXIf") - 4) > 0:
             (length,) = struct.unpack_from(">I", data, own)
             data = data[:own] + data[own + 12 + length :]
         start, body = 33, b"eXIf" + tiff  # right after the header chunk
