@@ -12,7 +12,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +32,7 @@ from .points import GazeMap, PointSet
 from .pose import initial_pose
 from .prior_blocks import DriftPrior, ExpressionPrior, FocalPrior, GazePrior, IdentityPrior
 from .result import assemble
-from .solver import Problem, solve
+from .solver import Problem, Trace, solve
 from .state import POSE_SIZE, SHIFT, TURN, Layout, PhotoState, State
 
 Array = NDArray[np.float64]
@@ -57,6 +59,18 @@ def silent(stage: str, fraction: float) -> None:
     """A progress callback that says nothing."""
 
 
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """Where a fit ended: the unknowns, the last round's problem and trace, and the figures of the
+    photos that have dense cues.
+    """
+
+    state: State
+    problem: Problem
+    trace: Trace
+    dense: dict[int, dict[str, Any]]
+
+
 def fit_head(
     head: HeadModel,
     cues: Sequence[ScreenCues],
@@ -72,6 +86,21 @@ def fit_head(
     determine a head.
     """
     focal = [None] * len(cues) if focal is None else list(focal)
+    end = solve_head(head, cues, focal, landmark_model, identity_count, progress)
+    result = assemble(head, cues, end.state, end.problem, end.trace, end.dense)
+    progress(STAGE, 1.0)
+    return result
+
+
+def solve_head(
+    head: HeadModel,
+    cues: Sequence[ScreenCues],
+    focal: Sequence[float | None],
+    landmark_model: LandmarkModel | None,
+    identity_count: int,
+    progress: Progress,
+) -> Solved:
+    """The unknowns of :func:`fit_head`."""
     for c in cues:
         if c.uv is None and not _has_landmarks(c):
             raise FitError(f"The {c.predictor} predictor gave nothing to start from.")
@@ -122,9 +151,7 @@ def fit_head(
         part = partial(_share, progress, k, len(rounds))
         state, trace = solve(problem, state, max_steps=most, tolerance=tolerance, tick=part)
     figures = {i: dense_report(d, shown[i], state) for i, d in dense.items()}
-    result = assemble(head, cues, state, problem, trace, figures)
-    progress(STAGE, 1.0)
-    return result
+    return Solved(state, problem, trace, figures)
 
 
 def _share(progress: Progress, done: int, of: int, fraction: float) -> None:

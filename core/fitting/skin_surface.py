@@ -23,7 +23,7 @@ Single = NDArray[np.float32]
 Index = NDArray[np.intp]
 
 #: Vertices whose rows of a basis are formed at once.
-_CHUNK = 512
+_CHUNK = 64
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,7 +42,8 @@ _STEPS = 8
 @dataclass(frozen=True, eq=False)
 class SurfaceSamples:
     """m pixels. triangle (m,) index into ``head.triangles``; barycentric (m, 3) on it; pixel
-    (m, 2) of the photo; weight (m,) confidence; normal (m, 3) in the head frame, or None if the cues have none.
+    (m, 2) of the photo; weight (m,) confidence; normal (m, 3) in the head frame, or None if the
+    cues have none.
     """
 
     triangle: NDArray[np.intp]
