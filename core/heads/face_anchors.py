@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Points of a face that can be found on any head mesh without knowing its topology: the
-outlines of the open eyes and the corners of the mouth. A registration starts from them, since
-closest points alone let lids and lips slide along themselves.
+outlines of the open eyes, the profile of the nose and the corners of the mouth. A registration
+starts from them, since closest points alone let lids and lips slide along themselves.
 """
 
 from __future__ import annotations
@@ -129,6 +129,26 @@ def mouth_corners(surface: Surface, mouth: Array) -> Array | None:
     return corners
 
 
+def nose_points(surface: Surface, mouth: Array) -> Array | None:
+    """(2, 3) on the profile: the deepest point between the eyes and the tip of the nose; None
+    where the midline has no nose.
+    """
+    level = float(surface.eyes[:, 1].mean())
+    # Just beside the midline, where meshes have their edges: a ray could slip between two.
+    x = np.array([surface.eyes[:, 0].mean() + _STEP])
+    y = np.arange(mouth[1], level + 0.02, _STEP)
+    near = np.abs(surface.vertices[surface.triangles][..., 0] - x).min(axis=1) < _REACH
+    z = front_view(surface.vertices, surface.triangles[near], x, y)[1][:, 0]
+    below_eyes = y < level - 0.01
+    if not np.isfinite(z).all() or below_eyes.sum() < 40:
+        return None
+    tip = int(np.where(below_eyes, z, -np.inf).argmax())
+    root = int(np.where(below_eyes, np.inf, z).argmin())
+    if z[tip] - z[root] < 0.008:
+        return None
+    return np.column_stack([np.repeat(x, 2), y[[root, tip]], z[[root, tip]]])
+
+
 def anchor_motion(source: Surface, target: Surface, mouth: Array) -> tuple[Array, Array]:
     """Anchors (n, 3) on the source and where they want to go (n, 3); n is 0 if none is found."""
     start, motion = [np.zeros((0, 3))], [np.zeros((0, 3))]
@@ -137,6 +157,10 @@ def anchor_motion(source: Surface, target: Surface, mouth: Array) -> tuple[Array
         if ours is not None and theirs is not None:
             start.append(ours)
             motion.append(theirs - ours)
+    ours, theirs = nose_points(source, mouth), nose_points(target, mouth)
+    if ours is not None and theirs is not None:
+        start.append(ours)
+        motion.append(theirs - ours)
     ours, theirs = mouth_corners(source, mouth), mouth_corners(target, mouth)
     if ours is not None and theirs is not None:
         # How deep the rim lies within the mouth differs from mesh to mesh: only its width counts.
