@@ -110,6 +110,7 @@ def solve_head(
         model = load_landmark_model()
     else:
         model = LandmarkModel.uninformed()
+    model = model.for_head(head)
     progress(STAGE, 0.0)
     layout = Layout(
         min(identity_count, head.identity_count),
@@ -249,7 +250,6 @@ def _landmarks(
         points = plain.seen(
             model.offset(photo.R)[ids].T,
             _fitting(model.identity[ids], layout.identity_count),
-            _fitting(model.expression[ids], layout.expression_count),
             np.moveaxis(model.habits[ids], 1, 0),
         )
         scale = photo.focal / photo.t[2]
@@ -259,7 +259,8 @@ def _landmarks(
         centre = np.array([c.width / 2, c.height / 2])
         blocks += [
             LandmarkBlock(i, points, layout, c.landmarks[ids], sigma, centre),
-            DepthBlock(i, points, layout, c.landmark_depth[ids], depth_sigma),
+            # A network's depth is its idea of a face more than what it sees: it is taken as it is.
+            DepthBlock(i, plain, layout, c.landmark_depth[ids], depth_sigma),
         ]
     return blocks
 

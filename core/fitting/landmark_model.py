@@ -9,7 +9,7 @@ a benchmark.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..cues.screen_cues import LANDMARK_COUNT
 from ..errors import ModelFileError
+from ..heads.model import HeadModel
 
 Array = NDArray[np.float64]
 
@@ -28,20 +29,20 @@ VENDOR = Path(__file__).resolve().parents[2] / "vendor" / "calibration" / "landm
 class LandmarkModel:
     """A linear Gaussian model of what a predictor reports of a head's points.
 
-    In the head frame, a point x of a face with identity a and expression e, seen with rotation
-    R, is reported at::
+    In the head frame, a point x of a face with identity a, seen with rotation R, is reported at::
 
-        x + bias @ view_features(R) + identity @ a + expression @ e + habits @ d + noise
+        x + bias @ view_features(R) + identity @ a + habits @ d + noise
 
-    bias (478, 3, 6); identity (478, 3, I) and expression (478, 3, E): a network pulls every face
-    toward its own mean, so that it under-reports some of what makes a face; habits (478, 3, D)
-    with d standard normal: errors that come together, such as an outline drawn too wide; noise
-    independent, sigma (478,) in the image plane and depth_sigma (478,) along the view. Metres.
+    bias (478, 3, 6); identity (478, 3, I): a network pulls every face toward its own mean, so
+    that it under-reports some of what makes a face; habits (478, 3, D) with d standard normal:
+    errors that come together, such as an outline drawn too wide; noise independent, sigma (478,)
+    in the image plane. Reported depth has no bias here and depth_sigma (478,). Metres. head: name
+    of the head model it was measured on, in whose components ``identity`` is.
     """
 
+    head: str
     bias: Array
     identity: Array
-    expression: Array
     habits: Array
     sigma: Array
     depth_sigma: Array
@@ -54,7 +55,13 @@ class LandmarkModel:
     def uninformed(cls) -> LandmarkModel:
         """No bias, and the same spread everywhere."""
         n, none = LANDMARK_COUNT, np.zeros((LANDMARK_COUNT, 3, 0))
-        return cls(np.zeros((n, 3, 6)), none, none, none, np.full(n, 2.5e-3), np.full(n, 6e-3))
+        return cls("", np.zeros((n, 3, 6)), none, none, np.full(n, 2.5e-3), np.full(n, 6e-3))
+
+    def for_head(self, head: HeadModel) -> LandmarkModel:
+        """This model for another head: without what is said in the first one's components."""
+        if head.name == self.head:
+            return self
+        return replace(self, head=head.name, identity=self.identity[:, :, :0])
 
 
 def view_features(R: Array) -> Array:
@@ -68,9 +75,10 @@ def load_landmark_model(path: Path = VENDOR) -> LandmarkModel:
     """The measured model. Raises ModelFileError if its file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as z:
-            a = {f.name: z[f.name].astype(np.float64) for f in fields(LandmarkModel)}
+            arrays = {f.name: z[f.name] for f in fields(LandmarkModel)}
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise ModelFileError(
             f"The calibration ({path.name}) is missing or damaged: reinstall the extension."
         ) from error
-    return LandmarkModel(**a)
+    head = str(arrays.pop("head"))
+    return LandmarkModel(head, **{name: a.astype(np.float64) for name, a in arrays.items()})

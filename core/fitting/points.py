@@ -143,16 +143,14 @@ class PointSet:
             drift=np.zeros((3, len(eye), 0)),
         )
 
-    def seen(self, offset: Array, identity: Array, expression: Array, drift: Array) -> PointSet:
+    def seen(self, offset: Array, identity: Array, drift: Array) -> PointSet:
         """The same points as a predictor reports them: displaced by a constant (3, n), moved
-        further or less far by identity (3, n, I) and expression (3, n, E), and adrift along
-        (3, n, D); all in the head frame.
+        further or less far by identity (3, n, I), and adrift along (3, n, D); in the head frame.
         """
         return replace(
             self,
             base=self.base + offset,
             identity=self.identity + identity,
-            expression=self.expression + expression,
             drift=drift,
         )
 
@@ -169,7 +167,7 @@ class PointSet:
         """Points (3, n) in the head frame, metres."""
         e = self.gaze_map.apply(photo.expression, photo.gaze)
         x = self.base + self.identity @ identity + self.expression @ e
-        if self.drift.shape[2]:
+        if self.drift.shape[2]:  # points that no predictor reports do not drift
             x += self.drift @ photo.drift
         for side, points in enumerate(self._eye_points):
             if len(points):

@@ -47,7 +47,6 @@ def blocks(head, layout, rng):
     points = points.seen(
         rng.normal(0, 2e-3, (3, n)),
         rng.normal(0, 1e-3, (3, n, IDENTITY)),
-        rng.normal(0, 1e-3, (3, n, e)),
         rng.normal(0, 1e-3, (3, n, DRIFT)),
     )
     sigma = rng.uniform(1, 4, n)
