@@ -58,7 +58,7 @@ class LandmarkModel:
         return cls("", np.zeros((n, 3, 6)), none, none, np.full(n, 2.5e-3), np.full(n, 6e-3))
 
     def for_head(self, head: HeadModel) -> LandmarkModel:
-        """This model for another head: without what is said in the first one's components."""
+        """The model for another head: without what is said in the first one's components."""
         if head.name == self.head:
             return self
         return replace(self, head=head.name, identity=self.identity[:, :, :0])
