@@ -18,6 +18,8 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
+from .pictures import Pixels, load_pixels, over, resample, save_pixels
+
 TILE = (420, 500)
 """Width and height of one of the six pictures, pixels."""
 
@@ -33,7 +35,7 @@ LINE_OPACITY = 0.75
 BACKDROP = 0.1
 """Grey behind the studio views and round the photo, linear."""
 
-Pixels = np.ndarray
+BACKDROP_DISPLAYED = 1.055 * BACKDROP ** (1 / 2.4) - 0.055
 
 
 def render_preview(
@@ -48,10 +50,10 @@ def render_preview(
     with studio(head) as scene:
         window = crop_window(head, camera, picture.shape[1], picture.shape[0])
         matched = cropped_camera(camera, window, picture.shape[1], picture.shape[0])
-        cropped = resample(picture, window)
+        cropped = resample(picture, window, TILE, BACKDROP_DISPLAYED)
         tiles = [cropped, cropped, render(scene, matched)]
         tiles += [render(scene, studio_camera(head, degrees)) for degrees in (0, 38, 90)]
-        tiles[1] = over(render_wires(scene, head, matched), cropped)
+        tiles[1] = over(render_wires(scene, head, matched), cropped, LINE_OPACITY)
     above = np.concatenate([t[..., :3] for t in tiles[:3]], axis=1)
     below = np.concatenate([t[..., :3] for t in tiles[3:]], axis=1)
     save_pixels(np.concatenate([above, below]), out_png)
@@ -277,63 +279,3 @@ def photo_image(camera: bpy.types.Object, photo: Path) -> bpy.types.Image:
         if background.image is not None:
             return background.image
     return bpy.data.images.load(str(photo), check_existing=True)
-
-
-def load_pixels(image: bpy.types.Image) -> Pixels:
-    """(H, W, 4) floats as displayed, rows from the top."""
-    width, height = image.size
-    buffer = np.empty(width * height * image.channels, np.float32)
-    image.pixels.foreach_get(buffer)
-    pixels = buffer.reshape(height, width, image.channels)[::-1]
-    if image.is_float:
-        low = pixels[..., :3] <= 0.0031308
-        curved = 1.055 * np.clip(pixels[..., :3], 0.0031308, 1) ** (1 / 2.4) - 0.055
-        pixels = np.where(low, pixels[..., :3] * 12.92, curved)
-    if pixels.shape[2] < 3:
-        pixels = np.repeat(pixels[..., :1], 3, axis=2)
-    if pixels.shape[2] == 3:
-        pixels = np.concatenate([pixels, np.ones((*pixels.shape[:2], 1), np.float32)], axis=2)
-    return pixels
-
-
-def resample(picture: Pixels, window: tuple[float, float, float]) -> Pixels:
-    """The crop at a tile's size, bilinear, after averaging where the photo is much finer."""
-    left, top, tall = window
-    scale = tall / TILE[1]
-    coarse = max(int(scale), 1)
-    if coarse > 1:
-        high, wide = (side // coarse * coarse for side in picture.shape[:2])
-        blocks = picture[:high, :wide].reshape(high // coarse, coarse, wide // coarse, coarse, -1)
-        picture = blocks.mean(axis=(1, 3))
-    x = (left + (np.arange(TILE[0]) + 0.5) * scale) / coarse - 0.5
-    y = (top + (np.arange(TILE[1]) + 0.5) * scale) / coarse - 0.5
-    x0, y0 = np.floor(x).astype(int), np.floor(y).astype(int)
-    fx, fy = (x - x0)[None, :, None], (y - y0)[:, None, None]
-    high, wide = picture.shape[:2]
-
-    def at(rows: np.ndarray, columns: np.ndarray) -> Pixels:
-        return picture[np.clip(rows, 0, high - 1)][:, np.clip(columns, 0, wide - 1)]
-
-    upper = at(y0, x0) * (1 - fx) + at(y0, x0 + 1) * fx
-    lower = at(y0 + 1, x0) * (1 - fx) + at(y0 + 1, x0 + 1) * fx
-    inside = ((y0 >= 0) & (y0 < high - 1))[:, None] & ((x0 >= 0) & (x0 < wide - 1))
-    grey = np.full(4, 1.055 * BACKDROP ** (1 / 2.4) - 0.055)
-    return np.where(inside[..., None], upper * (1 - fy) + lower * fy, grey)
-
-
-def over(front: Pixels, back: Pixels) -> Pixels:
-    """``front`` with its alpha laid over ``back``."""
-    alpha = front[..., 3:] * LINE_OPACITY
-    return front * alpha + back * (1 - alpha)
-
-
-def save_pixels(pixels: Pixels, path: Path) -> None:
-    """(H, W, 3) in 0..1 as PNG."""
-    height, width = pixels.shape[:2]
-    image = bpy.data.images.new("Preview", width, height)
-    rgba = np.ones((height, width, 4), np.float32)
-    rgba[..., :3] = np.clip(pixels[::-1], 0, 1)
-    image.pixels.foreach_set(rgba.reshape(-1))
-    image.file_format = "PNG"
-    image.save(filepath=str(path))
-    bpy.data.images.remove(image)

@@ -121,3 +121,12 @@ def person(ours, rigged, loaded):
     """The invented head in the scene."""
     build = ours("pixel3dmm_addon.scene.build")
     return build.build_person(bpy.context, rigged, loaded, match_render_size=True)
+
+
+@pytest.fixture(scope="session")
+def usual(ours, example_photo):
+    """World positions of the example photo's head."""
+    from looking import evaluated, reconstruct
+
+    reconstruct(example_photo)
+    return evaluated(bpy.context.object)

@@ -21,3 +21,9 @@ def evaluated(obj):
     shown.data.vertices.foreach_get("co", co)
     world = np.array(shown.matrix_world)
     return co.reshape(-1, 3) @ world[:3, :3].T + world[:3, 3]
+
+
+def reconstruct(photo):
+    """The button, in a script."""
+    bpy.context.scene.pixel3dmm.photo = str(photo)
+    return bpy.ops.pixel3dmm.reconstruct_face()
