@@ -97,6 +97,16 @@ class Problem:
         """Whether the matrix takes far longer than the gradient."""
         return any(isinstance(b, EnergyBlock) for b in self.blocks)
 
+    def reach(self, state: State) -> tuple[Array, Array]:
+        """How far each unknown may step down and up, (size,) each; only sliders are bounded."""
+        least = np.full(self.layout.size, -np.inf)
+        most = np.full(self.layout.size, np.inf)
+        for i, photo in enumerate(state.photos):
+            at = self.layout.expression_columns(i)
+            least[at] = np.minimum(self.lower - photo.expression, 0.0)
+            most[at] = np.maximum(self.upper - photo.expression, 0.0)
+        return least, most
+
     def held(self, state: State, gradient: Array) -> NDArray[np.bool_]:
         """Unknowns that may not move now: fixed ones, and sliders pressed against a bound."""
         held = ~self.free
@@ -105,6 +115,37 @@ class Problem:
             e, g = photo.expression, gradient[at]
             held[at] |= ((e <= self.lower) & (g > 0)) | ((e >= self.upper) & (g < 0))
         return held
+
+
+def bounded_step(
+    matrix: Array,
+    gradient: Array,
+    damping: float,
+    move: NDArray[np.intp],
+    least: Array,
+    most: Array,
+) -> Array | None:
+    """The damped Newton step (size,) within [least, most] (size,); None if it is not defined.
+
+    Unknowns that would pass a bound are put on it and the others are solved again, so that they
+    answer to where the bounded ones really go. A step that is merely clipped points elsewhere.
+    """
+    step = np.zeros(len(gradient))
+    damped = matrix + np.diag(damping * np.maximum(np.diag(matrix), 1e-12))
+    while len(move):
+        pull = gradient[move] + damped[move] @ step
+        try:
+            found = -np.linalg.solve(damped[np.ix_(move, move)], pull)
+        except np.linalg.LinAlgError:
+            return None
+        passed = (found < least[move]) | (found > most[move])
+        if not passed.any():
+            step[move] = found
+            break
+        stop = move[passed]
+        step[stop] = np.clip(found[passed], least[stop], most[stop])
+        move = move[~passed]
+    return step
 
 
 def solve(
@@ -130,15 +171,10 @@ def solve(
             tick(i / max_steps)
         trace.steps += 1
         move = np.nonzero(~problem.held(state, gradient))[0]
-        step = np.zeros(problem.layout.size)
-        if len(move):
-            a = matrix[np.ix_(move, move)]
-            scale = np.maximum(np.diag(a), 1e-12)
-            try:
-                step[move] = -np.linalg.solve(a + np.diag(damping * scale), gradient[move])
-            except np.linalg.LinAlgError:
-                damping, growth = damping * growth, growth * 2
-                continue
+        step = bounded_step(matrix, gradient, damping, move, *problem.reach(state))
+        if step is None:
+            damping, growth = damping * growth, growth * 2
+            continue
         candidate = problem.layout.moved(state, step, problem.upper, problem.lower)
         new_cost = problem.cost(candidate)
         predicted = -(gradient @ step) - 0.5 * step @ matrix @ step
