@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import zipfile
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from ..cues.screen_cues import LANDMARK_COUNT
 from ..errors import ModelFileError
 from ..rig.arkit import ARKIT_NAMES
+from .corners import is_skin, triangle_part, triangle_uv
 from .flame_kinds import JOINT_NAMES, PARENTS
 from .model import HeadModel, Licence
 
@@ -45,6 +47,33 @@ def load_flame(path: Path) -> HeadModel:
             f"{path.name} is missing, damaged or not a converted FLAME head: import the FLAME "
             "model again."
         ) from error
+
+
+def in_flame_layout(head: HeadModel, path: Path) -> HeadModel:
+    """The open head with FLAME's texture layout on its skin, so that Pixel3DMM's uv maps speak
+    of it too. Its vertices stay; its faces become ``head.triangles``, in their order.
+
+    path: a FLAME head converted together with its head_template.obj. Raises ModelFileError if
+    it was converted without, or for another version of the open head.
+    """
+    info = read_info(path)
+    with np.load(path, allow_pickle=False) as z:
+        if "open_head_uv" not in z.files or str(z["open_head_digest"]) != head.digest:
+            raise ModelFileError(
+                f"{info['title']} does not bring FLAME's texture layout for this open head: "
+                "import the FLAME model again with head_template.obj beside it."
+            )
+        of_skin = z["open_head_uv"].astype(np.float64)
+    uv = triangle_uv(head)
+    uv[is_skin(head)] = of_skin
+    corners = np.arange(3 * len(uv), dtype=np.int32).reshape(-1, 3)
+    return replace(
+        head,
+        quads=_as_quads(head.triangles),
+        face_part=triangle_part(head),
+        uv=uv.reshape(-1, 2),
+        uv_quads=_as_quads(corners),
+    )
 
 
 def read_info(path: Path) -> dict[str, Any]:

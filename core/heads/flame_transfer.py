@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from ..geometry.closest import Closest, closest_points, interpolate
 from ..rig.arkit import ARKIT_NAMES
 from ..rig.deformation_transfer import Correspondence, transfer_shapes
-from .corners import triangle_uv
+from .corners import is_skin, triangle_uv
 from .eyeballs import Eyeball, find_eyeballs, is_eyeball
 from .eyelids import close_lids
 from .face_anchors import Surface
 from .flame_file import FlameFile
 from .flame_kinds import JOINT_NAMES
-from .flame_uv import front_uv, transferred_uv
+from .flame_uv import Side, carried_uv, front_uv
 from .mirror import mirror_permutation
 from .model import HeadModel
 from .registration import Registration, features, register
@@ -80,8 +80,13 @@ def derive(
     warnings = []
     if max(left_open) > 0.05:
         warnings.append("The eyelids do not close fully: check the blink sliders.")
+    open_side, flame_side = Side(registration.source, ours), Side(target, theirs)
     if uv is None:
-        uv = _layout(flame, head, registration, target, ours, theirs, balls)
+        uv = _layout(flame, head, open_side, flame_side, balls)
+    else:
+        of_skin = uv[0][uv[1]][_rows(flame.f, target.triangles)]
+        arrays["open_head_uv"] = carried_uv(of_skin, flame_side, open_side).astype(np.float32)
+        arrays["open_head_digest"] = np.array(head.digest)
     arrays |= {
         "arkit": arkit.astype(np.float32),
         "uv": uv[0],
@@ -147,13 +152,12 @@ def _parts(
 ) -> dict[str, NDArray[Any]]:
     """face_part (T,): what each triangle belongs to, for materials."""
     part = np.zeros(len(flame.f), np.int8)
-    first = {tuple(t): i for i, t in enumerate(flame.f.tolist())}
     iris = {n: _iris_radius(head, n) for n in ("iris", "pupil")}
     for side, pair in zip("lr", balls, strict=True):
         if pair is None:
             continue
         ball = pair[1]
-        rows = np.array([first[tuple(t)] for t in ball.triangles.tolist()])
+        rows = _rows(flame.f, ball.triangles)
         away = flame.v_template[ball.triangles].mean(axis=1) - ball.centre
         across = np.linalg.norm(away[:, :2], axis=1)
         front = away[:, 2] > 0
@@ -242,23 +246,27 @@ def _arkit(
 def _layout(
     flame: FlameFile,
     head: HeadModel,
-    registration: Registration,
-    target: Surface,
-    ours: Array,
-    theirs: Array,
+    open_side: Side,
+    flame_side: Side,
     balls: list[tuple[Eyeball, Eyeball] | None],
 ) -> tuple[Array, Index]:
     """Texture coordinates (3 T, 2), corners (T, 3): skin by registration, eyes by arc."""
     uv = np.zeros((len(flame.f), 3, 2))
-    rows = {tuple(t): i for i, t in enumerate(flame.f.tolist())}
-    skin_rows = [rows[tuple(t)] for t in target.triangles.tolist()]
-    uv[skin_rows] = transferred_uv(head, registration.source, target, ours, theirs)
+    layout = triangle_uv(head)
+    skin = flame_side.surface.triangles
+    uv[_rows(flame.f, skin)] = carried_uv(layout[is_skin(head)], open_side, flame_side)
     for side, pair in zip("lr", balls, strict=True):
         if pair is not None:
             mine, other = pair
-            points = target.vertices[other.triangles].reshape(-1, 3)
+            points = flame.v_template[other.triangles].reshape(-1, 3)
             found = mine.find(head.template, other.onto(points, mine))
-            at = triangle_uv(head)[is_eyeball(head, side)][found.triangle]
+            at = layout[is_eyeball(head, side)][found.triangle]
             values = np.einsum("nk,nkc->nc", found.barycentric, at)
-            uv[[rows[tuple(t)] for t in other.triangles.tolist()]] = values.reshape(-1, 3, 2)
+            uv[_rows(flame.f, other.triangles)] = values.reshape(-1, 3, 2)
     return uv.reshape(-1, 2), np.arange(3 * len(flame.f)).reshape(-1, 3)
+
+
+def _rows(triangles: Index, some: Index) -> NDArray[np.intp]:
+    """Where each of some triangles (n, 3) stands among all (T, 3)."""
+    row = {tuple(t): i for i, t in enumerate(triangles.tolist())}
+    return np.array([row[tuple(t)] for t in some.tolist()], dtype=np.intp)

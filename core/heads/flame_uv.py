@@ -7,6 +7,7 @@ mesh. Only with that file does a head speak the layout of Pixel3DMM's uv maps.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,7 @@ from numpy.typing import NDArray
 from ..errors import ModelFileError
 from ..geometry.closest import closest_points
 from ..geometry.mesh import components
-from .corners import is_skin, triangle_uv
 from .face_anchors import Surface
-from .model import HeadModel
 
 Array = NDArray[np.float64]
 Index = NDArray[np.integer[Any]]
@@ -88,30 +87,43 @@ def _parse_obj(lines: list[str]) -> tuple[Array, Index, Index, int]:
     return coordinates, table[..., 0], table[..., 1], count
 
 
-def transferred_uv(
-    head: HeadModel, source: Surface, target: Surface, ours: Array, theirs: Array
-) -> Array:
-    """The open head's layout on a registered target's skin: uv (T, 3, 2) of its corners.
-
-    source: the open head laid on the target; ours and theirs: the features of both in which
-    closest points are sought. A triangle looks up all its corners on the one island, and the
-    one side of the seam down the back of the head, on which its middle lies, so that none spans
-    the tile.
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of two skins that lie on each other: its surface, and the features (V, D) in which
+    closest points are sought.
     """
-    corners, layout = source.triangles, triangle_uv(head)[is_skin(head)]
+
+    surface: Surface
+    features: Array
+
+    @property
+    def on_right(self) -> NDArray[np.bool_]:
+        """(T,) triangles whose middle is on the subject's right."""
+        right: NDArray[np.bool_] = (
+            self.surface.vertices[self.surface.triangles].mean(axis=1)[:, 0] < 0
+        )
+        return right
+
+
+def carried_uv(layout: Array, giver: Side, taker: Side) -> Array:
+    """The giver's layout (S, 3, 2), by corners of its triangles, on the taker's: (T, 3, 2).
+
+    A triangle looks up all its corners on the one island on which its middle lies, and on its
+    own side of the head, since seams run down the back: so none spans the tile.
+    """
+    given, taken = giver.surface.triangles, taker.surface.triangles
     island = _islands(layout)
-    right = source.vertices[corners].mean(axis=1)[:, 0] < 0
-    wanted = closest_points(theirs[target.triangles].mean(axis=1), ours, corners).triangle
-    on_right = target.vertices[target.triangles].mean(axis=1)[:, 0] < 0
-    uv = np.empty((len(target.triangles), 3, 2))
+    middle = taker.features[taken].mean(axis=1)
+    wanted = closest_points(middle, giver.features, given).triangle
+    uv = np.empty((len(taken), 3, 2))
     for name in np.unique(island[wanted]):
-        for side in (False, True):
-            asked = np.nonzero((island[wanted] == name) & (on_right == side))[0]
-            chosen = np.nonzero((island == name) & (right == side))[0]
+        for right in (False, True):
+            asked = np.nonzero((island[wanted] == name) & (taker.on_right == right))[0]
+            chosen = np.nonzero((island == name) & (giver.on_right == right))[0]
             if not len(chosen):  # an island of one side, seen from just across the middle
                 chosen = np.nonzero(island == name)[0]
-            flat = theirs[target.triangles[asked]].reshape(-1, theirs.shape[1])
-            found = closest_points(flat, ours, corners[chosen])
+            flat = taker.features[taken[asked]].reshape(-1, taker.features.shape[1])
+            found = closest_points(flat, giver.features, given[chosen])
             at = layout[chosen[found.triangle]]
             uv[asked] = np.einsum("nk,nkc->nc", found.barycentric, at).reshape(-1, 3, 2)
     return uv

@@ -4,7 +4,9 @@ a head whose every vertex has a known place on the open head."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,10 @@ from test_flame_file import unpacked
 
 from core.errors import Cancelled, ModelFileError, OutputError
 from core.heads import HeadModel, load_open_head
+from core.heads.corners import is_skin, triangle_uv
 from core.heads.eyelids import close_lids
 from core.heads.face_anchors import eye_opening
-from core.heads.flame import load_flame, read_info
+from core.heads.flame import in_flame_layout, load_flame, read_info
 from core.heads.flame_file import read_flame
 from core.heads.flame_import import import_flame
 from core.heads.flame_transfer import flame_surface
@@ -198,6 +201,38 @@ def test_template_layout_is_read_from_the_obj(like, tmp_path, like_path):
         read_template_uv(template, triangles, count)
 
 
+def test_open_head_takes_the_layout_of_a_template_beside_the_model(open_head, like, tmp_path):
+    def seen_from_the_front(points: np.ndarray) -> np.ndarray:
+        return 0.5 + points[..., :2] / 0.5
+
+    vertices, triangles = like.arrays["v_template"], like.arrays["f"].astype(int)
+    lines = [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in vertices]
+    lines += [f"vt {u:.7f} {v:.7f}" for u, v in seen_from_the_front(vertices)]
+    lines += ["f " + " ".join(f"{i + 1}/{i + 1}" for i in t) for t in triangles]
+    (tmp_path / "head_template.obj").write_text("\n".join(lines))
+    path = import_flame(like.write(tmp_path / "like.pkl"), tmp_path / "models")
+    assert read_info(path)["texture_layout"] == "head_template.obj"
+    own = load_flame(path)
+    at = own.template[own.quads[:, :3]]
+    np.testing.assert_allclose(own.uv[own.uv_quads[:, :3]], seen_from_the_front(at), atol=1e-5)
+
+    worn = in_flame_layout(open_head, path)
+    np.testing.assert_array_equal(worn.triangles, open_head.triangles)
+    face = is_skin(worn) & open_head.regions["face"][worn.triangles].all(axis=1)
+    truth = seen_from_the_front(like.shaped[worn.triangles[face]])
+    error = 0.5e3 * np.linalg.norm(triangle_uv(worn)[face] - truth, axis=2)
+    assert error.mean() < 1.0  # millimetres on the face
+    other = dataclasses.replace(open_head, digest="another version")
+    with pytest.raises(ModelFileError, match="import the FLAME model again"):
+        in_flame_layout(other, path)
+
+
+def test_without_a_template_there_is_no_layout_to_wear(open_head, like_path):
+    assert read_info(like_path)["texture_layout"] == "open head"
+    with pytest.raises(ModelFileError, match=r"with head_template\.obj beside it"):
+        in_flame_layout(open_head, like_path)
+
+
 @pytest.mark.parametrize("at", [0.0, 0.3, 0.9])
 def test_cancelled_import_leaves_nothing(shared_dir, tmp_path, at):
     source = unpacked(shared_dir, "flame600_plain.pkl", tmp_path)
@@ -221,6 +256,23 @@ def test_no_room_and_no_permission(shared_dir, tmp_path, monkeypatch):
     with pytest.raises(OutputError, match="not enough room"):
         import_flame(source, tmp_path / "other")
     assert list((tmp_path / "other").iterdir()) == []
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_disk_that_fails_while_writing_leaves_nothing(shared_dir, tmp_path, monkeypatch, failing):
+    source = unpacked(shared_dir, "flame600_plain.pkl", tmp_path)
+    replace, calls = os.replace, []
+
+    def fail(start: Path, end: Path) -> None:
+        calls.append(end)
+        if len(calls) == failing:
+            raise OSError(5, "Input/output error")
+        replace(start, end)
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OutputError, match="Input/output error"):
+        import_flame(source, tmp_path / "models")
+    assert list((tmp_path / "models").iterdir()) == []
 
 
 def test_damaged_conversions_are_refused(like_path, tmp_path):
