@@ -191,6 +191,7 @@ def _check(arrays: dict[str, NDArray[Any]], source: str) -> None:
     numbers = all(np.isfinite(arrays[key].astype(np.float64)).all() for key in _NEEDED)
     if not numbers or faces.min() < 0 or faces.max() >= count:
         raise damaged(source)
-    rows = arrays["weights"].sum(axis=1)
-    if np.abs(rows - 1).max() > 1e-3 or np.abs(arrays["J_regressor"].sum(axis=1) - 1).max() > 1e-3:
+    # Loose on purpose: it tells numbers that are weights from numbers that are not.
+    off = [np.abs(arrays[key].sum(axis=1) - 1).max() for key in ("weights", "J_regressor")]
+    if max(off) > 0.05:
         raise damaged(source)
