@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the command line writes for one photo, and how files get their names: all at once.
 
-mesh.ply (posed head, metres, the photo's OpenCV camera frame), neutral.ply (at rest, head
-frame), camera.json, lm7.json (seven landmarks, metres, mesh.ply's frame), lm7_px.json (the same
-as the fit projects them, pixels), head.npz, report.json, overlay.png.
+mesh.ply (posed head, metres, the photo's OpenCV camera frame: the surface that light meets, as
+scans are compared with), neutral.ply (at rest, head frame, with the mouth's inside; the same
+vertices in the same order), camera.json, lm7.json (seven landmarks, metres, mesh.ply's frame),
+lm7_px.json (the same as the fit projects them, pixels), head.npz, report.json, overlay.png.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def write_photo(
     }
     comment = f"{head.name}, {head.licence.spdx}, metres"
     contents = {
-        "mesh.ply": ply_bytes(in_camera, head.triangles, f"{comment}, OpenCV camera frame"),
+        "mesh.ply": ply_bytes(in_camera, head.outer_triangles, f"{comment}, OpenCV camera frame"),
         "neutral.ply": ply_bytes(fit.neutral, head.triangles, f"{comment}, head frame"),
         "camera.json": _json(fit.camera.to_json()),
         "lm7.json": _json(seven.tolist()),

@@ -44,13 +44,17 @@ TYPICAL_FOCAL_MM, TYPICAL_FOCAL_SIGMA = 45.0, 0.35
 #: With EXIF: makers round, and a photo may have been cropped a little.
 KNOWN_FOCAL_SIGMA = 0.02
 
-#: Most steps and tolerance of the rounds over everything, with dense cues and without.
-DENSE_ROUNDS = ((6, 1e-2), (6, 1e-3), (40, 1e-5))
+#: Most steps and tolerance of the rounds over everything, with dense cues and without. All but the
+#: last look at some of the pixels only.
+DENSE_ROUNDS = ((6, 1e-2), (8, 1e-3), (3, 1e-2), (40, 1e-5))
 LANDMARK_ROUNDS = ((40, 1e-5),)
 
 #: Without irises the eyes start a little turned, radians: straight ahead is where the eyeLook
 #: sliders have their kink, and nothing would ever move them from it.
 GLANCE = 0.01
+
+#: How far people are asymmetric, in the open head's sigma units.
+ASYMMETRY_SIGMA = 0.4
 
 STAGE = "Fitting the head"
 
@@ -147,7 +151,8 @@ def solve_head(
         # Bias, visibility and what dense cues are worth depend on what is known by now.
         blocks = _priors(head, layout, cues, focal)
         blocks += _landmarks(head, layout, cues, state, model, ids)
-        shown = {i: d.block(state) for i, d in dense.items()}
+        rough = k < len(rounds) - 1
+        shown = {i: d.block(state, rough=rough) for i, d in dense.items()}
         problem = Problem(layout, [*blocks, *shown.values()], free, lower, upper)
         part = partial(_share, progress, k, len(rounds))
         state, trace = solve(problem, state, max_steps=most, tolerance=tolerance, tick=part)
@@ -212,7 +217,7 @@ def _dense_start(
 def _priors(
     head: HeadModel, layout: Layout, cues: Sequence[ScreenCues], focal: Sequence[float | None]
 ) -> list[Block]:
-    blocks: list[Block] = [IdentityPrior(layout)]
+    blocks: list[Block] = [IdentityPrior(layout, identity_sigma(head, layout.identity_count))]
     for i, (c, f) in enumerate(zip(cues, focal, strict=True)):
         typical = focal_from_35mm(TYPICAL_FOCAL_MM, c.width, c.height)
         spread = KNOWN_FOCAL_SIGMA if f else TYPICAL_FOCAL_SIGMA
@@ -223,6 +228,21 @@ def _priors(
             FocalPrior(i, layout, float(np.log(f or typical)), spread),
         ]
     return blocks
+
+
+def identity_sigma(head: HeadModel, count: int) -> Array:
+    """(count,) spread of each identity component around the average face.
+
+    Components that are odd under the mirror are asymmetries, of which people have less than the
+    open head's sampled population; the symmetry of the identity leaves expressions alone.
+    """
+    out = np.ones(count)
+    if head.mirror is None:
+        return out
+    basis = head.identity_basis[:, :, :count]
+    mirrored = basis[head.mirror] * np.array([-1.0, 1.0, 1.0])[:, None]
+    even = (basis * mirrored).sum(axis=(0, 1)) / (basis**2).sum(axis=(0, 1))
+    return np.where(even < -0.5, ASYMMETRY_SIGMA, out)
 
 
 def expression_sigma(head: HeadModel) -> Array:

@@ -9,6 +9,7 @@ a benchmark.
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -76,7 +77,7 @@ def load_landmark_model(path: Path = VENDOR) -> LandmarkModel:
     try:
         with np.load(path, allow_pickle=False) as z:
             arrays = {f.name: z[f.name] for f in fields(LandmarkModel)}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ModelFileError(
             f"The calibration ({path.name}) is missing or damaged: reinstall the extension."
         ) from error

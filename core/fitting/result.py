@@ -127,7 +127,8 @@ def photo_report(
         assert dense is not None
         mean, median = dense["uv_residual_px"]["mean"], dense["uv_residual_px"]["median"]
     eyes = float(np.linalg.norm(landmarks[33] - landmarks[263]))
-    # Yaw, pitch, roll of the head as the camera sees it: zero when it faces the camera.
+    # Zero when the head faces the camera; yaw turns to the subject's left, pitch down, and roll
+    # toward the subject's right shoulder.
     facing = np.diag([1.0, -1.0, -1.0]) @ camera.R
     return {
         **({} if dense is None else {"dense": dense}),

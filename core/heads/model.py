@@ -21,6 +21,10 @@ from numpy.typing import NDArray
 from ..rig.arkit import ARKIT_NAMES
 from ..rotation import matrix_from_vector
 
+#: Faces of these parts, and faces with all corners in these regions, are inside the head.
+INNER_PARTS = ("mouth_interior", "teeth_upper", "teeth_lower", "tongue")
+INNER_REGIONS = ("eye_socket_l", "eye_socket_r")
+
 Array = NDArray[np.float64]
 Index = NDArray[np.int32]
 
@@ -104,6 +108,21 @@ class HeadModel:
         keep = np.stack([np.ones(len(q), bool), second], axis=1)
         out: Index = both[keep]
         return out
+
+    @cached_property
+    def outer_triangles(self) -> Index:
+        """(n, 3): the surface that light from outside meets, as a scanner would see it: without
+        the mouth's inside, teeth, tongue and the sockets behind the eyeballs.
+        """
+        inside = np.zeros(self.vertex_count, bool)
+        for name in INNER_REGIONS:
+            if name in self.regions:
+                inside |= self.regions[name]
+        parts = [i for i, name in enumerate(self.part_names) if name in INNER_PARTS]
+        hidden = np.isin(self.face_part, parts)
+        per_quad = np.where(self.quads[:, 3] >= 0, 2, 1)
+        keep = ~np.repeat(hidden, per_quad) & ~inside[self.triangles].all(axis=1)
+        return self.triangles[keep]
 
     def with_sliders(self) -> HeadModel:
         """The head with the 52 named sliders for its expression; itself if it has names.

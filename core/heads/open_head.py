@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def load_open_head(folder: Path = VENDOR) -> HeadModel:
         with np.load(io.BytesIO(data), allow_pickle=False) as z:
             a = {name: z[name] for name in z.files}
         return _build(a, hashlib.sha256(data).hexdigest())
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ModelFileError(
             f"The open head ({path.name}) is missing or damaged: reinstall the extension."
         ) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,15 @@ class RiggedHead:
             head = cls(**values)
             head.check()
             return head
-        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            EOFError,
+            TypeError,
+            AttributeError,
+            zipfile.BadZipFile,
+        ) as error:
             raise ModelFileError(
                 f"The head file {Path(path).name} is missing or damaged: reconstruct it again."
             ) from error

@@ -21,9 +21,9 @@ RIDGES = (30.0, 100.0, 200.0, 300.0, 1000.0, 3000.0)
 #: A render whose points are further off than this on average was not read as this face.
 GROSS = 0.015
 #: No spread is believed below this: real photos differ from renders.
-FLOOR = 1e-3
+FLOOR = 1.5e-3
 #: How far a reported depth may lie from a face's: about what people differ in relief.
-DEPTH_SIGMA = 5e-3
+DEPTH_SIGMA = 6e-3
 
 
 def solve(folder: Path, out: Path) -> None:
