@@ -22,13 +22,15 @@ Array = NDArray[np.float64]
 Single = NDArray[np.float32]
 Index = NDArray[np.intp]
 
-#: Vertices that carry the Gauss-Newton matrix, for each shape unknown and at least.
-ROWS_PER_UNKNOWN, FEWEST_ROWS = 4.0, 1500
+#: Vertices that carry the Gauss-Newton matrix, for each shape unknown and at least; and where a
+#: rough one does.
+CARRIERS, FEWEST_CARRIERS = 4, 1500
+ROUGH_CARRIERS, FEWEST_ROUGH_CARRIERS = 2, 500
 
 
 class DenseBlock:
     """See EnergyBlock. ``uv`` and ``normal`` are the terms, either may be missing; gaze_map says
-    how the eyeLook sliders follow the gaze.
+    how the eyeLook sliders follow the gaze. rough: a coarser matrix, which takes less time to make.
     """
 
     name = "dense"
@@ -41,12 +43,17 @@ class DenseBlock:
         gaze_map: GazeMap,
         uv: UvTerm | None,
         normal: NormalTerm | None,
+        *,
+        rough: bool = False,
     ) -> None:
         self.photo, self.layout, self.surface, self.gaze_map = photo, layout, surface, gaze_map
         self.uv, self.normal = uv, normal
         self.columns = layout.columns(photo)
         self._last: tuple[State, Array] | None = None
-        wanted = max(FEWEST_ROWS, int(ROWS_PER_UNKNOWN * surface.basis.shape[1]))
+        unknowns = surface.basis.shape[1]
+        wanted = max(FEWEST_CARRIERS, CARRIERS * unknowns)
+        if rough:
+            wanted = max(FEWEST_ROUGH_CARRIERS, ROUGH_CARRIERS * unknowns)
         self._pick = np.arange(0, surface.count, max(1, surface.count // wanted))
 
     def positions(self, state: State) -> Array:

@@ -43,6 +43,8 @@ MEDIAN = 1.1774
 #: Shares of the crop's side over which an error is taken for smooth if it does not average out,
 #: and over which one that is smooth is taken for one observation.
 CELL, CORRELATED = 0.04, 0.05
+#: Pixels that a rough fit looks at.
+ROUGH_SAMPLES = 5000
 #: Samples that a cell must have to tell.
 FEWEST_IN_CELL = 6
 #: Metres by which a point may lie behind what the mesh shows in its place.
@@ -129,17 +131,23 @@ class DensePhoto:
         """The principal point (2,), pixels."""
         return np.array([self.cues.width / 2, self.cues.height / 2])
 
-    def block(self, state: State) -> DenseBlock:
-        """The cost of the cues with spreads as the residuals at a state suggest."""
+    def block(self, state: State, *, rough: bool = False) -> DenseBlock:
+        """The cost of the cues with spreads as the residuals at a state suggest. rough: of some
+        of the pixels, as a step towards the whole.
+        """
         photo = state.photos[self.photo]
         if self.cues.uv is None:
             sliders = self.gaze_map.apply(photo.expression, photo.gaze)
             vertices = self.head.neutral(state.identity) + self.head.expression_basis @ sliders
             self._look(samples_from_mesh(self.head, self.cues, vertices, self.camera(photo)))
-        rough = self._block(self.samples, EXACT, EXACT)
-        visible = self._visible(rough.positions(state), photo)
-        samples = self.samples.only(visible)
-        check_enough(samples, self.cues)
+        samples = self.samples
+        if rough:
+            thin = max(1, samples.count // ROUGH_SAMPLES)
+            samples = samples.only(np.arange(thin // 2, samples.count, thin))
+        else:
+            positions = self._block(samples, EXACT, EXACT).positions(state)
+            samples = samples.only(self.visible(positions, photo))
+            check_enough(samples, self.cues)
         assert self.cues.crop_to_photo is not None and self.cues.confidence is not None
         scale = float(np.sqrt(abs(np.linalg.det(self.cues.crop_to_photo[:, :2]))))
         side = scale * max(self.cues.confidence.shape)
@@ -151,9 +159,11 @@ class DensePhoto:
         if plain.normal is not None:
             r = plain.normal.residuals(plain.surface, plain.positions(state))
             normal = spread_of(r, samples.pixel, side, LEAST_ANGLE)
-        return self._block(samples, uv, normal)
+        return self._block(samples, uv, normal, rough=rough)
 
-    def _block(self, samples: SurfaceSamples, uv: Spread, normal: Spread) -> DenseBlock:
+    def _block(
+        self, samples: SurfaceSamples, uv: Spread, normal: Spread, *, rough: bool = False
+    ) -> DenseBlock:
         corners = self.place[self.head.triangles[samples.triangle]].T
         mixing = Mixing(
             np.ascontiguousarray(corners),
@@ -169,10 +179,16 @@ class DensePhoto:
             target = np.ascontiguousarray(samples.normal.T)
             normal_term = NormalTerm(mixing, target, samples.weight * normal.worth, normal.sigma)
         return DenseBlock(
-            self.photo, self.layout, self.surface, self.gaze_map, uv_term, normal_term
+            self.photo,
+            self.layout,
+            self.surface,
+            self.gaze_map,
+            uv_term,
+            normal_term,
+            rough=rough,
         )
 
-    def _visible(self, positions: Array, photo: PhotoState) -> NDArray[np.bool_]:
+    def visible(self, positions: Array, photo: PhotoState) -> NDArray[np.bool_]:
         """(m,) samples whose points the mesh itself does not hide from the camera.
 
         The mesh is what the cues see of it: a point that is hidden only by what they do not see

@@ -46,7 +46,7 @@ KNOWN_FOCAL_SIGMA = 0.02
 
 #: Most steps and tolerance of the rounds over everything, with dense cues and without. All but the
 #: last look at some of the pixels only.
-DENSE_ROUNDS = ((6, 1e-2), (8, 1e-3), (3, 1e-2), (40, 1e-5))
+DENSE_ROUNDS = ((6, 1e-2), (6, 1e-2), (60, 1e-5))
 LANDMARK_ROUNDS = ((40, 1e-5),)
 
 #: Without irises the eyes start a little turned, radians: straight ahead is where the eyeLook
