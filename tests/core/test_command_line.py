@@ -75,7 +75,7 @@ def test_the_meshes_are_the_fitted_head_in_their_frames(done):
     _, folder = done
     head = load_open_head()
     posed, neutral = load_mesh(folder / "mesh.ply"), load_mesh(folder / "neutral.ply")
-    np.testing.assert_array_equal(posed.faces, head.triangles)
+    np.testing.assert_array_equal(posed.faces, head.outer_triangles)
     np.testing.assert_array_equal(neutral.faces, head.triangles)
     camera = Camera.from_json(load_json(folder / "camera.json"))
     rigged = RiggedHead.load(folder / "head.npz")
