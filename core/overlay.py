@@ -87,10 +87,12 @@ def visible_quads(
     import cv2
 
     corners = np.where(quads >= 0, quads, quads[:, :1])
-    placed = np.isfinite(points).all(axis=1)[corners].all(axis=1)
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(points).all(axis=1))
+    placed: NDArray[np.bool_] = np.asarray(finite[corners].all(axis=1))
     first, second = (points[corners[:, k + 2]] - points[corners[:, k]] for k in (0, 1))
     # y runs down, so an outward (counter-clockwise) quad turns clockwise on the picture.
-    facing: NDArray[np.bool_] = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0] < 0
+    turn: NDArray[np.float64] = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+    facing = np.less(turn, 0)
     painted = np.full((size[1], size[0]), -1.0, np.float32)
     order = np.argsort(-depth[corners].mean(axis=1), kind="stable")
     # Quads that are turned away hide what lies behind them too, so they are painted as nothing.
