@@ -169,7 +169,7 @@ def race(head: HeadModel, seed: int) -> None:
             share = f"{theirs.wall / mine.wall:5.0f} (cpu {theirs.processor / mine.processor:4.0f})"
             print(
                 f"{head.name:12}{seed:3d}  ours {shown(mine)} | Adam {POSE_STEPS}+{steps:3d} "
-                f"{name:9} {shown(theirs)} | times {share} | energy Adam / ours {cost / target:.4f}",
+                f"{name:9} {shown(theirs)} | times {share} | energy {cost / target:.4f}",
                 flush=True,
             )
 
