@@ -14,13 +14,13 @@ import atexit
 import itertools
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core import errors, protocol
-from ..core.errors import Cancelled, PersonError, WorkerError
+from ..core import protocol
+from ..core.errors import WorkerError
+from .job import SEE_LOG, Job, Progress, as_worker_error, person_error
 from .worker_process import WorkerProcess, find_python
 
 #: Seconds from start to hello: a cold disk with a virus scanner on it takes its time.
@@ -32,69 +32,6 @@ INTERRUPT_AFTER = 2.0
 KILL_AFTER = 3.0
 #: Minutes without a job after which the worker is stopped, to give its memory back.
 IDLE_MINUTES = 10.0
-
-_SEE_LOG = "try again, and look into the log (Preferences, Pixel3DMM, Open Log) if it stays so."
-
-
-@dataclass(frozen=True)
-class Progress:
-    """stage in words for the artist, fraction of the whole job in 0..1."""
-
-    stage: str
-    fraction: float
-
-
-@dataclass
-class Job:
-    """One piece of work. ``state``: queued, running, done, failed or cancelled."""
-
-    id: str
-    kind: str
-    params: dict[str, Any]
-    _owner: Jobs = field(repr=False)
-    state: str = "queued"
-    progress: Progress = Progress("Starting", 0.0)
-    result: dict[str, Any] | None = None
-    error: PersonError | None = None
-    _cancelled_at: float | None = None
-    _interrupted: bool = False
-
-    @property
-    def finished(self) -> bool:
-        """True once nothing more will happen."""
-        return self.state in ("done", "failed", "cancelled")
-
-    def cancel(self) -> None:
-        """Ends ``events`` at once; the worker within INTERRUPT_AFTER + KILL_AFTER seconds."""
-        self._owner.cancel(self)
-
-    @property
-    def cancelled(self) -> bool:
-        """True from the moment of asking."""
-        return self._cancelled_at is not None
-
-    def events(self, wait: float = 0.0) -> Generator[Progress | None, None, dict[str, Any]]:
-        """Yields news, or None where there is none after ``wait`` seconds; returns the result.
-
-        Raises Cancelled, or the PersonError that ended the job. Left early (closed), the job
-        is cancelled.
-        """
-        told = None
-        try:
-            while not self.finished and not self.cancelled:
-                self._owner.pump(wait)
-                news = self.progress if self.progress != told else None
-                told = self.progress
-                yield news
-        finally:
-            if not self.finished:
-                self.cancel()
-        if self.cancelled or self.state == "cancelled":
-            raise Cancelled
-        if self.error is not None:
-            raise self.error
-        assert self.result is not None
-        return self.result
 
 
 class Jobs:
@@ -135,11 +72,12 @@ class Jobs:
             job = Job(f"job-{next(self._ids)}", kind, params, self)
             self._jobs[job.id] = job
             self._stop_idle_timer()
+            job._may_repeat = self.running
             try:
-                worker = self._live_worker()
-                worker.send(protocol.message("job", id=job.id, kind=kind, params=params))
+                self._send(job)
             except WorkerError as error:
-                self._give_up(error)
+                if not self._repeat():
+                    self._give_up(error)
             return job
 
     def cancel(self, job: Job) -> None:
@@ -175,9 +113,11 @@ class Jobs:
                 for msg in worker.messages(wait):
                     self._receive(msg)
                 if died:
+                    if self._repeat():
+                        return
                     raise WorkerError(
                         "The reconstruction process ended unexpectedly "
-                        f"(exit code {worker.exit_code}): {_SEE_LOG}"
+                        f"(exit code {worker.exit_code}): {SEE_LOG}"
                     )
                 self._check_silence(worker)
                 self._enforce_cancel(worker)
@@ -205,6 +145,33 @@ class Jobs:
         if self._jobs and all(job.cancelled for job in self._jobs.values()):
             self._give_up(WorkerError("The reconstruction process was stopped."))
 
+    def _send(self, job: Job) -> None:
+        worker = self._live_worker()
+        worker.send(protocol.message("job", id=job.id, kind=job.kind, params=job.params))
+
+    def _repeat(self) -> bool:
+        """Jobs that a resident worker died on before it took them up go to a new one, once.
+
+        It may have been ended while it sat idle, for want of memory or by a person.
+        """
+        jobs = list(self._jobs.values())
+        if not jobs or any(job.state != "queued" or not job._may_repeat for job in jobs):
+            return False
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.kill()
+            worker.close()
+        try:
+            for job in jobs:
+                job._may_repeat = False
+                if job.cancelled:
+                    self._end(job, "cancelled")
+                else:
+                    self._send(job)
+        except WorkerError as error:
+            self._give_up(error)
+        return True
+
     def _live_worker(self) -> WorkerProcess:
         if self._worker is not None and self._worker.exit_code is not None:
             self._worker.close()
@@ -218,12 +185,12 @@ class Jobs:
     def _receive(self, msg: protocol.Message) -> None:
         if not self._greeted:
             if msg["type"] == "error":  # it could not even begin, and says why
-                raise _as_worker_error(msg)
+                raise as_worker_error(msg)
             protocol.check_hello(msg)
             self._greeted = True
             return
         if msg["type"] == "error" and msg.get("id") is None:
-            raise _as_worker_error(msg)
+            raise as_worker_error(msg)
         job = self._jobs.get(str(msg.get("id")))
         if job is None:
             return
@@ -241,7 +208,7 @@ class Jobs:
             if msg.get("code") == "cancelled" or job.cancelled:
                 self._end(job, "cancelled")
             else:
-                job.error = _person_error(msg)
+                job.error = person_error(msg)
                 self._end(job, "failed")
 
     def _check_silence(self, worker: WorkerProcess) -> None:
@@ -251,7 +218,7 @@ class Jobs:
             worker.heard = max(worker.heard, now)
         self._pumped = now
         if now - worker.heard > (SILENCE_SECONDS if self._greeted else START_SECONDS):
-            raise WorkerError(f"The reconstruction process does not answer any more: {_SEE_LOG}")
+            raise WorkerError(f"The reconstruction process does not answer any more: {SEE_LOG}")
 
     def _enforce_cancel(self, worker: WorkerProcess) -> None:
         for job in list(self._jobs.values()):
@@ -295,18 +262,3 @@ class Jobs:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
-
-
-def _as_worker_error(msg: protocol.Message) -> WorkerError:
-    return WorkerError(str(msg.get("message", "")) or f"The reconstruction failed: {_SEE_LOG}")
-
-
-def _person_error(msg: protocol.Message) -> PersonError:
-    """The error of core.errors that the worker named; a WorkerError for any other code."""
-    kinds = {cls.code: cls for cls in vars(errors).values() if _is_person_error(cls)}
-    text = str(msg.get("message", "")) or f"The reconstruction failed: {_SEE_LOG}"
-    return kinds.get(str(msg.get("code")), WorkerError)(text)
-
-
-def _is_person_error(cls: object) -> bool:
-    return isinstance(cls, type) and issubclass(cls, PersonError)

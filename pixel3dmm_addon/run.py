@@ -16,7 +16,7 @@ from pathlib import Path
 from ..core.errors import Cancelled
 from ..core.rig.rigged_head import RiggedHead
 from . import session
-from .jobs import Job, Progress
+from .job import Job, Progress
 from .photo import LoadedPhoto, load_photo
 
 

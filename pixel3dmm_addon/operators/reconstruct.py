@@ -11,7 +11,7 @@ import bpy
 
 from ...core.errors import Cancelled, PersonError
 from .. import preferences, properties, session
-from ..jobs import Progress
+from ..job import Progress
 from ..run import Outcome, Run
 from ..scene.build import build_person
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -82,7 +83,7 @@ def test_jobs_queue(jobs_with):
 def test_events_tell_progress(jobs_with, ours):
     job = jobs_with("good").start("reconstruct", {})
     seen = [news for news in job.events(wait=0.05) if news is not None]
-    assert ours("pixel3dmm_addon.jobs").Progress("Working", 0.25) in seen
+    assert ours("pixel3dmm_addon.job").Progress("Working", 0.25) in seen
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,24 @@ def test_a_broken_worker_is_one_sentence_and_the_next_job_gets_a_new_one(
     assert not jobs.running
     jobs._command = lambda: [sys.executable, str(FAKE), "good"]
     assert finish(jobs.start("reconstruct", {}))["heads"] == ["x"]
+
+
+def test_a_worker_that_died_while_idle_is_replaced_unseen(jobs_with):
+    """Even if nobody has noticed its death when the next job is sent."""
+    jobs = jobs_with("good")
+    for _ in range(5):
+        finish(jobs.start("reconstruct", {}))
+        os.kill(jobs.pid, signal.SIGKILL)
+    assert finish(jobs.start("reconstruct", {}))["heads"] == ["x"]
+
+
+def test_a_job_is_repeated_once_and_not_for_ever(jobs_with, ours):
+    jobs = jobs_with("good")
+    finish(jobs.start("reconstruct", {}))
+    jobs._command = lambda: [sys.executable, str(FAKE), "dies at start"]
+    os.kill(jobs.pid, signal.SIGKILL)
+    with pytest.raises(ours("core.errors").WorkerError, match="ended unexpectedly"):
+        finish(jobs.start("reconstruct", {}))
 
 
 def test_what_cannot_be_started_is_one_sentence(jobs_with, ours):
@@ -164,7 +183,7 @@ def test_who_does_not_listen_is_interrupted_and_then_killed(
         next(steps)
     pid = jobs.pid
     job.cancel()
-    with pytest.raises(module.Cancelled):
+    with pytest.raises(ours("core.errors").Cancelled):
         next(steps)  # at once
     assert is_alive(pid)
     wait_for(lambda: job.finished)
