@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..camera import Camera
 from ..heads.model import HeadModel
+from .block import robust_weights
 from .landmark_blocks import LandmarkBlock
 from .state import State
 
@@ -31,10 +32,13 @@ def residual_shape(
     """(V, 3) metres in the head frame; zero on the eyeballs, teeth and tongue."""
     photo = state.photos[block.photo]
     at = block.points.in_camera(state.identity, photo)
-    pixels = block.residuals(state).reshape(-1, 2) * block.sigma[:, None]
+    residuals = block.residuals(state)
+    weights, _ = robust_weights(residuals, block.group, block.robust_scale)
+    pixels = residuals.reshape(-1, 2) * block.sigma[:, None]
     skin = block.points.eye < 0
     metres = -pixels * (at[2] / camera.focal)[:, None]
-    noise = block.sigma * at[2] / camera.focal
+    # What the fit did not believe (a hand, glasses) does not come back through this door.
+    noise = block.sigma * at[2] / camera.focal / weights[:: block.group]
     in_head = block.points.in_head(state.identity, photo).T[skin]
     kernel = _kernel(in_head, in_head) + np.diag(noise[skin] ** 2)
     pull = np.linalg.solve(kernel, metres[skin])
@@ -48,8 +52,8 @@ def residual_shape(
 
 
 def _kernel(a: Array, b: Array) -> Array:
-    squared = ((a[:, None] - b[None]) ** 2).sum(axis=2)
-    out: Array = SPREAD**2 * np.exp(-squared / (2 * LENGTH**2))
+    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
+    out: Array = SPREAD**2 * np.exp(squared / (-2 * LENGTH**2))
     return out
 
 

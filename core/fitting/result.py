@@ -14,9 +14,11 @@ from ..cues.screen_cues import LANDMARK_COUNT, ScreenCues
 from ..heads.model import HeadModel
 from ..reconstruction import PhotoFit, Reconstruction
 from ..rotation import vector_from_matrix
+from .evidence import evidence_report, identity_information, surface_spread
 from .landmark_blocks import LandmarkBlock
 from .points import EYES, GazeMap, eye_rotation
 from .residual_shape import residual_shape
+from .sanity import identity_warnings, photo_warnings
 from .solver import Problem, Trace
 from .state import PhotoState, State
 
@@ -39,14 +41,23 @@ def assemble(
         _photo_fit(head, c, photo, neutral, _landmark_block(problem, i), state, dense.get(i))
         for i, (c, photo) in enumerate(zip(cues, state.photos, strict=True))
     )
+    rms = float(np.sqrt(np.mean(state.identity**2)))
+    warnings = identity_warnings(rms)
+    for i, p in enumerate(photos):
+        warnings += photo_warnings(p.report, _landmark_block(problem, i), state)
+    if not trace.converged:
+        warnings.append("The fit stopped before it settled.")
+    yaws = [float(p.report["pose_degrees"]["yaw"]) for p in photos]
+    information = identity_information(problem, state)
     report: dict[str, Any] = {
         "solver": {
             "steps": trace.steps,
             "converged": trace.converged,
             "cost": {name: round(cost, 3) for name, cost in trace.by_block.items()},
         },
-        "identity_rms_sigma": float(np.sqrt(np.mean(state.identity**2))),
-        "warnings": [] if trace.converged else ["The fit stopped before it settled."],
+        "identity_rms_sigma": rms,
+        **evidence_report(head, problem, state, yaws, information),
+        "warnings": warnings,
     }
     return Reconstruction(
         head_name=head.name,
@@ -55,7 +66,7 @@ def assemble(
         photos=photos,
         report=report,
         recipe={},
-        uncertainty=identity_uncertainty(head, problem, state),
+        uncertainty=surface_spread(head, information),
     )
 
 
@@ -144,23 +155,3 @@ def photo_report(
         },
         "distance_m": float(camera.t[2]),
     }
-
-
-def identity_uncertainty(head: HeadModel, problem: Problem, state: State) -> Array:
-    """(V,) standard deviation of the neutral surface in metres.
-
-    The Laplace approximation: the inverse of the Gauss-Newton matrix at the solution, with all
-    else marginalised, carried to the surface by the identity basis. Unknowns at a bound count
-    as known there.
-    """
-    matrix, gradient, _ = problem.normal_equations(state)
-    k = problem.layout.identity_count
-    move = np.nonzero(~problem.held(state, gradient))[0]
-    rest = move[move >= k]
-    a, b, c = matrix[:k, :k], matrix[:k][:, rest], matrix[np.ix_(rest, rest)]
-    schur = a - b @ np.linalg.solve(c + 1e-9 * np.diag(np.diag(c)), b.T)
-    covariance = np.linalg.inv((schur + schur.T) / 2)
-    # Single precision does for a figure of two digits and takes half the time.
-    basis = head.identity_basis[:, :, :k].reshape(-1, k).astype(np.float32)
-    variance = ((basis @ covariance.astype(np.float32)) * basis).sum(axis=1)
-    return np.sqrt(np.maximum(variance.reshape(-1, 3).sum(axis=1), 0.0)).astype(np.float64)
