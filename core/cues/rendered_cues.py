@@ -47,7 +47,8 @@ def rendered_cues(
     its eyes it moves the eyeLook sliders.
 
     uv, v downward, and normals, in the head frame with the root's and the neck's rotation removed,
-    of the skin; confidence 1 there and 0 on eyeballs, teeth, tongue, mouth and background.
+    of the skin; confidence 1 there and 0 on eyeballs, teeth, tongue, mouth and background;
+    background 1 where no part of the head is seen.
     crop_to_photo (2, 3): where in the photo the maps lie; without it a square around the face.
     landmarks: also the 478 points, exact, hidden or not. Raises FitError if the face is not in
     front of the camera.
@@ -78,6 +79,7 @@ def rendered_cues(
         normal=np.where(nowhere, 0, normal).astype(np.float32),
         confidence=valid.astype(np.float32),
         crop_to_photo=crop_to_photo,
+        background=(seen.triangle < 0).astype(np.float32),
     )
     return _with_landmarks(cues, head, vertices, camera) if landmarks else cues
 
@@ -153,8 +155,10 @@ def spoilt(cues: ScreenCues, how: Spoiling, rng: np.random.Generator) -> ScreenC
     face = confidence > 0
     angle = rng.uniform(0, 2 * np.pi)
     along = np.cos(angle) * columns + np.sin(angle) * rows
+    behind = np.zeros(shape, bool)
     if how.occluded > 0 and face.any():
-        confidence[along > np.quantile(along[face], 1 - how.occluded)] = 0
+        behind = along > np.quantile(along[face], 1 - how.occluded)
+    confidence[behind] = 0
     wrong = rng.random(shape) < how.outliers
     uv[wrong] = rng.random((int(wrong.sum()), 2))
     normal[wrong] = rng.normal(size=(int(wrong.sum()), 3))
@@ -167,6 +171,7 @@ def spoilt(cues: ScreenCues, how: Spoiling, rng: np.random.Generator) -> ScreenC
     hidden = (confidence == 0)[..., None]
     return replace(
         cues,
+        background=None if cues.background is None else np.where(behind, 0, cues.background),
         uv=np.where(hidden, 0, uv).astype(np.float32),
         normal=np.where(hidden, 0, normal).astype(np.float32),
         confidence=confidence.astype(np.float32),

@@ -36,6 +36,7 @@ class ScreenCues:
     uv: (h, w, 2) in [0, 1], the head model's texture coordinates, v downward.
     normal: (h, w, 3) unit vectors in the head frame, neck and root rotation removed.
     confidence: (h, w) in [0, 1]; 0 where the maps say nothing.
+    background: (h, w) in [0, 1]; 1 where the photo surely shows nothing of the head.
     crop_to_photo: (2, 3) affine map from the crop's pixels to the photo's.
     """
 
@@ -50,6 +51,7 @@ class ScreenCues:
     normal: Map | None = None
     confidence: Map | None = None
     crop_to_photo: Array | None = None
+    background: Map | None = None
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -60,7 +62,12 @@ class ScreenCues:
         self._check("landmark_sigma", self.landmark_sigma, (n,))
         self._check("metric_landmarks", self.metric_landmarks, (468, 3))
         self._check("crop_to_photo", self.crop_to_photo, (2, 3))
-        maps = {"uv": (self.uv, 2), "normal": (self.normal, 3), "confidence": (self.confidence, 0)}
+        maps = {
+            "uv": (self.uv, 2),
+            "normal": (self.normal, 3),
+            "confidence": (self.confidence, 0),
+            "background": (self.background, 0),
+        }
         sizes = {m.shape[:2] for m, _ in maps.values() if m is not None}
         if len(sizes) > 1:
             raise FitError(f"The {self.predictor} cues have maps of different sizes.")

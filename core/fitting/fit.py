@@ -32,6 +32,7 @@ from .points import GazeMap, PointSet
 from .pose import initial_pose
 from .prior_blocks import DriftPrior, ExpressionPrior, FocalPrior, GazePrior, IdentityPrior
 from .result import assemble
+from .silhouette_block import SilhouetteBlock
 from .solver import Problem, Trace, solve
 from .state import POSE_SIZE, SHIFT, TURN, Layout, PhotoState, State
 
@@ -146,6 +147,9 @@ def solve_head(
     free[:] = True
     for i in range(len(cues)):
         free[layout.photo_start(i) + POSE_SIZE + GazeMap.of(head).columns] = False
+    outlines = [
+        SilhouetteBlock(head, i, layout, c) for i, c in enumerate(cues) if c.background is not None
+    ]
     rounds = DENSE_ROUNDS if dense else LANDMARK_ROUNDS
     for k, (most, tolerance) in enumerate(rounds):
         # Bias, visibility and what dense cues are worth depend on what is known by now.
@@ -153,7 +157,8 @@ def solve_head(
         blocks += _landmarks(head, layout, cues, state, model, ids)
         rough = k < len(rounds) - 1
         shown = {i: d.block(state, rough=rough) for i, d in dense.items()}
-        problem = Problem(layout, [*blocks, *shown.values()], free, lower, upper)
+        every = [*blocks, *outlines, *shown.values()]
+        problem = Problem(layout, every, free, lower, upper)
         part = partial(_share, progress, k, len(rounds))
         state, trace = solve(problem, state, max_steps=most, tolerance=tolerance, tick=part)
     figures = {i: dense_report(d, shown[i], state) for i, d in dense.items()}

@@ -151,7 +151,8 @@ def test_normals_alone_refine_landmarks(head):
     cues = replace(cues, landmarks=rough)
     model = LandmarkModel.uninformed()
     both = fit_head(head, [replace(cues, uv=None)], focal=[shot.focal], landmark_model=model)
-    sparse = replace(cues, uv=None, normal=None, confidence=None, crop_to_photo=None)
+    nothing = dict.fromkeys(("uv", "normal", "confidence", "crop_to_photo", "background"))
+    sparse = replace(cues, **nothing)
     alone = fit_head(head, [sparse], focal=[shot.focal], landmark_model=model)
     off = [
         np.median(millimetres(head, f.photos[0].vertices, vertices, fitted=True))
@@ -238,6 +239,7 @@ class TestCuesThatAreNoFace:
             uv=cues.uv[every, every],
             normal=cues.normal[every, every],
             confidence=cues.confidence[every, every],
+            background=cues.background[every, every],
         )
         refused(head, few)
 
