@@ -129,9 +129,10 @@ class PointSet:
                 continue
             j = head.joint(name)
             eye[pick(head.skin_weights[:, j]) > 0.5] = side
-            row = head.joint_regressor[j]
-            centre[side] = row @ head.template
-            centre_identity[side] = np.tensordot(row, head.identity_basis[:, :, :k], (0, 0))
+            near = np.nonzero(head.joint_regressor[j])[0]
+            row = head.joint_regressor[j, near]
+            centre[side] = row @ head.template[near]
+            centre_identity[side] = np.tensordot(row, head.identity_basis[near, :, :k], (0, 0))
         return cls(
             base=_axis_first(pick(head.template)),
             identity=_axis_first(pick(head.identity_basis[:, :, :k])),
