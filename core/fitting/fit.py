@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -235,8 +235,9 @@ def _priors(
     return blocks
 
 
+@lru_cache(maxsize=4)
 def identity_sigma(head: HeadModel, count: int) -> Array:
-    """(count,) spread of each identity component around the average face.
+    """(count,) spread of each identity component around the average face; not to be written to.
 
     Components that are odd under the mirror are asymmetries, of which people have less than the
     open head's sampled population; the symmetry of the identity leaves expressions alone.
