@@ -38,8 +38,9 @@ Array = NDArray[np.float64]
 
 #: Least spread that is believed: pixels of the crop, and radians.
 LEAST_PIXELS, LEAST_ANGLE = 0.02, np.deg2rad(0.2)
-#: A two-dimensional normal error is as often below this many standard deviations as above.
-MEDIAN = 1.1774
+#: A two-dimensional normal error is as often below this many standard deviations as above, and
+#: below this many a quarter of the time.
+MEDIAN, QUARTER = 1.1774, 0.7585
 #: Shares of the crop's side over which an error is taken for smooth if it does not average out,
 #: and over which one that is smooth is taken for one observation.
 CELL, CORRELATED = 0.04, 0.05
@@ -51,9 +52,10 @@ FEWEST_IN_CELL = 6
 HIDDEN_BY = 0.01
 #: Side of the picture in which the mesh hides parts of itself.
 VISIBILITY_SIZE = 256
-#: Share of the face's size in the photo by which half of the pixels may be off in the end.
-WORST_RESIDUAL = 0.04
-#: A pixel that is off by this many times the median is an outlier.
+#: Share of the face's size in the photo by which a pixel may be off in the end to count as
+#: explained, and share of the pixels that must be.
+WORST_RESIDUAL, LEAST_EXPLAINED = 0.04, 0.3
+#: A pixel that is off by this many standard deviations is an outlier.
 OUTLYING = 5.0
 
 
@@ -77,7 +79,7 @@ def spread_of(residuals: Array, pixels: Array, side: float, least: float) -> Spr
     of independent ones, is the share of it that is smooth.
     """
     length = np.sqrt((residuals * residuals).sum(axis=0))
-    sigma = max(float(np.median(length)) / MEDIAN, least)
+    sigma = max(typical(length), least)
     cell = np.floor(pixels / (CELL * side)).astype(np.int64)
     cell -= cell.min(axis=0)
     index = cell[:, 0] * (int(cell[:, 1].max()) + 1) + cell[:, 1]
@@ -94,6 +96,17 @@ def spread_of(residuals: Array, pixels: Array, side: float, least: float) -> Spr
     # Samples in a patch of the size over which smooth errors are alike.
     density = float(np.median(count[told])) / CELL**2
     return Spread(sigma, 1 / (1 + smooth * max(density * CORRELATED**2 - 1, 0)))
+
+
+def typical(lengths: Array) -> float:
+    """Standard deviation of two-dimensional errors of which the lengths (m,) are known, though
+    most of them may be of pixels that do not show the face at all.
+    """
+    sigma = float(np.quantile(lengths, 0.25)) / QUARTER
+    for _ in range(3):
+        near = lengths[lengths <= OUTLYING * sigma]
+        sigma = float(np.median(near)) / MEDIAN if len(near) else sigma
+    return sigma
 
 
 class DensePhoto:
@@ -232,16 +245,19 @@ def dense_report(photo: DensePhoto, block: DenseBlock, state: State) -> dict[str
     out: dict[str, Any] = {"valid_pixel_share": float(trusted.mean())}
     if off is not None:
         low, high = np.quantile(photo.samples.pixel, [0.05, 0.95], axis=0)
-        median, size = float(np.median(off)), float((high - low).max())
-        if not median <= WORST_RESIDUAL * size:
+        explained = off <= WORST_RESIDUAL * float((high - low).max())
+        if not explained.mean() >= LEAST_EXPLAINED:
             raise FitError(
                 "The head cannot explain what was seen in the photo: choose a photo in which the "
                 "face is clearer."
             )
-        # Outliers are another matter than how well the rest is explained.
-        agreeing = off[off <= OUTLYING * max(median, 1e-9)]
-        out["uv_residual_px"] = {"mean": float(agreeing.mean()), "median": median}
+        agreeing = off[off <= max(OUTLYING * typical(off), 1e-9)]
+        out["uv_residual_px"] = {
+            "mean": float(agreeing.mean()),
+            "median": float(np.median(agreeing)),
+        }
         out["outlying_pixel_share"] = 1 - len(agreeing) / len(off)
     if turned is not None:
-        out["normal_residual_degrees"] = float(np.rad2deg(np.median(turned)))
+        near = turned[turned <= max(OUTLYING * typical(turned), 1e-9)]
+        out["normal_residual_degrees"] = float(np.rad2deg(np.median(near)))
     return out

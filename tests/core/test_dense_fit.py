@@ -97,6 +97,30 @@ def test_spoilt_cues_do_not_mislead(head, seed):
     assert fit.photos[0].report["dense"]["outlying_pixel_share"] > 0.01
 
 
+def test_a_background_that_claims_to_be_skin_does_not_mislead(head):
+    """Networks say something of every pixel; nobody need have masked what is not the face."""
+    person = Person(head, 3)
+    shot = camera(25)
+    cues, vertices = person.seen(shot)
+    size = cues.confidence.shape
+    rows, columns = np.indices(size) / size[0]
+    uv = np.stack([columns, 1 - rows], axis=-1)
+    normal = np.broadcast_to([0.0, 0.6, 0.8], (*size, 3))
+    beside = cues.background[..., None] > 0
+    assert beside.mean() > 0.4
+    claims = replace(
+        cues,
+        uv=np.where(beside, uv, cues.uv).astype(np.float32),
+        normal=np.where(beside, normal, cues.normal).astype(np.float32),
+        confidence=np.ones_like(cues.confidence),
+        background=None,
+    )
+    fit = fit_head(head, [claims], focal=[shot.focal])
+    off = millimetres(head, fit.photos[0].vertices, vertices, fitted=True)
+    assert np.median(off) < 0.8
+    assert fit.photos[0].report["dense"]["outlying_pixel_share"] > 0.1
+
+
 def test_a_grimace_does_not_change_the_person(head):
     person = Person(head, 4)
     shot = camera(15)
