@@ -11,14 +11,12 @@ tell no more than one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..camera import Camera
 from ..cues.screen_cues import ScreenCues
-from ..errors import FitError
 from ..heads.model import HeadModel
 from .dense_block import DenseBlock
 from .dense_pose import dense_pose
@@ -52,9 +50,6 @@ FEWEST_IN_CELL = 6
 HIDDEN_BY = 0.01
 #: Side of the picture in which the mesh hides parts of itself.
 VISIBILITY_SIZE = 256
-#: Share of the face's size in the photo by which a pixel may be off in the end to count as
-#: explained, and share of the pixels that must be.
-WORST_RESIDUAL, LEAST_EXPLAINED = 0.04, 0.3
 #: A pixel that is off by this many standard deviations is an outlier.
 OUTLYING = 5.0
 
@@ -221,43 +216,3 @@ class DensePhoto:
         deep = camera.to_camera(points)[:, 2]
         hidden: NDArray[np.bool_] = deep > drawn.depth[cell[:, 1], cell[:, 0]] + HIDDEN_BY
         return ~hidden
-
-
-def residual_sizes(block: DenseBlock, state: State) -> tuple[Array | None, Array | None]:
-    """Length (m,) of each pixel's residual in pixels of the photo, and (m,) of its normal's in
-    radians; None where the cues have none.
-    """
-    off = turned = None
-    if block.uv is not None:
-        r = block.uv.residuals(block.in_camera(state), state.photos[block.photo])
-        off = np.sqrt((r * r).sum(axis=0))
-    if block.normal is not None:
-        r = block.normal.residuals(block.surface, block.positions(state))
-        turned = np.sqrt((r * r).sum(axis=0))
-    return off, turned
-
-
-def dense_report(photo: DensePhoto, block: DenseBlock, state: State) -> dict[str, Any]:
-    """Figures of one photo's dense cues; raises FitError if the head does not explain them."""
-    off, turned = residual_sizes(block, state)
-    assert photo.cues.confidence is not None
-    trusted = np.nan_to_num(photo.cues.confidence) > 0
-    out: dict[str, Any] = {"valid_pixel_share": float(trusted.mean())}
-    if off is not None:
-        low, high = np.quantile(photo.samples.pixel, [0.05, 0.95], axis=0)
-        explained = off <= WORST_RESIDUAL * float((high - low).max())
-        if not explained.mean() >= LEAST_EXPLAINED:
-            raise FitError(
-                "The head cannot explain what was seen in the photo: choose a photo in which the "
-                "face is clearer."
-            )
-        agreeing = off[off <= max(OUTLYING * typical(off), 1e-9)]
-        out["uv_residual_px"] = {
-            "mean": float(agreeing.mean()),
-            "median": float(np.median(agreeing)),
-        }
-        out["outlying_pixel_share"] = 1 - len(agreeing) / len(off)
-    if turned is not None:
-        near = turned[turned <= max(OUTLYING * typical(turned), 1e-9)]
-        out["normal_residual_degrees"] = float(np.rad2deg(np.median(near)))
-    return out

@@ -25,7 +25,8 @@ from ..errors import FitError
 from ..heads.model import HeadModel
 from ..reconstruction import Reconstruction
 from .block import Block
-from .dense_stage import DensePhoto, dense_report
+from .dense_report import dense_report
+from .dense_stage import DensePhoto
 from .landmark_blocks import DepthBlock, LandmarkBlock
 from .landmark_model import LandmarkModel, load_landmark_model
 from .points import GazeMap, PointSet
@@ -47,7 +48,7 @@ KNOWN_FOCAL_SIGMA = 0.02
 
 #: Most steps and tolerance of the rounds over everything, with dense cues and without. All but the
 #: last look at some of the pixels only.
-DENSE_ROUNDS = ((6, 1e-2), (6, 1e-2), (60, 1e-5))
+DENSE_ROUNDS = ((6, 1e-2), (6, 1e-2), (60, 1e-4))
 LANDMARK_ROUNDS = ((40, 1e-5),)
 
 #: Without irises the eyes start a little turned, radians: straight ahead is where the eyeLook

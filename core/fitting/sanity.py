@@ -36,22 +36,25 @@ def identity_warnings(rms: float) -> list[str]:
 
 
 def photo_warnings(report: dict[str, Any], block: LandmarkBlock | None, state: State) -> list[str]:
-    """Sentences on one photo's landmarks. Raises FitError if they fit no face at all."""
-    if block is None:
-        return []
-    percent = float(report["reprojection_percent_of_eye_distance"])
-    if not np.isfinite(percent) or percent > REFUSED_REPROJECTION:
-        raise FitError(
-            f"The landmarks fit no face (off by {percent:.0f} % of the eye distance): "
-            "mark the face with a box or try another photo."
-        )
+    """Sentences on one photo, by its landmarks or, where it has none, its dense cues. Raises
+    FitError if the landmarks fit no face at all.
+    """
     warnings = []
-    if percent > POOR_REPROJECTION:
-        warnings.append(
-            f"The face fits poorly (off by {percent:.0f} % of the eye distance): "
-            "compare it with the photo."
-        )
-    hidden = hidden_share(block, state)
+    if block is None:
+        hidden = float(report["dense"]["hidden_share"])
+    else:
+        percent = float(report["reprojection_percent_of_eye_distance"])
+        if not np.isfinite(percent) or percent > REFUSED_REPROJECTION:
+            raise FitError(
+                f"The landmarks fit no face (off by {percent:.0f} % of the eye distance): "
+                "mark the face with a box or try another photo."
+            )
+        if percent > POOR_REPROJECTION:
+            warnings.append(
+                f"The face fits poorly (off by {percent:.0f} % of the eye distance): "
+                "compare it with the photo."
+            )
+        hidden = hidden_share(block, state)
     report["hidden_share"] = hidden
     if hidden > 0.5:
         warnings.append(

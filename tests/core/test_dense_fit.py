@@ -97,6 +97,20 @@ def test_spoilt_cues_do_not_mislead(head, seed):
     assert fit.photos[0].report["dense"]["outlying_pixel_share"] > 0.01
 
 
+def test_a_face_that_is_mostly_hidden_is_said_to_be(head):
+    person = Person(head, 12)
+    shot = camera(10)
+    cues, _ = person.seen(shot)
+    open_face = fit_head(head, [cues], focal=[shot.focal])
+    covered = spoilt(cues, Spoiling(occluded=0.7), np.random.default_rng(2))
+    fit = fit_head(head, [covered], focal=[shot.focal])
+    assert open_face.photos[0].report["hidden_share"] < 0.45
+    assert fit.photos[0].report["hidden_share"] > 0.5
+    assert any("hidden" in w for w in fit.warnings)
+    assert not any("hidden" in w for w in open_face.warnings)
+    assert fit.uncertainty.mean() > open_face.uncertainty.mean()
+
+
 def test_a_background_that_claims_to_be_skin_does_not_mislead(head):
     """Networks say something of every pixel; nobody need have masked what is not the face."""
     person = Person(head, 3)
