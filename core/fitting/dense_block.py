@@ -72,6 +72,11 @@ class DenseBlock:
         out: Array = self.positions(state)[: self.surface.count] @ photo.R.T + photo.t
         return out
 
+    def far_sharper_than(self, other: DenseBlock) -> bool:
+        """Whether a kind of cue is believed more than twice as far as by another block."""
+        pairs = ((self.uv, other.uv), (self.normal, other.normal))
+        return any(a and b and a.sigma < 0.5 * b.sigma for a, b in pairs)
+
     def cost(self, state: State) -> float:
         """The robust cost."""
         cost = 0.0

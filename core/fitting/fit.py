@@ -25,6 +25,7 @@ from ..errors import FitError
 from ..heads.model import HeadModel
 from ..reconstruction import Reconstruction
 from .block import Block
+from .dense_block import DenseBlock
 from .dense_report import dense_report
 from .dense_stage import DensePhoto
 from .landmark_blocks import DepthBlock, LandmarkBlock
@@ -46,9 +47,10 @@ TYPICAL_FOCAL_MM, TYPICAL_FOCAL_SIGMA = 45.0, 0.35
 #: With EXIF: makers round, and a photo may have been cropped a little.
 KNOWN_FOCAL_SIGMA = 0.02
 
-#: Most steps and tolerance of the rounds over everything, with dense cues and without. All but the
-#: last look at some of the pixels only.
-DENSE_ROUNDS = ((6, 1e-2), (6, 1e-2), (60, 1e-4))
+#: Most steps and tolerance of the rounds over everything, with dense cues and without. The first
+#: ROUGH of them look at some of the pixels only; those after the next are for cues that turn out
+#: to be far better than could be known before.
+DENSE_ROUNDS, ROUGH = ((6, 1e-2), (6, 1e-2), (60, 1e-4), (60, 1e-4), (60, 1e-4)), 2
 LANDMARK_ROUNDS = ((40, 1e-5),)
 
 #: Without irises the eyes start a little turned, radians: straight ahead is where the eyeLook
@@ -152,12 +154,15 @@ def solve_head(
         SilhouetteBlock(head, i, layout, c) for i, c in enumerate(cues) if c.background is not None
     ]
     rounds = DENSE_ROUNDS if dense else LANDMARK_ROUNDS
+    shown: dict[int, DenseBlock] = {}
     for k, (most, tolerance) in enumerate(rounds):
+        fresh = {i: d.block(state, rough=k < ROUGH) for i, d in dense.items()}
+        if k > ROUGH and not any(fresh[i].far_sharper_than(shown[i]) for i in dense):
+            break
+        shown = fresh
         # Bias, visibility and what dense cues are worth depend on what is known by now.
         blocks = _priors(head, layout, cues, focal)
         blocks += _landmarks(head, layout, cues, state, model, ids)
-        rough = k < len(rounds) - 1
-        shown = {i: d.block(state, rough=rough) for i, d in dense.items()}
         every = [*blocks, *outlines, *shown.values()]
         problem = Problem(layout, every, free, lower, upper)
         part = partial(_share, progress, k, len(rounds))
