@@ -20,8 +20,9 @@ Array = NDArray[np.float64]
 PROPOSALS, EACH = 192, 6
 #: Pixels that judge proposals; more would not change which one is best.
 JUDGES = 1500
-#: Share of the pixels' spread by which a pixel of another head may be off.
-TOLERANCE = 0.08
+#: Shares of the pixels' spread by which a pixel of another head may be off. The larger ones are for
+#: faces of which little is seen, or that are far from the head at rest.
+TOLERANCES = (0.08, 0.16, 0.32)
 #: Share of the pixels that must agree.
 LEAST_AGREEMENT = 0.3
 STEPS = 8
@@ -42,15 +43,14 @@ def dense_pose(
     mean = points.mean(axis=0)
     local = np.column_stack([points - mean, np.ones(len(points))])
     spread = float(np.median(np.linalg.norm(pixels - np.median(pixels, axis=0), axis=1)))
-    tolerance = TOLERANCE * max(spread, 1e-9)
-    affine = _agreed(local, pixels, weights, tolerance)
-    for _ in range(5):
-        w = _believed(weights, local @ affine.T - pixels, tolerance)[:, None]
-        # See _agreed for the last term.
-        square = (local * w).T @ local + 1e-9 * np.eye(4)
-        affine = np.linalg.solve(square, (local * w).T @ pixels).T
-    off = local @ affine.T - pixels
-    if not weights[(off**2).sum(axis=1) < tolerance**2].sum() >= LEAST_AGREEMENT * weights.sum():
+    for share in TOLERANCES:
+        tolerance = share * max(spread, 1e-9)
+        affine = _refined(local, pixels, weights, tolerance)
+        off = local @ affine.T - pixels
+        agreeing = weights[(off**2).sum(axis=1) < tolerance**2].sum()
+        if agreeing >= LEAST_AGREEMENT * weights.sum():
+            break
+    else:
         raise FitError(_CONTRADICTION)
     r, t = _scaled_rotation(affine, focal, centre)
     w = _believed(weights, off, tolerance)
@@ -65,6 +65,17 @@ def dense_pose(
         typical = 3 * float(np.median(np.linalg.norm(near, axis=1))) if len(near) else tolerance
         w = _believed(weights, off, min(tolerance, max(typical, 1e-9)))
     return r, t - r @ mean
+
+
+def _refined(local: Array, pixels: Array, weights: Array, tolerance: float) -> Array:
+    """The affine camera (2, 4) that the pixels which agree with the best proposal ask for."""
+    affine = _agreed(local, pixels, weights, tolerance)
+    for _ in range(5):
+        w = _believed(weights, local @ affine.T - pixels, tolerance)[:, None]
+        # See _agreed for the last term.
+        square = (local * w).T @ local + 1e-9 * np.eye(4)
+        affine = np.linalg.solve(square, (local * w).T @ pixels).T
+    return affine
 
 
 def _believed(weights: Array, off: Array, tolerance: float) -> Array:
