@@ -14,6 +14,7 @@ from core.cues.screen_cues import ScreenCues
 from core.fitting.points import GazeMap
 from core.fitting.pose import similarity
 from core.fitting.result import eye_rotations
+from core.fitting.surface_samples import samples_from_uv
 from core.heads import HeadModel, load_open_head
 from core.reconstruction import Reconstruction
 from core.rotation import angle_between, matrix_from_vector
@@ -120,30 +121,42 @@ def draw_camera(rng: np.random.Generator, most_yaw: float) -> Camera:
 class Errors:
     """Of one fit. Millimetres over the face's vertices: ``median`` and ``p95`` as they lie in the
     head frame, ``fitted_median`` and ``fitted_p95`` after the similarity that fits them best, as
-    one photo does not show a head's size; degrees of pose; percent of the focal length.
+    one photo does not show a head's size; ``seen_median`` and ``seen_p95`` the same of those
+    vertices that the cues show; degrees of pose; percent of the focal length.
     """
 
     median: float
     p95: float
     fitted_median: float
     fitted_p95: float
+    seen_median: float
+    seen_p95: float
     pose: float
     focal: float
 
 
-def errors(head: HeadModel, person: Person, fit: Reconstruction, photo: int = 0) -> Errors:
-    """How far a fit's posed vertices, pose and lens are from the truth."""
+def seen_vertices(head: HeadModel, exact: ScreenCues, cues: ScreenCues) -> NDArray[np.bool_]:
+    """(V,) whether any pixel in which spoilt cues have some confidence shows a vertex."""
+    samples = samples_from_uv(head, replace(exact, confidence=cues.confidence))
+    seen = np.zeros(head.vertex_count, bool)
+    seen[head.triangles[samples.triangle]] = True
+    return seen
+
+
+def errors(head: HeadModel, person: Person, fit: Reconstruction, seen: NDArray[np.bool_]) -> Errors:
+    """How far the posed vertices, pose and lens of a fit to one photo are from the truth."""
     face = head.regions["face"]
-    got, true = fit.photos[photo].vertices[face], person.vertices[face]
-    scale, r, t = similarity(got, true, np.ones(len(true)))
-    plain = 1e3 * np.linalg.norm(got - true, axis=1)
-    fitted = 1e3 * np.linalg.norm(scale * got @ r.T + t - true, axis=1)
-    camera = fit.photos[photo].camera
+    got, true = fit.photos[0].vertices, person.vertices
+    plain = 1e3 * np.linalg.norm(got - true, axis=1)[face]
+
+    def fitted(which: NDArray[np.bool_]) -> Array:
+        scale, r, t = similarity(got[which], true[which], np.ones(int(which.sum())))
+        return 1e3 * np.linalg.norm(scale * got[which] @ r.T + t - true[which], axis=1)
+
+    camera = fit.photos[0].camera
+    three = (plain, fitted(face), fitted(face & seen))
     return Errors(
-        float(np.median(plain)),
-        float(np.quantile(plain, 0.95)),
-        float(np.median(fitted)),
-        float(np.quantile(fitted, 0.95)),
-        angle_between(camera.R, person.camera.R),
-        100 * abs(camera.focal / person.camera.focal - 1),
+        *(float(np.quantile(d, q)) for d in three for q in (0.5, 0.95)),
+        pose=angle_between(camera.R, person.camera.R),
+        focal=100 * abs(camera.focal / person.camera.focal - 1),
     )
