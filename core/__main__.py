@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pipeline as a command: ``python -m core reconstruct PHOTO... --out DIR``.
+"""The pipeline as a command: ``python -m core reconstruct PHOTO... --out DIR``, and
+``python -m core import FILE... --models DIR`` for FLAME models and Pixel3DMM's checkpoints.
 
 Exit code 0; 2 with one sentence for what the person can mend; 1 for a defect of ours; 130 when
 interrupted. Progress goes to stderr, one summary line a photo to stdout.
@@ -16,21 +17,12 @@ from pathlib import Path
 from . import __version__
 from .errors import PersonError
 from .images import Photo, load_photo
+from .models_folder import import_file
 from .outputs import make_folder, write_photo
-from .pipeline import (
-    HEADS,
-    PREDICTORS,
-    RIGGING,
-    WRITING,
-    Options,
-    Progress,
-    load_head,
-    part,
-    reconstruct,
-    rig_heads,
-)
+from .pipeline import RIGGING, WRITING, Options, Progress, part, reconstruct, rig_heads
 from .reconstruction import Reconstruction
 from .report import Stopwatch
+from .resources import OPEN_HEAD, PREDICTORS, load_head
 from .worker import OUT_OF_MEMORY
 
 OPENING = "Opening the photo"
@@ -44,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return _reconstruct(args)
+        return _import(args) if args.verb == "import" else _reconstruct(args)
     except KeyboardInterrupt:
         _say("Cancelled.")
         return 130
@@ -65,6 +57,7 @@ def _reconstruct(args: argparse.Namespace) -> int:
     options = Options(
         predictor=args.predictor,
         head=args.head,
+        models=None if args.models is None else str(args.models),
         face=args.face,
         box=args.box,
         focal_35mm=args.focal_mm,
@@ -81,10 +74,25 @@ def _reconstruct(args: argparse.Namespace) -> int:
             _one_person([path], [folder], options, _Terminal())
         except PersonError as error:
             failed += 1
-            sentence = str(error)
-            _explain(
-                sentence if path.name in sentence else f"{path.name}: {sentence}", args.verbose
-            )
+            _explain_file(path, error, args.verbose)
+    return 2 if failed else 0
+
+
+def _import(args: argparse.Namespace) -> int:
+    make_folder(args.models)
+    failed = 0
+    for path in args.files:
+        try:
+            made = import_file(path, args.models, _Terminal())
+        except PersonError as error:
+            failed += 1
+            _explain_file(path, error, args.verbose)
+            continue
+        commercial = {True: "yes", False: "no", None: "unknown"}[made.commercial]
+        terms = f"{made.spdx}, commercial use: {commercial}"
+        print(f"{path.name}: {made.title} ({terms}) -> {made.path}")
+        for note in made.notes:
+            _say(f"Note: {note}")
     return 2 if failed else 0
 
 
@@ -168,6 +176,12 @@ def _explain(sentence: str, verbose: bool) -> None:
     _say(sentence)
 
 
+def _explain_file(path: Path, error: PersonError, verbose: bool) -> None:
+    """For one file of several: its name is said if the sentence does not say it."""
+    sentence = str(error)
+    _explain(sentence if path.name in sentence else f"{path.name}: {sentence}", verbose)
+
+
 def _box(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
@@ -189,7 +203,14 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--box", type=_box, metavar="X0,Y0,X1,Y1", help="pixels around the face")
     verb.add_argument("--focal-mm", type=float, help="focal length, 35 mm equivalent")
     verb.add_argument("--predictor", choices=PREDICTORS, default=PREDICTORS[0])
-    verb.add_argument("--head", choices=HEADS, default=HEADS[0])
+    verb.add_argument(
+        "--head", default=OPEN_HEAD, metavar="HEAD", help=f"{OPEN_HEAD} or an imported FLAME .npz"
+    )
+    verb.add_argument("--models", type=Path, metavar="DIR", help="where imported models are")
+    verb.add_argument("--verbose", action="store_true", help="tracebacks of errors")
+    verb = verbs.add_parser("import", help="bring FLAME models and Pixel3DMM checkpoints")
+    verb.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    verb.add_argument("--models", required=True, type=Path, metavar="DIR", help="goes in here")
     verb.add_argument("--verbose", action="store_true", help="tracebacks of errors")
     return parser
 

@@ -11,29 +11,36 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from .camera import focal_from_35mm
-from .cues.mediapipe import MediaPipeFace, MediaPipePredictor
+from .cautious_fit import fit_cautiously
+from .cues.face_maps import face_box, with_maps, without_maps
+from .cues.mediapipe import MediaPipeFace
 from .cues.mediapipe_cues import cues_from_face
 from .cues.screen_cues import ScreenCues
 from .errors import NoFaceError, PersonError
-from .fitting import fit_head
-from .heads import HeadModel, load_open_head
+from .heads import HeadModel
 from .images import Photo
 from .reconstruction import Reconstruction
 from .report import Evidence, Stopwatch, completed
+from .resources import (
+    OPEN_HEAD,
+    PREDICTORS,
+    DenseTier,
+    load_head,
+    load_mediapipe,
+    load_pixel3dmm,
+)
 from .rig.build import build_rigged_head
 from .rig.rigged_head import RiggedHead
 
 Progress = Callable[[str, float], None]
 
 FINDING, READING, FITTING = "Finding the face", "Reading landmarks", "Fitting the head"
+MAPPING = "Reading the surface"
 RIGGING, WRITING = "Building the rig", "Writing files"
-
-PREDICTORS = ("mediapipe",)
-HEADS = ("open-head",)
 
 
 def silent(stage: str, fraction: float) -> None:
@@ -49,6 +56,10 @@ def part(progress: Progress, start: float, end: float) -> Progress:
 class Options:
     """What a person may choose. Raises PersonError for values that make no sense.
 
+    predictor: "mediapipe", or "pixel3dmm", whose maps are added to MediaPipe's landmarks;
+    head: "open-head", or the path of an imported FLAME head;
+    models: the folder with Pixel3DMM's weights, and with the FLAME head whose texture layout the
+    open head borrows for them;
     face: which of several, 0 is the largest (None: the largest, and the report says so);
     box: x0, y0, x1, y1 around the face in pixels, instead of looking for it;
     focal_px or focal_35mm (mm, 35 mm equivalent) override the photo's EXIF;
@@ -56,7 +67,8 @@ class Options:
     """
 
     predictor: str = "mediapipe"
-    head: str = "open-head"
+    head: str = OPEN_HEAD
+    models: str | None = None
     face: int | None = None
     box: tuple[float, float, float, float] | None = None
     focal_px: float | None = None
@@ -65,9 +77,16 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.predictor not in PREDICTORS:
-            raise PersonError(f"There is no predictor {self.predictor!r}: use {PREDICTORS[0]}.")
-        if self.head not in HEADS:
-            raise PersonError(f"There is no head model {self.head!r}: use {HEADS[0]}.")
+            raise PersonError(
+                f"There is no predictor {self.predictor!r}: use {' or '.join(PREDICTORS)}."
+            )
+        if self.head != OPEN_HEAD and not str(self.head).lower().endswith((".npz", ".pkl")):
+            raise PersonError(
+                f"There is no head model {self.head!r}: use {OPEN_HEAD} or the .npz of an imported "
+                "FLAME head."
+            )
+        if not (self.models is None or isinstance(self.models, str)):
+            raise PersonError("The models folder must be a path.")
         if self.face is not None and (not isinstance(self.face, int) or self.face < 0):
             raise PersonError("The face's number must be 0 (the largest), 1, 2 and so on.")
         for focal in (self.focal_px, self.focal_35mm):
@@ -84,6 +103,12 @@ class Options:
         if isinstance(values.get("box"), list):
             values["box"] = tuple(values["box"])
         return cls(**values)
+
+    def for_recipe(self) -> dict[str, Any]:
+        """JSON-ready, without the folders of this machine; what lay in them has its hashes."""
+        values = {**asdict(self), "head": Path(self.head).name}
+        del values["models"]
+        return values
 
 
 def _is_number(value: object) -> bool:
@@ -103,10 +128,14 @@ def reconstruct(
     """One Reconstruction a person: a single one if they are the same, else one a photo."""
     options = options or Options()
     head = load_head(options.head)
+    # Now: what is missing is said before the work and not after it.
+    tier = None
+    if options.predictor == "pixel3dmm":
+        tier = load_pixel3dmm(options.head, options.models)
     people = [list(photos)] if options.same_person else [[photo] for photo in photos]
     return [
         _reconstruct_person(
-            head, group, options, part(progress, i / len(people), (i + 1) / len(people))
+            head, tier, group, options, part(progress, i / len(people), (i + 1) / len(people))
         )
         for i, group in enumerate(people)
     ]
@@ -130,31 +159,25 @@ def rig_heads(
     return rigged
 
 
-@lru_cache(maxsize=1)
-def load_head(name: str) -> HeadModel:
-    """A head model by its option's name; it stays loaded."""
-    return {"open-head": load_open_head}[name]()
-
-
-@lru_cache(maxsize=1)
-def load_predictor(name: str) -> MediaPipePredictor:
-    """A predictor by its option's name; its networks stay loaded."""
-    return {"mediapipe": MediaPipePredictor}[name]()
-
-
 def _reconstruct_person(
-    head: HeadModel, photos: list[Photo], options: Options, progress: Progress
+    head: HeadModel,
+    tier: DenseTier | None,
+    photos: list[Photo],
+    options: Options,
+    progress: Progress,
 ) -> Reconstruction:
     watch = Stopwatch()
     seen = []
     for i, photo in enumerate(photos):
         step = part(part(progress, 0.0, 0.5), i / len(photos), (i + 1) / len(photos))
-        seen.append(_look_at(photo, options, watch, step))
+        seen.append(_look_at(photo, tier, options, watch, step))
     focals = [_focal(photo, options) for photo in photos]
     with watch.stage(FITTING):
-        fit = fit_head(
-            head,
+        fit = fit_cautiously(
+            # In whatever texture layout: the vertices are the head's own.
+            head if tier is None else tier.head,
             [cues for cues, _, _ in seen],
+            [photo.name for photo in photos],
             focal=[focal for focal, _ in focals],
             progress=part(progress, 0.5, 1.0),
         )
@@ -167,22 +190,37 @@ def _reconstruct_person(
         head,
         evidence,
         predictor=options.predictor,
-        options=asdict(options),
+        options=options.for_recipe(),
         seconds=watch.seconds,
+        networks={} if tier is None else tier.networks,
+        notes=() if tier is None else tier.notes,
     )
 
 
 def _look_at(
-    photo: Photo, options: Options, watch: Stopwatch, progress: Progress
+    photo: Photo,
+    tier: DenseTier | None,
+    options: Options,
+    watch: Stopwatch,
+    progress: Progress,
 ) -> tuple[ScreenCues, int | None, tuple[str, ...]]:
     """Cues of the face that is meant; how many faces there were; notes."""
     progress(FINDING, 0.0)
+    maps = None if tier is None else tier.predictor
+    end = 1.0 if maps is None else 0.3
     with watch.stage(READING):
-        faces = load_predictor(options.predictor).faces(photo.pixels, box=options.box)
-        progress(READING, 0.9)
+        faces = load_mediapipe().faces(photo.pixels, box=options.box)
+        progress(READING, 0.9 * end)
         face, notes = _choose(photo, faces, options)
         cues = cues_from_face(face, photo.width, photo.height)
-    progress(READING, 1.0)
+    progress(READING, end)
+    if tier is not None and maps is not None:
+        step = part(progress, end, 1.0)
+        with watch.stage(MAPPING):
+            seen = maps.cues(photo.pixels, face_box(cues), lambda done: step(MAPPING, done))
+            # One network may predict both; what this head cannot use is not looked at.
+            left_out = without_maps(seen, uv="uv" not in tier.networks, normal=False)
+            cues = with_maps(cues, left_out)
     return cues, None if options.box else len(faces), notes
 
 

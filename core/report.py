@@ -16,11 +16,20 @@ from typing import Any
 import numpy as np
 
 from . import __version__
-from .heads.model import HeadModel
+from .heads.model import HeadModel, Licence
 from .images import Photo
 from .reconstruction import Reconstruction
 
 SCHEMA = 1
+
+PREDICTOR_LICENCES = {
+    "mediapipe": Licence("Apache-2.0", True),
+    "pixel3dmm": Licence(
+        "CC-BY-NC-4.0",
+        False,
+        "Pixel3DMM network weights, Giebenhain et al. 2025: not for commercial use",
+    ),
+}
 
 
 @dataclass
@@ -62,13 +71,18 @@ def completed(
     predictor: str,
     options: dict[str, Any],
     seconds: dict[str, float],
+    networks: dict[str, str],
+    notes: tuple[str, ...],
 ) -> Reconstruction:
-    """A fit's reconstruction with report and recipe filled in; all JSON-ready."""
+    """A fit's reconstruction with report and recipe filled in; all JSON-ready.
+
+    networks: SHA-256 of the checkpoints used, by kind. notes: sentences on the predictor.
+    """
     fits = tuple(
         replace(fit, report={**_photo_report(e), **fit.report})
         for fit, e in zip(reconstruction.photos, evidence, strict=True)
     )
-    warnings = [*(n for e in evidence for n in e.notes), *reconstruction.warnings]
+    warnings = [*notes, *(n for e in evidence for n in e.notes), *reconstruction.warnings]
     report = {
         **reconstruction.report,
         "schema": SCHEMA,
@@ -86,6 +100,7 @@ def completed(
         "schema": SCHEMA,
         "photos": [{"name": e.photo.name, "sha256": photo_hash(e.photo)} for e in evidence],
         "head": {"name": head.name, "sha256": head.digest},
+        "networks": networks,
         "options": {**options, "predictor": predictor},
         "focal_px": [e.photo.focal_px for e in evidence],
         "versions": versions(),
@@ -116,15 +131,22 @@ def photo_hash(photo: Photo) -> str:
 
 def licences(head: HeadModel, predictor: str) -> dict[str, Any]:
     """Under which terms the result may be used, by what it was made with."""
+    used = PREDICTOR_LICENCES[predictor]
+    terms = (head.licence.commercial, used.commercial)
     return {
         "software": "GPL-3.0-or-later",
-        "head": {
-            "name": head.name,
-            "spdx": head.licence.spdx,
-            "commercial_use": head.licence.commercial,
-            "notice": head.licence.notice,
-        },
-        "predictor": {"mediapipe": "Apache-2.0"}.get(predictor, "unknown"),
+        "head": _terms(head.name, head.licence),
+        "predictor": _terms(predictor, used),
+        "commercial_use": False if False in terms else None if None in terms else True,
+    }
+
+
+def _terms(name: str, licence: Licence) -> dict[str, Any]:
+    return {
+        "name": name,
+        "spdx": licence.spdx,
+        "commercial_use": licence.commercial,
+        "notice": licence.notice,
     }
 
 
