@@ -74,7 +74,7 @@ def _refined(local: Array, pixels: Array, weights: Array, tolerance: float) -> A
         w = _believed(weights, local @ affine.T - pixels, tolerance)[:, None]
         # See _agreed for the last term.
         square = (local * w).T @ local + 1e-9 * np.eye(4)
-        affine = np.linalg.solve(square, (local * w).T @ pixels).T
+        affine = np.asarray(np.linalg.solve(square, (local * w).T @ pixels).T, np.float64)
     return affine
 
 
