@@ -48,7 +48,7 @@ class Layout:
 
 def draw(ours, name):
     """What the panel of this class shows now; None if its poll hides it."""
-    panel = getattr(ours("pixel3dmm_addon.panels"), name)
+    panel = next(p for p in ours("pixel3dmm_addon.panels").CLASSES if p.__name__ == name)
     if hasattr(panel, "poll") and not panel.poll(bpy.context):
         return None
     layout = Layout()

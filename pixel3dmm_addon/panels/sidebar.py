@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all panels of the tab share."""
+
+from __future__ import annotations
+
+import bpy
+
+#: Letters to a line of a message; a sidebar of usual width shows about as many.
+LINE = 34
+
+
+class Sidebar:
+    """Mixed into a panel: it stands in the tab "Pixel3DMM" of the 3D viewport's sidebar."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Pixel3DMM"
+
+
+def draw_sentence(layout: bpy.types.UILayout, sentence: str, icon: str) -> None:
+    """A sentence over as many lines as it needs, since labels do not wrap."""
+    column = layout.column(align=True)
+    line = ""
+    for word in [*sentence.split(), ""]:
+        if line and (not word or len(line) + 1 + len(word) > LINE):
+            column.label(text=line, icon=icon)
+            line, icon = "", "BLANK1"
+        line = f"{line} {word}".strip()
