@@ -64,6 +64,9 @@ def build_rigged_head(
         ),
         recipe_json=json.dumps(reconstruction.recipe, sort_keys=True),
         report_json=json.dumps(reconstruction.report, sort_keys=True),
+        mirror=np.zeros(0, np.int32) if head.mirror is None else head.mirror,
+        landmark_vertices=head.landmark_vertices,
+        landmark_barycentric=head.landmark_barycentric.astype(np.float32),
     )
 
 

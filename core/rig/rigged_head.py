@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,12 @@ class RiggedHead:
     (3,) linear RGB; landmarks and landmarks_fit (478, 2) pixels; posed (V, 3) as in the photo;
     regions (R, V); uncertainty (V,) metres, zero where unknown; licence_commercial is 1, 0, or
     -1 where nobody knows.
+
+    The first 53 keys are ARKit's 52 and the photo's residual. Others may follow, and C
+    ``correctives`` (C, 3) name those that are driven: key, and the two keys whose product is its
+    value. mirror (V,) is the vertex across the face; landmark_vertices (478, 3) and
+    landmark_barycentric (478, 3) embed MediaPipe's points, -1 where there is no place for one.
+    These are empty in files of earlier versions.
     """
 
     schema: int
@@ -76,6 +82,11 @@ class RiggedHead:
     uncertainty: Floats
     recipe_json: str
     report_json: str
+    # Files of earlier versions lack what follows: there is nothing of it in them.
+    correctives: Ints = field(default_factory=lambda: np.zeros((0, 3), "i4"))
+    mirror: Ints = field(default_factory=lambda: np.zeros(0, "i4"))
+    landmark_vertices: Ints = field(default_factory=lambda: np.zeros((0, 3), "i4"))
+    landmark_barycentric: Floats = field(default_factory=lambda: np.zeros((0, 3), "f4"))
 
     @property
     def camera(self) -> Camera:
@@ -106,10 +117,12 @@ class RiggedHead:
         """Read and check. Raises ModelFileError with one sentence if anything is off."""
         try:
             with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as z:
-                arrays = {f.name: z[f.name] for f in fields(cls)}
+                needed = [
+                    f.name for f in fields(cls) if f.name in z.files or f.default_factory is MISSING
+                ]
+                arrays = {name: z[name] for name in needed}
             values: dict[str, Any] = {
-                f.name: arrays[f.name].item() if arrays[f.name].ndim == 0 else arrays[f.name]
-                for f in fields(cls)
+                name: array.item() if array.ndim == 0 else array for name, array in arrays.items()
             }
             head = cls(**values)
             head.check()
@@ -139,7 +152,10 @@ class RiggedHead:
             "camera_K": (3, 3), "camera_R": (3, 3), "camera_t": (3,), "image_size": (2,),
             "skin_color": (3,), "iris_color": (3,), "landmarks": (478, 2),
             "landmarks_fit": (478, 2), "posed": (v, 3), "regions": (len(self.region_names), v),
-            "uncertainty": (v,),
+            "uncertainty": (v,), "correctives": (len(self.correctives), 3),
+            "mirror": (len(self.mirror) and v,),
+            "landmark_vertices": (len(self.landmark_vertices) and 478, 3),
+            "landmark_barycentric": (len(self.landmark_vertices), 3),
         }  # fmt: skip
         for name, shape in shapes.items():
             value = getattr(self, name)
@@ -161,6 +177,13 @@ class RiggedHead:
             corners, last = index[:, :3], index[:, 3]
             if corners.min() < 0 or last.min() < -1 or index.max() >= count:
                 raise ValueError(f"{name} points outside the mesh")
+        for name, index, lowest, count in (
+            ("correctives", self.correctives, 0, len(self.key_names)),
+            ("mirror", self.mirror, 0, len(self.basis)),
+            ("landmark_vertices", self.landmark_vertices, -1, len(self.basis)),
+        ):
+            if index.size and not lowest <= index.min() <= index.max() < count:
+                raise ValueError(f"{name} points outside the head")
         if self.face_part.min() < 0 or self.face_part.max() >= len(self.part_names):
             raise ValueError("face_part points outside part_names")
         if any(not -1 <= p < j for j, p in enumerate(self.parents)):
