@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The pipeline as a command: ``python -m core reconstruct PHOTO... --out DIR``, and
-``python -m core import FILE... --models DIR`` for FLAME models and Pixel3DMM's checkpoints.
+``python -m core import FILE... --models DIR`` for FLAME models and Pixel3DMM's checkpoints, and
+``python -m core check-rig HEAD.npz`` for what the keys and bones of a head do.
 
 Exit code 0; 2 with one sentence for what the person can mend; 1 for a defect of ours; 130 when
 interrupted. Progress goes to stderr, one summary line a photo to stdout.
@@ -23,6 +24,7 @@ from .pipeline import RIGGING, WRITING, Options, Progress, part, reconstruct, ri
 from .reconstruction import Reconstruction
 from .report import Stopwatch
 from .resources import OPEN_HEAD, PREDICTORS, load_head
+from .rig.check import check_file, summary
 from .worker import OUT_OF_MEMORY
 
 OPENING = "Opening the photo"
@@ -36,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return _import(args) if args.verb == "import" else _reconstruct(args)
+        verbs = {"import": _import, "check-rig": _check_rig, "reconstruct": _reconstruct}
+        return verbs[args.verb](args)
     except KeyboardInterrupt:
         _say("Cancelled.")
         return 130
@@ -94,6 +97,18 @@ def _import(args: argparse.Namespace) -> int:
         for note in made.notes:
             _say(f"Note: {note}")
     return 2 if failed else 0
+
+
+def _check_rig(args: argparse.Namespace) -> int:
+    out = args.head.parent if args.out is None else args.out
+    make_folder(out)
+    certificate = check_file(args.head, out)
+    print("\n".join(summary(certificate)))
+    if certificate.passed:
+        return 0
+    count = len(certificate.failures)
+    _say(f"{args.head.name} fails in {count} figures: see {args.head.stem}.rig.png in {out}.")
+    return 2
 
 
 def _one_person(
@@ -211,6 +226,12 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("import", help="bring FLAME models and Pixel3DMM checkpoints")
     verb.add_argument("files", nargs="+", type=Path, metavar="FILE")
     verb.add_argument("--models", required=True, type=Path, metavar="DIR", help="goes in here")
+    verb.add_argument("--verbose", action="store_true", help="tracebacks of errors")
+    verb = verbs.add_parser("check-rig", help="what the keys and bones of a head.npz do")
+    verb.add_argument("head", type=Path, metavar="HEAD.npz")
+    verb.add_argument(
+        "--out", type=Path, metavar="DIR", help="for the report and its picture (default: beside)"
+    )
     verb.add_argument("--verbose", action="store_true", help="tracebacks of errors")
     return parser
 

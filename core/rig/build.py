@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..heads.model import HeadModel
 from ..images import Photo
-from ..reconstruction import PhotoFit, Reconstruction
-from .arkit import ARKIT_NAMES, PHOTO_RESIDUAL
+from ..reconstruction import Reconstruction
+from .person_keys import person_keys
 from .photo_colors import iris_color, skin_color
 from .rigged_head import SCHEMA, RiggedHead
 
@@ -21,10 +21,14 @@ Array = NDArray[np.float64]
 def build_rigged_head(
     head: HeadModel, reconstruction: Reconstruction, photo_index: int, photo: Photo
 ) -> RiggedHead:
-    """One photo's head: basis at rest, 52 named keys and the residual at the photo's values."""
+    """One photo's head: basis at rest, and the person's keys at the photo's values.
+
+    Raises ValueError for a head whose expressions lack one of the 52 names: such a head gets its
+    sliders before it is fitted.
+    """
     fit = reconstruction.photos[photo_index]
     joints = head.joints(fit.neutral)
-    deltas, values = shape_keys(head, fit)
+    keys = person_keys(head, fit)
     commercial = head.licence.commercial
     uncertainty = reconstruction.uncertainty
     return RiggedHead(
@@ -39,9 +43,9 @@ def build_rigged_head(
         part_names=np.array(head.part_names),
         uv=head.uv.astype(np.float32),
         uv_quads=head.uv_quads,
-        key_names=np.array([*ARKIT_NAMES, PHOTO_RESIDUAL]),
-        key_deltas=deltas.astype(np.float32),
-        key_values=values.astype(np.float32),
+        key_names=np.array(keys.names),
+        key_deltas=keys.deltas.astype(np.float32),
+        key_values=keys.values.astype(np.float32),
         joint_names=np.array(head.joint_names),
         joints=joints.astype(np.float32),
         joint_tails=joint_tails(head, fit.neutral, joints).astype(np.float32),
@@ -64,23 +68,13 @@ def build_rigged_head(
         ),
         recipe_json=json.dumps(reconstruction.recipe, sort_keys=True),
         report_json=json.dumps(reconstruction.report, sort_keys=True),
+        correctives=keys.correctives,
+        bone_keys=keys.bone_keys,
+        bone_turns=keys.bone_turns.astype(np.float32),
         mirror=np.zeros(0, np.int32) if head.mirror is None else head.mirror,
         landmark_vertices=head.landmark_vertices,
         landmark_barycentric=head.landmark_barycentric.astype(np.float32),
     )
-
-
-def shape_keys(head: HeadModel, fit: PhotoFit) -> tuple[Array, Array]:
-    """Deltas (53, V, 3) and the photo's values (53,), in ARKit's order, the residual last.
-
-    Raises KeyError for a head whose expressions lack one of the 52 names: such a head gets its
-    sliders before it is fitted.
-    """
-    order = [head.expression_names.index(name) for name in ARKIT_NAMES]
-    deltas = np.concatenate(
-        [head.expression_basis[:, :, order].transpose(2, 0, 1), fit.residual[None]]
-    )
-    return deltas, np.append(fit.expression[order], 1.0)
 
 
 def joint_tails(head: HeadModel, neutral: Array, joints: Array) -> Array:

@@ -43,9 +43,11 @@ class RiggedHead:
 
     The first 53 keys are ARKit's 52 and the photo's residual. Others may follow, and C
     ``correctives`` (C, 3) name those that are driven: key, and the two keys whose product is its
-    value. mirror (V,) is the vertex across the face; landmark_vertices (478, 3) and
-    landmark_barycentric (478, 3) embed MediaPipe's points, -1 where there is no place for one.
-    These are empty in files of earlier versions.
+    value. bone_keys (B, 2) name keys that a bone drives: key and joint; bone_turns (B, 3) the
+    rotation vector, in the head frame's axes, at which such a key is 1. mirror (V,) is the vertex
+    across the face; landmark_vertices (478, 3) and landmark_barycentric (478, 3) embed
+    MediaPipe's points, -1 where there is no place for one. These are empty in files of earlier
+    versions.
     """
 
     schema: int
@@ -84,6 +86,8 @@ class RiggedHead:
     report_json: str
     # Files of earlier versions lack what follows: there is nothing of it in them.
     correctives: Ints = field(default_factory=lambda: np.zeros((0, 3), "i4"))
+    bone_keys: Ints = field(default_factory=lambda: np.zeros((0, 2), "i4"))
+    bone_turns: Floats = field(default_factory=lambda: np.zeros((0, 3), "f4"))
     mirror: Ints = field(default_factory=lambda: np.zeros(0, "i4"))
     landmark_vertices: Ints = field(default_factory=lambda: np.zeros((0, 3), "i4"))
     landmark_barycentric: Floats = field(default_factory=lambda: np.zeros((0, 3), "f4"))
@@ -153,6 +157,7 @@ class RiggedHead:
             "skin_color": (3,), "iris_color": (3,), "landmarks": (478, 2),
             "landmarks_fit": (478, 2), "posed": (v, 3), "regions": (len(self.region_names), v),
             "uncertainty": (v,), "correctives": (len(self.correctives), 3),
+            "bone_keys": (len(self.bone_keys), 2), "bone_turns": (len(self.bone_keys), 3),
             "mirror": (len(self.mirror) and v,),
             "landmark_vertices": (len(self.landmark_vertices) and 478, 3),
             "landmark_barycentric": (len(self.landmark_vertices), 3),
@@ -179,6 +184,8 @@ class RiggedHead:
                 raise ValueError(f"{name} points outside the mesh")
         for name, index, lowest, count in (
             ("correctives", self.correctives, 0, len(self.key_names)),
+            ("bone_keys", self.bone_keys[:, 0], 0, len(self.key_names)),
+            ("bone_keys", self.bone_keys[:, 1], 0, len(self.joint_names)),
             ("mirror", self.mirror, 0, len(self.basis)),
             ("landmark_vertices", self.landmark_vertices, -1, len(self.basis)),
         ):

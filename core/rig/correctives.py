@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Driven keys for pairs that do not simply add up.
+
+A corrective's value is the product of its two keys' values, so that it is there only while both
+are. Two kinds are needed: a closed lid stays closed whatever else moves the lids, and a smile
+gives way as the jaw opens, since the cheek that lifts the corner of the mouth is then stretched
+by the jaw.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .contacts import Fold
+
+Array = NDArray[np.float64]
+
+PREFIX = "corr_"
+
+#: Keys that move the lids: at a full blink they move them no longer.
+_OF_LIDS = ("eyeSquint", "cheekSquint", "eyeWide", "eyeLookUp", "eyeLookDown")
+#: Share of a smile that a fully open jaw takes back.
+_SMILE_GIVES_WAY = 0.35
+#: Metres from the lids' rims over which a closed lid holds the skin.
+_HOLD = 0.006
+_SIDES = (("l", "Left"), ("r", "Right"))
+
+
+def corrective_pairs() -> list[tuple[str, str]]:
+    """The two keys of each corrective."""
+    pairs = [(f"eyeBlink{side}", f"{key}{side}") for _, side in _SIDES for key in _OF_LIDS]
+    return [*pairs, *(("jawOpen", f"mouthSmile{side}") for _, side in _SIDES)]
+
+
+def corrective_name(one: str, other: str) -> str:
+    """corr_jawOpen_mouthSmileLeft."""
+    return f"{PREFIX}{one}_{other}"
+
+
+def corrective_shapes(
+    basis: Array, keys: dict[str, Array], lids: dict[str, Fold | None]
+) -> dict[tuple[str, str], Array]:
+    """(V, 3) for each pair, from a person at rest (V, 3), their keys (V, 3) and lids by side.
+
+    A head on which no lids were found has no correctives of them.
+    """
+    shapes: dict[tuple[str, str], Array] = {}
+    for letter, side in _SIDES:
+        fold = lids[letter]
+        if fold is not None:
+            hold = _held(basis, fold)[:, None]
+            for key in _OF_LIDS:
+                shapes[f"eyeBlink{side}", f"{key}{side}"] = -hold * keys[f"{key}{side}"]
+    for _, side in _SIDES:
+        shapes["jawOpen", f"mouthSmile{side}"] = -_SMILE_GIVES_WAY * keys[f"mouthSmile{side}"]
+    return {pair: shape for pair, shape in shapes.items() if np.abs(shape).max() > 1e-6}
+
+
+def _held(basis: Array, fold: Fold) -> Array:
+    """(V,) one on the lids, falling to zero around them."""
+    rims = basis[np.unique(np.concatenate([fold.upper, fold.lower]))]
+    out = np.zeros(len(basis))
+    reach = 3 * _HOLD
+    low, high = rims.min(axis=0) - reach, rims.max(axis=0) + reach
+    near = np.nonzero(((basis > low) & (basis < high)).all(axis=1))[0]
+    squares = ((basis[near, None] - rims[None]) ** 2).sum(axis=2).min(axis=1)
+    out[near] = np.exp(-squares / (2 * _HOLD**2))
+    return out

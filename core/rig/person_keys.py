@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All shape keys of one fitted person: the 52, the photo's residual, and those that are driven.
+
+What the photo shows does not change by it: the values are those at which the person's own keys
+come nearest to what was fitted with the template's, and the residual holds what is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..heads.corners import triangle_part
+from ..heads.model import HeadModel
+from ..reconstruction import PhotoFit
+from .arkit import ARKIT_NAMES, PHOTO_RESIDUAL
+from .contacts import EyeView, Fold, Index, lid_fold
+from .correctives import PREFIX, corrective_name, corrective_pairs, corrective_shapes
+from .lids import close_blink
+from .solve_keys import key_solver
+
+Array = NDArray[np.float64]
+
+#: The jaw's turn, radians about +x, at which its corrective is fully there.
+JAW_TURN = float(np.radians(20.0))
+JAW_KEY = f"{PREFIX}jaw"
+_BLINKS = (("l", "eyeBlinkLeft"), ("r", "eyeBlinkRight"))
+_BALL_PARTS = ("eyeball", "iris", "pupil")
+
+
+@dataclass(frozen=True, eq=False)
+class PersonKeys:
+    """names (K,); deltas (K, V, 3) from the neutral face; values (K,) as in the photo;
+    correctives (C, 3): key and the two keys whose product drives it; bone_keys (B, 2): key and
+    the joint that drives it; bone_turns (B, 3): the rotation vector at which it is 1.
+    """
+
+    names: tuple[str, ...]
+    deltas: Array
+    values: Array
+    correctives: NDArray[np.int32]
+    bone_keys: NDArray[np.int32]
+    bone_turns: Array
+
+
+def person_keys(head: HeadModel, fit: PhotoFit) -> PersonKeys:
+    """The keys of a fitted head; ValueError for one that lacks one of the 52 names."""
+    solver = key_solver(head)
+    keys = solver.solve(fit.neutral)
+    lids = _lids(head)
+    for side, name in _BLINKS:
+        fold, view = lids[side], _eye(head, fit.neutral, side)
+        if fold is not None and view is not None:
+            k = ARKIT_NAMES.index(name)
+            keys[k] = close_blink(fit.neutral, keys[k], fold, view)
+    by_name = dict(zip(ARKIT_NAMES, keys, strict=True))
+    shapes = corrective_shapes(fit.neutral, by_name, lids)
+    pairs = [pair for pair in corrective_pairs() if pair in shapes]
+    values, left = _revalued(head, fit, solver.deltas, keys)
+    driven = np.array([values[ARKIT_NAMES.index(a)] * values[ARKIT_NAMES.index(b)]
+                       for a, b in pairs])  # fmt: skip
+    for value, pair in zip(driven, pairs, strict=True):
+        if value:
+            left = left - value * shapes[pair]
+    names = [*ARKIT_NAMES, PHOTO_RESIDUAL, *(corrective_name(*pair) for pair in pairs)]
+    deltas = [keys, left[None], *(shapes[pair][None] for pair in pairs)]
+    first = len(ARKIT_NAMES) + 1
+    drives = [[first + c, *(ARKIT_NAMES.index(n) for n in p)] for c, p in enumerate(pairs)]
+    values = np.concatenate([values, [1.0], driven])
+    jaw = _jaw_corrective(head)
+    bones, turns = np.zeros((0, 2), np.int32), np.zeros((0, 3))
+    if jaw is not None:
+        bones = np.array([[len(names), head.joint("jaw")]], np.int32)
+        turns = np.array([[JAW_TURN, 0.0, 0.0]])
+        names.append(JAW_KEY)
+        deltas.append(solver.carried(fit.neutral, jaw)[None])
+        values = np.append(values, 0.0)
+    return PersonKeys(
+        tuple(names),
+        np.concatenate(deltas),
+        values,
+        np.array(drives, np.int32).reshape(-1, 3),
+        bones,
+        turns,
+    )
+
+
+def _revalued(head: HeadModel, fit: PhotoFit, old: Array, new: Array) -> tuple[Array, Array]:
+    """Values (52,) of the person's keys for the photo, and the residual (V, 3) they leave."""
+    order = [head.expression_names.index(name) for name in ARKIT_NAMES]
+    fitted = fit.expression[order]
+    used = np.nonzero(fitted)[0]
+    values = np.zeros(len(fitted))
+    size = (new[used] ** 2).sum(axis=(1, 2))
+    along = (new[used] * old[used]).sum(axis=(1, 2))
+    share = np.divide(along, size, out=np.ones_like(size), where=size > 0)
+    # A slider that was fitted beyond its end stays there: it is not our place to clip it.
+    values[used] = np.clip(fitted[used] * share, np.minimum(fitted[used], 0),
+                           np.maximum(fitted[used], 1))  # fmt: skip
+    left = fit.residual + np.tensordot(fitted[used], old[used], 1)
+    return values, left - np.tensordot(values[used], new[used], 1)
+
+
+@lru_cache(maxsize=2)
+def _lids(head: HeadModel) -> dict[str, Fold | None]:
+    """Which triangles are the lids; None where the head tells no lids or landmarks."""
+    at = head.landmarks(head.template, np.arange(len(head.landmark_vertices), dtype=np.int32))
+    present = head.landmark_vertices[:, 0] >= 0
+    none = np.zeros(head.vertex_count, bool)
+    skin = _part(head, ("skin",))
+    out: dict[str, Fold | None] = {}
+    for side, _ in _BLINKS:
+        around = head.regions.get(f"eye_{side}", none)
+        around = around | head.regions.get(f"eye_socket_{side}", none)
+        out[side] = lid_fold(head.template, skin, around, at, present, side)
+    return out
+
+
+def _eye(head: HeadModel, neutral: Array, side: str) -> EyeView | None:
+    ball = _part(head, tuple(f"{name}_{side}" for name in _BALL_PARTS))
+    return EyeView.of(neutral, _part(head, ("skin",)), ball)
+
+
+@lru_cache(maxsize=8)
+def _part(head: HeadModel, names: tuple[str, ...]) -> Index:
+    numbers = [i for i, name in enumerate(head.part_names) if name in names]
+    return head.triangles[np.isin(triangle_part(head), numbers)]
+
+
+@lru_cache(maxsize=2)
+def _jaw_corrective(head: HeadModel) -> Array | None:
+    """(V, 3) what plain skinning lacks where the jaw is turned; None for a jaw that does not."""
+    if "jaw" not in head.joint_names or "jaw" in head.locked_joints:
+        return None
+    rotations = np.zeros((len(head.joint_names), 3))
+    rotations[head.joint("jaw"), 0] = JAW_TURN
+    shape = head.pose_correction(rotations)
+    return shape if np.abs(shape).max() > 1e-5 else None
