@@ -126,11 +126,13 @@ def test_each_key_comes_back_as_it_was(ours, person, rigged, tmp_path, suffix):
 def test_a_subdivision_modifier_costs_no_key(person, tmp_path, suffix):
     """Blender's own defaults drop all keys here without a word."""
     person.head.modifiers.new("Smooth", "SUBSURF").levels = 1
+    keys = person.head.data.shape_keys.key_blocks.keys()
     path = tmp_path / f"head.{suffix}"
     export(path)
     importer = {"fbx": "import_scene.fbx", "glb": "import_scene.gltf"}[suffix]
     head, _ = read_back(path, importer)
-    assert len(head.data.shape_keys.key_blocks) == 54
+    assert head.data.shape_keys.key_blocks.keys() == keys
+    assert len(keys) >= 54
 
 
 @pytest.mark.parametrize("suffix", ["fbx", "glb"])
@@ -189,17 +191,20 @@ def test_a_folder_that_is_not_there_is_one_sentence(person, tmp_path, name):
 def test_a_failed_export_leaves_the_old_file(person, tmp_path, monkeypatch, ours):
     path = tmp_path / "head.fbx"
     path.write_bytes(b"old")
-    module = ours("pixel3dmm_addon.operators.export")
+    module = ours("pixel3dmm_addon.export.formats")
+    before = datablocks()
 
-    def fail(self, path, *, animated):
+    def fail(path, *_, **__):
         path.write_bytes(b"half")
         raise RuntimeError("Error: the exporter broke")
 
-    monkeypatch.setattr(module.PIXEL3DMM_OT_export_fbx, "write", fail)
+    monkeypatch.setattr(module, "write_file", fail)
     with pytest.raises(RuntimeError, match="could not be exported"):
         bpy.ops.pixel3dmm.export_fbx(filepath=str(path))
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["head.fbx"]
+    assert datablocks() == before
+    assert len(bpy.data.scenes) == 1
 
 
 def test_without_a_head_the_button_says_why(scene):

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is written: copies of the head on the stage, made into what a preset asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from ...core.export_check import SceneFacts
+from ..scene.camera import photo_camera
+from . import baking, facts, formats
+from .applied_axes import apply_axes
+from .blend_asset import write_blend
+from .copies import Copies, make_copies
+from .family import is_animated
+from .licence import Licence, stamp
+from .lods import RATIOS, add_lods
+from .presets import Options, Preset
+
+#: What the names of the head's levels of detail end in.
+LEVELS = tuple(f"_LOD{i}" for i in range(len(RATIOS) + 1))
+
+
+@dataclass(frozen=True)
+class File:
+    """One file, the facts that were written into it, and the frames (the current one first).
+
+    prefix: what to call it where there are several.
+    """
+
+    name: str
+    facts: SceneFacts
+    frames: tuple[float, ...]
+    prefix: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The head on a stage. names: what the artist's datablocks are called."""
+
+    scene: bpy.types.Scene
+    head: bpy.types.Object
+    names: dict[bpy.types.ID, str]
+    preset: Preset
+    options: Options
+    licence: Licence
+
+    def write(self, path: Path) -> tuple[list[File], list[str]]:
+        """Writes the file, and its coarser levels beside it; sentences on what is not in it."""
+        asset = self.preset.format == "BLEND"
+        copies = make_copies(self.scene, self.head, plain=not asset)
+        self._give_names(copies)
+        stamp([*copies.objects, self.scene], self.licence)
+        if asset:
+            return self._write_asset(path, copies), []
+        notes = []
+        if copies.left_out:
+            left = ", ".join(copies.left_out)
+            notes.append(f"Left out, since no file holds keys and modifiers together: {left}")
+        frames, animated = self._prepare(copies)
+        files = []
+        for meshes, suffix in self._split(copies):
+            target = path.with_name(path.stem + suffix + path.suffix)
+            for mesh in copies.meshes:
+                mesh.select_set(mesh in meshes)
+            self.scene.view_layers[0].objects.active = meshes[0]
+            found = facts.gather(self.scene, meshes, copies.rigs, frames, animated=animated)
+            formats.write_file(target, self.preset, self.options, self.licence, animated=animated)
+            files.append(File(target.name, found, frames, suffix[1:]))
+        return files, notes
+
+    def _prepare(self, copies: Copies) -> tuple[tuple[float, ...], bool]:
+        """Bakes, coarsens, turns and renames; (frames, the current one first; any motion?)."""
+        played = self.options.animation and is_animated(self.head)
+        motion = baking.watch(self.scene, copies, animated=played)
+        baking.freeze(copies, motion)
+        if self.options.lods:
+            add_lods(copies, self.scene)
+            self._give_level_names(copies)
+        length = apply_axes(copies, self.scene, self.preset) if self.preset.applied else 1.0
+        for rig in copies.rigs:
+            for bone in rig.data.bones:
+                bone.name = self.preset.bone_name(bone.name)
+        animated = baking.write(copies, motion, length) if played else False
+        now = motion.frames[motion.current]
+        if not animated:
+            self.scene.frame_start = self.scene.frame_end = self.scene.frame_current
+        return tuple(float(f) for f in (now, *motion.frames[1:])), animated
+
+    def _write_asset(self, path: Path, copies: Copies) -> list[File]:
+        camera = photo_camera(self.head)
+        if camera is not None:
+            double = camera.copy()
+            double.data = camera.data.copy()
+            double.name, double.data.name = self.names[camera], self.names[camera.data]
+            self.scene.collection.objects.link(double)
+            copies.others.append(double)
+        frames = (self.scene.frame_current_final,)
+        animated = self.options.animation and is_animated(self.head)
+        if animated:
+            first, last = self.scene.frame_start, self.scene.frame_end
+            frames += tuple(float(f) for f in range(first, last + 1))
+        elif not self.options.animation:
+            for block in (copies.head.data.shape_keys, *copies.objects):
+                data = block.animation_data if block is not None else None
+                if data is not None:
+                    data.action = None
+        found = facts.gather(self.scene, copies.meshes, copies.rigs, frames, animated=animated)
+        write_blend(path, copies, self.names[self.head], self.licence)
+        return [File(path.name, found, frames, "")]
+
+    def _split(self, copies: Copies) -> list[tuple[list[bpy.types.Object], str]]:
+        """(meshes, what the file's name ends in) of each file."""
+        if self.preset.lods_in_one_file or not copies.lods:
+            return [(copies.meshes, "")]
+        coarse = [([lod], level) for lod, level in zip(copies.lods, LEVELS[1:], strict=True)]
+        return [([copies.head], ""), *coarse]
+
+    def _give_names(self, copies: Copies) -> None:
+        head, rigs = self.head, [m.object for m in self.head.modifiers if m.type == "ARMATURE"]
+        copies.head.name, copies.head.data.name = self.names[head], self.names[head.data]
+        if head.data.shape_keys is not None:
+            copies.head.data.shape_keys.name = self.names[head.data.shape_keys]
+        for rig, double in zip(dict.fromkeys(r for r in rigs if r), copies.rigs, strict=True):
+            double.name, double.data.name = self.names[rig], self.names[rig.data]
+        if self.preset.rig_name and copies.rigs:
+            copies.rigs[0].name = copies.rigs[0].data.name = self.preset.rig_name
+
+    def _give_level_names(self, copies: Copies) -> None:
+        base = self.names[self.head]
+        for mesh, level in zip(copies.meshes, LEVELS, strict=True):
+            if level != LEVELS[0] or self.preset.lods_in_one_file:
+                mesh.name = mesh.data.name = base + level

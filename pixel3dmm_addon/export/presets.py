@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which program gets what: file format, axes, units, names, and the options that suit it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the artist chooses.
+
+    animation: keys, bones and drivers as baked curves; without it the current frame alone. lods:
+    two coarser meshes with the same keys. check: read the file back and compare.
+    """
+
+    animation: bool = True
+    lods: bool = False
+    embed_textures: bool = True
+    tangents: bool = False
+    morph_normals: bool = False
+    check: bool = True
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A program, and how it likes its heads.
+
+    format: FBX, GLB, USD or BLEND. forward, up: FBX axes that become the scene's Y and Z, as
+    Blender's exporter names them. applied: the data itself is turned and scaled into the file's
+    axes and centimetres, so that no object in the file has a rotation or a scale. rig_name: the
+    armature's name in the file, empty to keep it. lods_in_one_file: the program understands
+    _LOD0, _LOD1 in one file. bone_name: a bone's name in the file. sparse: only moved vertices
+    are stored for each key.
+    """
+
+    identifier: str
+    label: str
+    description: str
+    format: str
+    options: Options
+    forward: str = "-Z"
+    up: str = "Y"
+    applied: bool = False
+    rig_name: str = ""
+    lods_in_one_file: bool = False
+    bone_name: Callable[[str], str] = str
+    sparse: bool = True
+
+    @property
+    def suffix(self) -> str:
+        """What its files' names end in."""
+        return _SUFFIXES[self.format][0]
+
+    def named(self, path: Path) -> Path:
+        """The path with an ending of the format: another format's is replaced, none is added."""
+        if path.suffix.lower() in _SUFFIXES[self.format]:
+            return path
+        others = {suffix for suffixes in _SUFFIXES.values() for suffix in suffixes}
+        name = path.stem if path.suffix.lower() in others else path.name
+        return path.with_name(name + self.suffix)
+
+
+#: The first is what a new file gets.
+_SUFFIXES = {
+    "FBX": (".fbx",),
+    "GLB": (".glb",),
+    "USD": (".usdc", ".usd", ".usda", ".usdz"),
+    "BLEND": (".blend",),
+}
+
+#: VRM's names of humanoid bones.
+_HUMANOID = {"eye.L": "leftEye", "eye.R": "rightEye"}
+
+
+def identifier_name(bone: str) -> str:
+    """A name of letters, digits and underscores: Unreal and USD change any other by themselves."""
+    name = re.sub(r"\W", "_", bone, flags=re.ASCII)
+    return f"_{name}" if name[:1].isdigit() else name
+
+
+def humanoid_name(bone: str) -> str:
+    """VRM's name where it has one."""
+    return _HUMANOID.get(bone, bone)
+
+
+PRESETS = (
+    Preset(
+        "UNREAL",
+        "Unreal Engine",
+        "FBX in centimetres with Z up, no scale on any bone, bone names as Unreal keeps them",
+        "FBX",
+        Options(tangents=True),
+        forward="Y",
+        up="Z",
+        applied=True,
+        # Unreal leaves out a parent of the skeleton that has this very name; any other becomes
+        # one more root bone.
+        rig_name="Armature",
+        bone_name=identifier_name,
+    ),
+    Preset(
+        "UNITY",
+        "Unity",
+        "FBX with Y up, no rotation and no scale on any object; levels of detail as one LOD Group",
+        "FBX",
+        Options(tangents=True),
+        applied=True,
+        lods_in_one_file=True,
+    ),
+    Preset(
+        "GODOT",
+        "Godot, glTF",
+        "Binary glTF with textures inside, keys stored by the vertices that they move",
+        "GLB",
+        Options(),
+    ),
+    Preset(
+        "VRM",
+        "VRM-Ready glTF",
+        "Binary glTF with VRM's bone names and the 52 keys that Perfect Sync looks for, unanimated",
+        "GLB",
+        Options(animation=False),
+        bone_name=humanoid_name,
+        sparse=False,
+    ),
+    Preset(
+        "BLENDER",
+        "Blender Asset",
+        "A .blend file with the head, rig, camera and materials as they are, marked as an asset",
+        "BLEND",
+        Options(),
+    ),
+    Preset(
+        "USD",
+        "USD",
+        "USD with blend shapes and skeleton, for Omniverse, Houdini and Maya",
+        "USD",
+        Options(),
+        bone_name=identifier_name,
+    ),
+    Preset(
+        "FBX",
+        "FBX, Other Programs",
+        "FBX with Blender's own axes and units, for Maya, 3ds Max, MotionBuilder and Blender",
+        "FBX",
+        Options(),
+    ),
+)
+
+BY_IDENTIFIER = {preset.identifier: preset for preset in PRESETS}

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The head leaves for another program, and how that went: green or red, with figures."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..export import last
+from ..export.licence import licence_of
+from ..operators.export import PIXEL3DMM_OT_export_head
+from ..scene.head import active_head
+from .head import PIXEL3DMM_PT_head
+from .sidebar import Sidebar, draw_sentence
+
+
+class PIXEL3DMM_PT_export(Sidebar, bpy.types.Panel):
+    """Which program gets the head, and what came of the last export."""
+
+    bl_idname = "PIXEL3DMM_PT_export"
+    bl_label = "Export"
+    bl_parent_id = PIXEL3DMM_PT_head.bl_idname
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Nothing to export without a head."""
+        return active_head(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Blender calls this at every redraw."""
+        layout = self.layout
+        head = active_head(context)
+        layout.operator_menu_enum(
+            PIXEL3DMM_OT_export_head.bl_idname, "preset", text="Export For", icon="EXPORT"
+        )
+        warning = licence_of(head).warning
+        if warning:
+            draw_sentence(layout, warning, "ERROR")
+        written = last.of(head)
+        if written is None:
+            return
+        box = layout.box()
+        verdict = written.verdict
+        if verdict is None:
+            draw_sentence(box, written.sentence, "QUESTION")
+        elif verdict.passed:
+            draw_sentence(box, f"{written.path.name}: nothing was lost", "CHECKMARK")
+        else:
+            box.alert = True
+            fate = "written all the same" if written.kept else "not written"
+            draw_sentence(box, f"{written.path.name}: {fate}, it differs", "CANCEL")
+        for check in verdict.checks if verdict is not None else ():
+            draw_sentence(box, check.figure, "DOT" if check.passed else "CANCEL")
+        for note in written.notes:
+            draw_sentence(box, note, "INFO")
+
+
+CLASSES = (PIXEL3DMM_PT_export,)
