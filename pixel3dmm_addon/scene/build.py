@@ -12,6 +12,7 @@ import bpy
 from ...core.rig.rigged_head import RiggedHead
 from ..photo import LoadedPhoto
 from . import camera as photo_camera
+from . import driven
 from . import head as head_mesh
 from . import rig as head_rig
 
@@ -54,6 +55,8 @@ def build_person(
         collection.objects.link(head)
         head_rig.bind(head, rig, rigged)
         head_rig.pose(rig, rigged)
+        driven.add_drivers(head, rig, rigged)
+        driven.limit_bones(head, rig, rigged)
         background = photo_camera.background_image(loaded)
         camera = photo_camera.make_camera(scene, rigged, f"{name} camera", background)
         collection.objects.link(camera)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
-from mathutils import Matrix
+from mathutils import Matrix, Vector
 
 from ...core import axes
 from ...core.rig.rigged_head import RiggedHead
@@ -13,6 +13,9 @@ from ...core.rotation import matrix_from_vector
 
 #: A bone that is shorter is removed by Blender when edit mode is left.
 SHORTEST_BONE = 0.005
+
+#: Custom property of a bone: the joint that it is, whatever the bone is called now.
+JOINT = "pixel3dmm_joint"
 
 _WEIGHT_STEP = 1e-6
 
@@ -50,8 +53,11 @@ def make_rig(
             bone.head, bone.tail = head, tail
             if bone.length < SHORTEST_BONE:
                 bone.tail = head + np.array([0.0, 0.0, SHORTEST_BONE])
+            # Its own x is the head's: turning about it nods, whichever way the bone points.
+            bone.align_roll(Vector((1.0, 0.0, 0.0)).cross(bone.tail - bone.head))
             if parent >= 0:
                 bone.parent = bones[parent]
+            bone[JOINT] = str(joint)
             bones.append(bone)
     finally:
         bpy.ops.object.mode_set(mode="OBJECT")

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keys that follow other keys and bones, limits, and what Check Rig reads back."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+from looking import evaluated
+
+
+def update() -> None:
+    bpy.context.evaluated_depsgraph_get().update()
+
+
+def value(head, name) -> float:
+    graph = bpy.context.evaluated_depsgraph_get()
+    return head.evaluated_get(graph).data.shape_keys.key_blocks[name].value
+
+
+@pytest.fixture
+def at_rest(person):
+    """All keys at zero, bones unposed."""
+    for key in person.head.data.shape_keys.key_blocks[1:]:
+        key.value = 0.0
+    for bone in person.rig.pose.bones:
+        bone.rotation_mode = "XYZ"
+        bone.rotation_euler = (0, 0, 0)
+    update()
+    return person
+
+
+def test_a_corrective_is_the_product_of_its_two_keys(at_rest):
+    keys = at_rest.head.data.shape_keys.key_blocks
+    keys["eyeBlinkLeft"].value = 0.8
+    update()
+    assert value(at_rest.head, "corr_eyeBlinkLeft_eyeSquintLeft") == 0
+    keys["eyeSquintLeft"].value = 0.5
+    update()
+    assert value(at_rest.head, "corr_eyeBlinkLeft_eyeSquintLeft") == pytest.approx(0.4)
+    assert value(at_rest.head, "corr_eyeBlinkRight_eyeSquintRight") == 0
+
+
+def test_every_driver_is_sound_and_runs_without_python(person, capfd):
+    keys = person.head.data.shape_keys
+    constraint = person.rig.animation_data.drivers
+    drivers = [*keys.animation_data.drivers, *constraint]
+    assert len(drivers) == 14
+    update()
+    for curve in drivers:
+        assert curve.is_valid
+        assert curve.driver.is_valid
+        assert curve.driver.is_simple_expression
+    said = capfd.readouterr()
+    assert "cycle" not in (said.out + said.err).lower()
+
+
+def test_the_jaw_bone_opens_the_mouth_like_its_key(at_rest, ours):
+    head, jaw = at_rest.head, at_rest.rig.pose.bones["jaw"]
+    keys = head.data.shape_keys.key_blocks
+    rest = evaluated(head)
+    keys["jawOpen"].value = 1.0
+    update()
+    by_key = evaluated(head) - rest
+    keys["jawOpen"].value = 0.0
+    jaw.rotation_euler[0] = np.radians(21)
+    update()
+    assert value(head, "corr_jaw") == pytest.approx(1.0, abs=0.06)
+    by_bone = evaluated(head) - rest
+    alike = (by_bone * by_key).sum() / np.linalg.norm(by_bone) / np.linalg.norm(by_key)
+    assert alike > 0.97
+    assert np.linalg.norm(by_bone) == pytest.approx(np.linalg.norm(by_key), rel=0.1)
+    # Without the corrective the mouth opens like a box: its lips are off by millimetres.
+    assert np.linalg.norm(by_bone - by_key, axis=1).max() < 0.006
+
+
+def test_key_and_bone_do_not_open_the_jaw_twice(at_rest):
+    head, jaw = at_rest.head, at_rest.rig.pose.bones["jaw"]
+    keys = head.data.shape_keys.key_blocks
+    keys["jawOpen"].value = 1.0
+    update()
+    once = evaluated(head)
+    jaw.rotation_euler[0] = np.radians(21)
+    update()
+    assert np.abs(evaluated(head) - once).max() < 1e-5
+    assert value(head, "corr_jaw") == pytest.approx(0, abs=1e-6)
+    keys["jawOpen"].value = 0.5
+    update()
+    lowest = evaluated(head)[:, 2]
+    assert (once[:, 2] - lowest).max() < 0.004
+    assert value(head, "corr_jaw") == pytest.approx(0.52, abs=0.04)
+
+
+def test_neck_and_head_stop_where_a_person_does(at_rest):
+    for name in ("neck", "head"):
+        bone = at_rest.rig.pose.bones[name]
+        bone.rotation_euler = (np.radians(80), 0, 0)
+        update()
+        graph = bpy.context.evaluated_depsgraph_get()
+        turned = at_rest.rig.evaluated_get(graph).pose.bones[name]
+        relative = turned.parent.matrix.inverted() @ turned.matrix
+        rest = turned.bone.parent.matrix_local.inverted() @ turned.bone.matrix_local
+        angle = np.degrees((rest.inverted() @ relative).to_quaternion().angle)
+        assert angle == pytest.approx(30, abs=0.1)
+        bone.rotation_euler = (0, 0, 0)
+
+
+def test_bones_nod_about_their_own_x(person):
+    for bone in person.rig.data.bones:
+        assert np.array(bone.matrix_local)[:3, 0] == pytest.approx([1, 0, 0], abs=2e-2)
