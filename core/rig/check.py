@@ -18,18 +18,21 @@ def check_file(path: Path, out: Path) -> Certificate:
 
     Raises ModelFileError for a file that is no head.
     """
-    return check_rig(RigArrays.of(RiggedHead.load(path)), out, path.stem)
-
-
-def check_rig(rig: RigArrays, out: Path, stem: str) -> Certificate:
-    """The same for a rig that is at hand."""
+    rig = RigArrays.of(RiggedHead.load(path))
     certificate = certify(rig)
+    write_certificate(rig, certificate, out, path.stem)
+    return certificate
+
+
+def write_certificate(rig: RigArrays, certificate: Certificate, out: Path, stem: str) -> None:
+    """``<stem>.rig.json`` and ``<stem>.rig.png`` in the folder ``out``; OutputError where that
+    cannot be written to.
+    """
     report = json.dumps(certificate.report(), indent=2) + "\n"
     with placed(out / f"{stem}.rig.json") as path:
         path.write_text(report, encoding="utf-8")
     with placed(out / f"{stem}.rig.png") as path:
         path.write_bytes(certificate_png(rig, certificate))
-    return certificate
 
 
 def summary(certificate: Certificate) -> list[str]:

@@ -53,7 +53,7 @@ _LEFT: dict[str, Expected] = {
     "eyeWideLeft": Expected(_EYES, 386, None, Y, 1, 3.5),
     "jawForward": Expected(_JAW, 152, None, Z, 1, 11.2),
     "jawLeft": Expected(_JAW, 152, None, X, 1, 8.9),
-    "jawOpen": Expected(_JAW, 152, None, Y, -1, 42.0),
+    "jawOpen": Expected(_JAW, 14, 13, Y, -1, 42.0),
     "jawRight": Expected(_JAW, 152, None, X, -1, 8.9),
     "mouthClose": Expected(_JAW, 14, 13, Y, 1, 41.8),
     "mouthDimpleLeft": Expected(_MOUTH, 291, None, Z, -1, 8.9),

@@ -91,8 +91,26 @@ def doubled_motion(rig: RigArrays) -> RigArrays:
     )
 
 
+def raised_lower_lip(rig: RigArrays) -> np.ndarray:
+    """(V, 3) 6 mm up: through the upper lip."""
+    up = np.zeros_like(rig.basis)
+    up[np.unique(rig.lips.lower), 1] = 0.006
+    return up
+
+
 def lips_that_cross(rig: RigArrays) -> RigArrays:
-    return with_key(rig, "mouthShrugLower", 2.0 * rig.delta("mouthShrugLower"))
+    name = "mouthShrugLower"
+    return with_key(rig, name, rig.delta(name) + raised_lower_lip(rig))
+
+
+def lips_that_cross_in_a_pair(rig: RigArrays) -> RigArrays:
+    drive = [[len(rig.key_names), *(rig.key_names.index(n) for n in FEW[1])]]
+    return replace(
+        rig,
+        key_names=(*rig.key_names, "corr_wrong"),
+        deltas=np.concatenate([rig.deltas, raised_lower_lip(rig)[None]]),
+        correctives=np.concatenate([rig.correctives, drive]),
+    )
 
 
 def joint_outside(rig: RigArrays) -> RigArrays:
@@ -128,6 +146,7 @@ FAULTS: dict[str, tuple[str, Callable[[RigArrays], RigArrays]]] = {
         "symmetry", lambda r: with_key(r, "browDownLeft", 0.7 * r.delta("browDownLeft"))),
     "the skull moves along": ("skull", skull_that_nods),
     "a lip goes through the other": ("lips", lips_that_cross),
+    "lips cross when two keys meet": ("lips in pairs", lips_that_cross_in_a_pair),
     "a lid goes through the other": ("lids", blinking_too_far),
     "lids cross when two keys meet": ("lids in pairs", lambda r: replace(
         blinking_too_far(r), correctives=r.correctives[:0])),

@@ -32,6 +32,7 @@ from .embedding import landmark_embedding
 from .expressions import ARKIT_NAMES, GAZE_NAMES, read_expressions
 from .identity_basis import principal_components, sample_population
 from .identity_targets import Slider, read_shapes, read_sliders, shape_names
+from .lip_contact import part_lips
 from .lip_seal import make_lip_seal
 from .mesh import PART_NAMES, HeadMesh, build_mesh
 from .regions import build_regions
@@ -94,10 +95,16 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
     ears = sum(mesh.displacement(source.identity_target(*n.split("/"))) for n in _EAR_TARGETS)
     regions = build_regions(mesh, template, weights, landmarks, ears)
 
+    triangles, triangle_quad = mesh.triangles()
+    skin = triangles[mesh.face_part[triangle_quad] == PART_NAMES.index("skin")]
+    directions = part_lips(
+        template, skin, regions["lips"], landmarks, mesh.mirrored, expressions.directions
+    )
+    say("expressions: lips parted")
+
     uv, uv_quads = build_atlas(mesh, template)
     say(f"atlas: {len(uv)} uv vertices")
 
-    triangles, triangle_quad = mesh.triangles()
     head = {
         "v_template": template.astype(np.float32),
         "quads": mesh.quads,
@@ -109,7 +116,7 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
         "uv_quads": uv_quads,
         "shapedirs": basis.components.astype(np.float16),
         "shape_std_mm": basis.std_mm.astype(np.float32),
-        "exprdirs": expressions.directions.transpose(1, 2, 0).astype(np.float16),
+        "exprdirs": directions.transpose(1, 2, 0).astype(np.float16),
         "expr_names": np.array(ARKIT_NAMES),
         "posedirs": correctives.astype(np.float16),
         "J_regressor": regressor.astype(np.float32),

@@ -13,6 +13,7 @@ import numpy as np
 
 from .lip_seal import LipSeal
 from .mesh import HeadMesh
+from .remade import remade
 from .source import Source
 
 ARKIT_NAMES = (
@@ -74,6 +75,7 @@ def read_expressions(source: Source, mesh: HeadMesh, seal: LipSeal) -> Expressio
         units[name] = mesh.displacement(source.face_unit(name), with_eyes=False)
         for span in eyeballs:
             units[name][span] = 0.0
+    units |= remade(source, mesh, units)
     even = {n: (units[n] + mesh.mirrored(units[mirror_name(n)])) / 2 for n in ARKIT_NAMES}
     even["mouthClose"] = seal.close(even["jawOpen"] + even["mouthClose"]) - even["jawOpen"]
     for name in _CLOSED_MOUTH:

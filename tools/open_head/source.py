@@ -139,6 +139,10 @@ class Source:
         """(19158, 3) metres: displacement of one of the 52 face units at full strength."""
         return self._target(f"{_UNITS}/{name}.target")
 
+    def expression_unit(self, name: str) -> np.ndarray:
+        """(19158, 3) metres: displacement of one of MakeHuman's expression units."""
+        return self._target(f"{_MPFB}/targets/expression/units/caucasian/{name}.target.gz")
+
     def target_names(self, group: str) -> list[str]:
         """All target names of a folder, sorted."""
         prefix, suffix = f"{_MPFB}/targets/{group}/", ".target.gz"
