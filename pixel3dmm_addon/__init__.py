@@ -6,14 +6,24 @@ from __future__ import annotations
 import bpy
 
 from . import panels, preferences, properties, session, thumbnails
-from .operators import export, look_through, open_log, photo_file, reconstruct
+from .operators import (
+    check_rig,
+    export,
+    import_motion,
+    look_through,
+    open_log,
+    photo_file,
+    reconstruct,
+)
 
 _MODULES = (
     properties,
     reconstruct,
     photo_file,
     look_through,
+    check_rig,
     export,
+    import_motion,
     open_log,
     preferences,
     panels,

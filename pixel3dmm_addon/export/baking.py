@@ -155,7 +155,7 @@ def _bone_channels(
     out: list[Channel] = []
     for b, bone in enumerate(rig.pose.bones):
         own = rows[:, b].copy()
-        own[:, 3:7] = continuous(own[:, 3:7])
+        own[:, 3:7] = curves.continuous(own[:, 3:7])
         start = 0
         for name, count in _TRANSFORM:
             values = own[:, start : start + count]
@@ -172,19 +172,13 @@ def _object_channels(worlds: np.ndarray, now: np.ndarray) -> list[Channel]:
         return []
     parts = [Matrix(world.tolist()).decompose() for world in worlds]
     rows = np.array([[*place, *turn, *size] for place, turn, size in parts])
-    rows[:, 3:7] = continuous(rows[:, 3:7])
+    rows[:, 3:7] = curves.continuous(rows[:, 3:7])
     out: list[Channel] = []
     start = 0
     for name, count in _TRANSFORM:
         out += [(name, i, rows[:, start + i], "Object Transforms") for i in range(count)]
         start += count
     return out
-
-
-def continuous(turns: np.ndarray) -> np.ndarray:
-    """Quaternions (F, 4) of the same rotations, none more than half a turn from the one before."""
-    flips = np.where(np.einsum("ij,ij->i", turns[1:], turns[:-1]) < 0, -1.0, 1.0)
-    return turns * np.concatenate([[1.0], np.cumprod(flips)])[:, None]
 
 
 def _moves(values: np.ndarray, now: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import bpy
 
 from ...core.export_check import SceneFacts
 from ..scene.camera import photo_camera
+from ..scene.rig import JOINT
 from . import baking, facts, formats
 from .applied_axes import apply_axes
 from .blend_asset import write_blend
@@ -82,7 +83,7 @@ class Draft:
         length = apply_axes(copies, self.scene, self.preset) if self.preset.applied else 1.0
         for rig in copies.rigs:
             for bone in rig.data.bones:
-                bone.name = self.preset.bone_name(bone.name)
+                bone.name = self.preset.bone_name(bone.name, str(bone.get(JOINT, "")))
         animated = baking.write(copies, motion, length) if played else False
         now = motion.frames[motion.current]
         if not animated:

@@ -8,6 +8,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+#: VRM's names of humanoid bones, by the joint that a bone is.
+_HUMANOID = {"eye_l": "leftEye", "eye_r": "rightEye", "neck": "neck", "head": "head", "jaw": "jaw"}
+
+
+def same_name(bone: str, joint: str) -> str:
+    """The artist's."""
+    return bone
+
+
+def identifier_name(bone: str, joint: str) -> str:
+    """A name of letters, digits and underscores: Unreal and USD change any other by themselves."""
+    name = re.sub(r"\W", "_", bone, flags=re.ASCII)
+    return f"_{name}" if name[:1].isdigit() else name
+
+
+def humanoid_name(bone: str, joint: str) -> str:
+    """VRM's name where it has one."""
+    return _HUMANOID.get(joint, bone)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -33,7 +52,8 @@ class Preset:
     Blender's exporter names them. applied: the data itself is turned and scaled into the file's
     axes and centimetres, so that no object in the file has a rotation or a scale. rig_name: the
     armature's name in the file, empty to keep it. lods_in_one_file: the program understands
-    _LOD0, _LOD1 in one file. bone_name: a bone's name in the file. sparse: only moved vertices
+    _LOD0, _LOD1 in one file. bone_name: a bone's name in the file, by its
+    name in the scene and the joint that it is (empty if nobody knows). sparse: only moved vertices
     are stored for each key.
     """
 
@@ -47,7 +67,7 @@ class Preset:
     applied: bool = False
     rig_name: str = ""
     lods_in_one_file: bool = False
-    bone_name: Callable[[str], str] = str
+    bone_name: Callable[[str, str], str] = same_name
     sparse: bool = True
 
     @property
@@ -71,21 +91,6 @@ _SUFFIXES = {
     "USD": (".usdc", ".usd", ".usda", ".usdz"),
     "BLEND": (".blend",),
 }
-
-#: VRM's names of humanoid bones.
-_HUMANOID = {"eye.L": "leftEye", "eye.R": "rightEye"}
-
-
-def identifier_name(bone: str) -> str:
-    """A name of letters, digits and underscores: Unreal and USD change any other by themselves."""
-    name = re.sub(r"\W", "_", bone, flags=re.ASCII)
-    return f"_{name}" if name[:1].isdigit() else name
-
-
-def humanoid_name(bone: str) -> str:
-    """VRM's name where it has one."""
-    return _HUMANOID.get(bone, bone)
-
 
 PRESETS = (
     Preset(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tab "Pixel3DMM" in the 3D viewport's sidebar, a file a panel."""
 
-from . import export, head, photo, sliders
+from . import export, head, motion, photo, sliders
 
 #: From top to bottom; a panel inside another one comes after it.
-CLASSES = (*photo.CLASSES, *head.CLASSES, *sliders.CLASSES, *export.CLASSES)
+CLASSES = (*photo.CLASSES, *head.CLASSES, *sliders.CLASSES, *export.CLASSES, *motion.CLASSES)

@@ -13,6 +13,16 @@ import bpy
 import numpy as np
 
 _LINEAR = 1  # of bpy.types.Keyframe.interpolation, as foreach_set wants it
+#: What makes a keyframe: name, numbers, their kind. A handle's type comes before its place.
+_POINT = (
+    ("co", 2, np.float32),
+    ("interpolation", 1, np.int32),
+    ("easing", 1, np.int32),
+    ("handle_left_type", 1, np.int32),
+    ("handle_right_type", 1, np.int32),
+    ("handle_left", 2, np.float32),
+    ("handle_right", 2, np.float32),
+)
 
 
 def new_action(block: bpy.types.ID, name: str) -> bpy.types.Action:
@@ -76,14 +86,28 @@ def set_curve(
     curve.update()
 
 
-def remove_curves(block: bpy.types.ID, paths: set[str]) -> None:
-    """Takes the curves of these data paths out of the block's action."""
+def copy_curve(curve: bpy.types.FCurve, block: bpy.types.ID, path: str) -> None:
+    """The curve's keyframes, with handles and easing, onto another block that has an action."""
     data = block.animation_data
-    if data is None or data.action is None:
-        return
     owner = _owner(data.action, getattr(data, "action_slot", None))
-    for curve in [c for c in owner.fcurves if c.data_path in paths]:
-        owner.fcurves.remove(curve)
+    old = owner.fcurves.find(path, index=curve.array_index)
+    if old is not None:
+        owner.fcurves.remove(old)
+    new = owner.fcurves.new(path, index=curve.array_index)
+    new.extrapolation = curve.extrapolation
+    count = len(curve.keyframe_points)
+    new.keyframe_points.add(count)
+    for name, size, kind in _POINT:
+        values = np.empty(count * size, dtype=kind)
+        curve.keyframe_points.foreach_get(name, values)
+        new.keyframe_points.foreach_set(name, values)
+    new.update()
+
+
+def continuous(turns: np.ndarray) -> np.ndarray:
+    """Quaternions (F, 4) of the same rotations, none more than half a turn from the one before."""
+    flips = np.where(np.einsum("ij,ij->i", turns[1:], turns[:-1]) < 0, -1.0, 1.0)
+    return turns * np.concatenate([[1.0], np.cumprod(flips)])[:, None]
 
 
 def _curves(action: bpy.types.Action, slot: object) -> Iterator[bpy.types.FCurve]:

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Import Face Motion: a recording of Live Link Face, or an action, onto meshes with ARKit keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
+from bpy_extras.io_utils import ImportHelper
+
+from ...core.motion import MotionError, resampled
+from ...core.motion.arkit_csv import read_arkit_csv
+from ..scene import motion as scene_motion
+from ..scene.head import active_head
+from ..scene.motion import Applied
+
+
+def targets(context: bpy.types.Context) -> list[bpy.types.Object]:
+    """The active head, and every selected mesh that has keys with ARKit's names."""
+    found = [active_head(context), *context.selected_objects]
+    return [obj for obj in dict.fromkeys(found) if scene_motion.can_show(obj)]
+
+
+class _Onto:
+    """What both operators share."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Greyed out with the reason."""
+        if not targets(context):
+            cls.poll_message_set("Select a mesh whose shape keys have ARKit's names")
+            return False
+        return True
+
+    def _finish(
+        self, context: bpy.types.Context, done: list[tuple[bpy.types.Object, Applied]]
+    ) -> set[str]:
+        last = max(applied.frames[1] for _, applied in done)
+        if self.extend_range and last > context.scene.frame_end:
+            context.scene.frame_end = last
+        for mesh, applied in done:
+            if applied.missing:
+                names = ", ".join(applied.missing[:4])
+                names += ", ..." if len(applied.missing) > 4 else ""
+                self.report({"WARNING"}, f"{mesh.name} has no key for {names}")
+        mesh, applied = done[0]
+        who = mesh.name if len(done) == 1 else f"{len(done)} meshes"
+        first = applied.frames[0]
+        said = f"{who}: {len(applied.keys)} keys and {len(applied.bones)} bones move"
+        self.report({"INFO"}, f"{said} from frame {first} to {last}")
+        return {"FINISHED"}
+
+
+class PIXEL3DMM_OT_import_motion(bpy.types.Operator, _Onto, ImportHelper):
+    """Bring a recording of the app Live Link Face (CSV) onto the active head and every selected
+    mesh with ARKit keys
+    """
+
+    bl_idname = "pixel3dmm.import_motion"
+    bl_label = "Import Face Motion"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+    filename_ext = ".csv"
+
+    filter_glob: StringProperty(default="*.csv", options={"HIDDEN"})
+    start: IntProperty(name="First Frame", default=1, min=0)
+    head: BoolProperty(name="Head Turns", description="Onto the head's bone", default=True)
+    eyes: BoolProperty(name="Eyes Turn", description="Onto the eyes' bones", default=True)
+    flip_yaw: BoolProperty(
+        name="Flip Left and Right",
+        description="Head and eyes turn and tilt the other way",
+        default=False,
+    )
+    flip_pitch: BoolProperty(
+        name="Flip Up and Down", description="Head and eyes nod the other way", default=False
+    )
+    extend_range: BoolProperty(
+        name="Extend Scene",
+        description="Move the scene's last frame to the recording's, if that is later",
+        default=True,
+    )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """One action for the keys and one for the bones of each mesh."""
+        path = Path(bpy.path.abspath(self.filepath))
+        render = context.scene.render
+        rate = render.fps / render.fps_base
+        try:
+            read = read_arkit_csv(path, flip_yaw=self.flip_yaw, flip_pitch=self.flip_pitch)
+            motion = resampled(read, rate)
+            joints = ["head"] * self.head + ["eye_l", "eye_r"] * self.eyes
+            done = [
+                (
+                    mesh,
+                    scene_motion.apply_motion(
+                        mesh, motion, rate=rate, start=self.start, name=path.stem, joints=joints
+                    ),
+                )
+                for mesh in targets(context)
+            ]
+        except MotionError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        for note in motion.notes:
+            self.report({"WARNING"}, note)
+        return self._finish(context, done)
+
+
+#: Blender does not keep the strings of an enumeration alive, so somebody must.
+_items: list[tuple[str, str, str]] = []
+
+
+def _face_actions(
+    operator: bpy.types.Operator, context: bpy.types.Context
+) -> list[tuple[str, str, str]]:
+    found = [a.name for a in bpy.data.actions if scene_motion.is_face_action(a)]
+    _items[:] = [(name, name, "") for name in found]
+    return _items
+
+
+class PIXEL3DMM_OT_apply_action(bpy.types.Operator, _Onto):
+    """Copy an action's curves onto the active head and every selected mesh with ARKit keys, by
+    the names of keys and bones
+    """
+
+    bl_idname = "pixel3dmm.apply_action"
+    bl_label = "Apply Face Action"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+    bl_property = "action"
+
+    action: EnumProperty(
+        name="Action", description="An action that moves ARKit's sliders", items=_face_actions
+    )
+    extend_range: BoolProperty(
+        name="Extend Scene",
+        description="Move the scene's last frame to the action's, if that is later",
+        default=True,
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Asks which action."""
+        if not _face_actions(self, context):
+            self.report({"ERROR"}, "No action in this file moves ARKit's sliders: append one.")
+            return {"CANCELLED"}
+        context.window_manager.invoke_search_popup(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Keyframes are copied as they are."""
+        action = bpy.data.actions.get(self.action)
+        if action is None:
+            self.report(
+                {"ERROR"}, "There is no such action: choose one that moves ARKit's sliders."
+            )
+            return {"CANCELLED"}
+        try:
+            done = [(mesh, scene_motion.apply_action(mesh, action)) for mesh in targets(context)]
+        except MotionError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return self._finish(context, done)
+
+
+CLASSES = (PIXEL3DMM_OT_import_motion, PIXEL3DMM_OT_apply_action)
