@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core import axes
 from ...core.rig.rigged_head import RiggedHead
-from . import material
+from . import material, rig_data
 
 #: Version of the custom properties below, for files that outlive this version of the add-on.
 SCHEMA = 1
@@ -25,6 +25,7 @@ def make_head(rigged: RiggedHead, name: str) -> bpy.types.Object:
     head = bpy.data.objects.new(name, mesh)
     add_keys(head, rigged)
     remember(head, rigged)
+    rig_data.remember(mesh, rigged)
     return head
 
 

@@ -108,3 +108,63 @@ def test_neck_and_head_stop_where_a_person_does(at_rest):
 def test_bones_nod_about_their_own_x(person):
     for bone in person.rig.data.bones:
         assert np.array(bone.matrix_local)[:3, 0] == pytest.approx([1, 0, 0], abs=2e-2)
+
+
+# --- Check Rig ----------------------------------------------------------------------------------
+def test_a_head_comes_back_as_it_was_made(ours, person, rigged):
+    read = ours("pixel3dmm_addon.scene.rig_data").rig_arrays(person.head, person.rig)
+    made = ours("core.rig.rig_arrays").RigArrays.of(rigged)
+    assert read.key_names == made.key_names
+    assert read.joint_names == made.joint_names
+    for name, tolerance in (("basis", 1e-6), ("deltas", 1e-6), ("joints", 1e-6),
+                            ("weights", 2e-6), ("landmark_barycentric", 1e-6)):  # fmt: skip
+        assert np.abs(getattr(read, name) - getattr(made, name)).max() < tolerance, name
+    for name in ("correctives", "mirror", "landmark_vertices"):
+        assert np.array_equal(getattr(read, name), getattr(made, name)), name
+    assert set(read.regions) == set(made.regions)
+    assert all(np.array_equal(read.regions[n], made.regions[n]) for n in made.regions)
+    order = np.lexsort(np.sort(read.triangles, axis=1).T)
+    other = np.lexsort(np.sort(made.triangles, axis=1).T)
+    assert np.array_equal(
+        np.sort(read.triangles, axis=1)[order], np.sort(made.triangles, axis=1)[other]
+    )
+    assert np.array_equal(read.parts[order], made.parts[other])
+
+
+def check(**options):
+    bpy.ops.pixel3dmm.check_rig(**options)
+    return bpy.context.object["pixel3dmm_last_check"]
+
+
+def test_check_rig_passes_a_head_and_says_what_an_artist_broke(person, tmp_path):
+    assert check(folder=str(tmp_path)).startswith("The rig passes")
+    assert len(list(tmp_path.glob("*.rig.*"))) == 2
+    keys = person.head.data.shape_keys.key_blocks
+    keys["jawOpen"].name = "mouthOpen"
+    assert "first in names of jawOpen" in check()
+    keys["mouthOpen"].name = "jawOpen"
+    assert check().startswith("The rig passes")
+    points = np.empty(len(person.head.data.vertices) * 3, np.float32)
+    keys[0].points.foreach_get("co", points)
+    keys["cheekPuff"].points.foreach_set("co", points)
+    assert "of cheekPuff" in check()
+
+
+def test_check_rig_works_on_a_copy_and_on_the_rig_object(person):
+    bpy.context.view_layer.objects.active = person.rig
+    assert bpy.ops.pixel3dmm.check_rig() == {"FINISHED"}
+    assert person.head["pixel3dmm_last_check"].startswith("The rig passes")
+
+
+def test_a_head_with_other_vertices_is_told(person):
+    mesh = person.head.data
+    mesh.vertices.add(1)
+    with pytest.raises(RuntimeError, match="given other vertices"):
+        bpy.ops.pixel3dmm.check_rig()
+
+
+def test_a_head_of_an_earlier_version_is_told(person):
+    mesh = person.head.data
+    mesh.attributes.remove(mesh.attributes["pixel3dmm_regions"])
+    with pytest.raises(RuntimeError, match="earlier version"):
+        bpy.ops.pixel3dmm.check_rig()

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Check Rig: whether the keys and bones of the active head still do what their names say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+
+from ...core.errors import PersonError
+from ...core.rig.certificate import Certificate, certify
+from ...core.rig.check import summary, write_certificate
+from ..scene.head import PREFIX, active_head
+from ..scene.rig_data import rig_arrays
+
+#: Custom property of a head: the sentence of its last check.
+LAST_CHECK = PREFIX + "last_check"
+
+
+class PIXEL3DMM_OT_check_rig(bpy.types.Operator):
+    """Measure what every shape key and bone of the head does, and report what is wrong"""
+
+    bl_idname = "pixel3dmm.check_rig"
+    bl_label = "Check Rig"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    folder: StringProperty(
+        name="Folder",
+        description="Where a report (JSON) and a picture (PNG) are written; none are if empty",
+        subtype="DIR_PATH",
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Greyed out with the reason."""
+        head = active_head(context)
+        if head is None:
+            cls.poll_message_set("Select a head that was made from a photo")
+            return False
+        if head.mode == "EDIT":
+            cls.poll_message_set("Leave edit mode first")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Finished whether or not the rig is sound: the report says which."""
+        head = active_head(context)
+        try:
+            rig = rig_arrays(head, head.find_armature())
+            certificate = certify(rig)
+            if self.folder:
+                folder = Path(bpy.path.abspath(self.folder))
+                write_certificate(rig, certificate, folder, bpy.path.clean_name(head.name))
+        except PersonError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        sentence = verdict(certificate)
+        head[LAST_CHECK] = sentence
+        self.report({"INFO"} if certificate.passed else {"WARNING"}, sentence)
+        self._lines = summary(certificate)
+        if not bpy.app.background:
+            context.window_manager.popup_menu(self._draw, title=sentence, icon="ARMATURE_DATA")
+        return {"FINISHED"}
+
+    def _draw(self, menu: bpy.types.Menu, context: bpy.types.Context) -> None:
+        for line in self._lines:
+            icon = "CHECKMARK" if line.startswith("passed") else "ERROR"
+            menu.layout.label(text=line, icon=icon)
+
+
+def verdict(certificate: Certificate) -> str:
+    """One sentence."""
+    count = len(certificate.failures)
+    if not count:
+        return f"The rig passes: {len(certificate.findings)} figures are within their limits."
+    first = certificate.failures[0]
+    return f"The rig fails in {count} figures, first in {first.check} of {first.subject}."
+
+
+CLASSES = (PIXEL3DMM_OT_check_rig,)
