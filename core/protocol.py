@@ -12,7 +12,7 @@ type       from         fields
 =========  ===========  ==========================================================================
 hello      worker       protocol (int), version (str), pid (int): the first message, once
 hello      parent       protocol: optional; the worker ends with an error if it speaks another
-job        parent       id (str, unique), kind ("reconstruct"), params (object, below)
+job        parent       id (str, unique), kind (below), params (object, below)
 progress   worker       id, stage (str, words for an artist), fraction (0..1 of the whole job)
 result     worker       id, and the fields below; the last message of a job
 error      worker       id (None: no job in particular), code, message (one sentence for a person);
@@ -33,6 +33,8 @@ core.pipeline.Options, all optional}, "out": an existing folder}. result {"heads
 core.rig.rigged_head.RiggedHead, one a photo, in the photos' order], "seconds": float,
 "warnings": [sentences]}. Files appear in "out" under their final names only when they are
 complete; a job that did not end in a result leaves none.
+
+``look``: finds the faces of one photo and makes no head, see :mod:`core.look_job`.
 """
 
 from __future__ import annotations

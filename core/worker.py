@@ -23,6 +23,7 @@ from types import FrameType
 from . import __version__
 from .errors import Cancelled, PersonError, WorkerError
 from .images import photo_from_npz
+from .look_job import look_job
 from .outputs import write_together
 from .pipeline import WRITING, Options, part, reconstruct, rig_heads
 from .protocol import (
@@ -132,6 +133,8 @@ class Worker:
 
     def _run(self, job: Message) -> Message:
         start = time.perf_counter()
+        if job.get("kind") == "look":
+            return message("result", id=job["id"], **look_job(job.get("params"), self._progress))
         if job.get("kind") != "reconstruct":
             raise WorkerError(f"The worker does not know jobs of kind {job.get('kind')!r}.")
         paths, options, out = _parameters(job.get("params"))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .mediapipe import MediaPipeFace
 from .screen_cues import ScreenCues
@@ -12,10 +13,20 @@ from .screen_cues import ScreenCues
 #: guess of the network and say nothing of the gaze.
 CLOSED_EYE = 0.12
 
-_EYES = (  # iris points, lid top, lid bottom, outer and inner corner; the subject's right, left
-    (slice(468, 473), 159, 145, 33, 133),
-    (slice(473, 478), 386, 374, 263, 362),
+_EYES = (  # the subject's side, iris points, lid top, lid bottom, outer and inner corner
+    ("right", slice(468, 473), 159, 145, 33, 133),
+    ("left", slice(473, 478), 386, 374, 263, 362),
 )
+
+
+def closed_eyes(landmarks: NDArray[np.float64]) -> tuple[str, ...]:
+    """The subject's sides, "right" and "left", whose lids hide the iris; landmarks (478, 2..3)."""
+    return tuple(
+        side
+        for side, _, top, bottom, outer, inner in _EYES
+        if np.linalg.norm(landmarks[top, :2] - landmarks[bottom, :2])
+        < CLOSED_EYE * np.linalg.norm(landmarks[outer, :2] - landmarks[inner, :2])
+    )
 
 
 def cues_from_face(face: MediaPipeFace, width: int, height: int) -> ScreenCues:
@@ -23,10 +34,10 @@ def cues_from_face(face: MediaPipeFace, width: int, height: int) -> ScreenCues:
     points = np.asarray(face.landmarks, dtype=np.float64)
     sigma = np.array(face.spread, dtype=np.float64)
     notes = []
-    for iris, top, bottom, outer, inner in _EYES:
-        across = np.linalg.norm(points[outer, :2] - points[inner, :2])
-        if np.linalg.norm(points[top, :2] - points[bottom, :2]) < CLOSED_EYE * across:
-            sigma[iris] += across
+    closed = closed_eyes(points)
+    for side, iris, _, _, outer, inner in _EYES:
+        if side in closed:
+            sigma[iris] += np.linalg.norm(points[outer, :2] - points[inner, :2])
             notes.append("An eye is closed, so its gaze follows the other eye.")
     return ScreenCues(
         width=width,
