@@ -7,10 +7,12 @@ import bpy
 
 from . import panels, preferences, properties, session, thumbnails
 from .operators import (
+    attach_to_body,
     check_rig,
     export,
     import_motion,
     look_through,
+    name_bones,
     open_log,
     photo_file,
     reconstruct,
@@ -22,6 +24,8 @@ _MODULES = (
     photo_file,
     look_through,
     check_rig,
+    name_bones,
+    attach_to_body,
     export,
     import_motion,
     open_log,

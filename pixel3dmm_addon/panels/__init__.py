@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tab "Pixel3DMM" in the 3D viewport's sidebar, a file a panel."""
 
-from . import export, head, motion, photo, sliders
+from . import export, head, motion, photo, rig, sliders
 
 #: From top to bottom; a panel inside another one comes after it.
-CLASSES = (*photo.CLASSES, *head.CLASSES, *sliders.CLASSES, *export.CLASSES, *motion.CLASSES)
+CLASSES = (
+    *photo.CLASSES,
+    *head.CLASSES,
+    *sliders.CLASSES,
+    *rig.CLASSES,
+    *export.CLASSES,
+    *motion.CLASSES,
+)

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The active head's rig: whether it is sound, what its bones are called, which body it is on."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..operators.attach_to_body import PIXEL3DMM_OT_attach_to_body, PIXEL3DMM_OT_detach_from_body
+from ..operators.check_rig import LAST_CHECK, PIXEL3DMM_OT_check_rig
+from ..operators.name_bones import PIXEL3DMM_OT_name_bones
+from ..scene.head import active_head
+from .head import PIXEL3DMM_PT_head
+from .sidebar import Sidebar, draw_sentence
+
+
+class PIXEL3DMM_PT_rig(Sidebar, bpy.types.Panel):
+    """What can be done with the active head's rig."""
+
+    bl_idname = "PIXEL3DMM_PT_rig"
+    bl_label = "Rig"
+    bl_parent_id = PIXEL3DMM_PT_head.bl_idname
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Nothing to show without a head."""
+        return active_head(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Blender calls this at every redraw."""
+        layout = self.layout
+        layout.operator(PIXEL3DMM_OT_check_rig.bl_idname, icon="CHECKMARK")
+        last = active_head(context).get(LAST_CHECK)
+        if last:
+            passed = str(last).startswith("The rig passes")
+            draw_sentence(layout, str(last), "CHECKMARK" if passed else "ERROR")
+        layout.operator_menu_enum(PIXEL3DMM_OT_name_bones.bl_idname, "scheme")
+        row = layout.row(align=True)
+        row.operator(PIXEL3DMM_OT_attach_to_body.bl_idname, icon="CONSTRAINT_BONE")
+        row.operator(PIXEL3DMM_OT_detach_from_body.bl_idname, text="", icon="UNLINKED")
+
+
+CLASSES = (PIXEL3DMM_PT_rig,)
