@@ -49,15 +49,7 @@ class PersonKeys:
 def person_keys(head: HeadModel, fit: PhotoFit) -> PersonKeys:
     """The keys of a fitted head; ValueError for one that lacks one of the 52 names."""
     solver = key_solver(head)
-    keys = solver.solve(fit.neutral)
-    lids = _lids(head)
-    for side, name in _BLINKS:
-        fold, view = lids[side], _eye(head, fit.neutral, side)
-        if fold is not None and view is not None:
-            k = ARKIT_NAMES.index(name)
-            keys[k] = close_blink(fit.neutral, keys[k], fold, view)
-    by_name = dict(zip(ARKIT_NAMES, keys, strict=True))
-    shapes = corrective_shapes(fit.neutral, by_name, lids)
+    keys, shapes = _at_rest(head, fit.neutral)
     pairs = [pair for pair in corrective_pairs() if pair in shapes]
     values, left = _revalued(head, fit, solver.deltas, keys)
     driven = np.array([values[ARKIT_NAMES.index(a)] * values[ARKIT_NAMES.index(b)]
@@ -86,6 +78,30 @@ def person_keys(head: HeadModel, fit: PhotoFit) -> PersonKeys:
         bones,
         turns,
     )
+
+
+def rest_keys(head: HeadModel, neutral: Array) -> dict[str, Array]:
+    """(V, 3) of every key by name for a person at rest, neutral (V, 3); no photo's residual."""
+    keys, shapes = _at_rest(head, neutral)
+    out = dict(zip(ARKIT_NAMES, keys, strict=True))
+    out.update((corrective_name(*pair), shape) for pair, shape in shapes.items())
+    jaw = _jaw_corrective(head)
+    if jaw is not None:
+        out[JAW_KEY] = key_solver(head).carried(neutral, jaw)
+    return out
+
+
+def _at_rest(head: HeadModel, neutral: Array) -> tuple[Array, dict[tuple[str, str], Array]]:
+    """The 52 keys (52, V, 3) of a person at rest, and the correctives of their pairs."""
+    keys = key_solver(head).solve(neutral)
+    lids = _lids(head)
+    for side, name in _BLINKS:
+        fold, view = lids[side], _eye(head, neutral, side)
+        if fold is not None and view is not None:
+            k = ARKIT_NAMES.index(name)
+            keys[k] = close_blink(neutral, keys[k], fold, view)
+    by_name = dict(zip(ARKIT_NAMES, keys, strict=True))
+    return keys, corrective_shapes(neutral, by_name, lids)
 
 
 def _revalued(head: HeadModel, fit: PhotoFit, old: Array, new: Array) -> tuple[Array, Array]:
