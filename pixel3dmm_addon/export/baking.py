@@ -18,6 +18,7 @@ from .copies import Copies
 
 #: Less than this is no motion.
 _STILL = 1e-6
+_AT_REST = (0, 0, 0, 1, 0, 0, 0, 1, 1, 1)
 _TRANSFORM = (("location", 3), ("rotation_quaternion", 4), ("scale", 3))
 
 
@@ -111,10 +112,10 @@ def _be_child(
     child.matrix_basis = Matrix((np.linalg.inv(above) @ world).tolist())
 
 
-def write(copies: Copies, motion: Motion, length: float) -> bool:
+def write(copies: Copies, motion: Motion, length: float, *, pose_too: bool = False) -> bool:
     """Keyframes of all that moves. length: units of the bones' data to one of the scene's.
 
-    Returns whether anything does.
+    pose_too: also of bones that stand still, but not at rest. Returns whether anything moves.
     """
     head, played = copies.head, slice(1, None)
     frames = motion.frames[played]
@@ -129,20 +130,17 @@ def write(copies: Copies, motion: Motion, length: float) -> bool:
                 curves.set_curve(keys, path, 0, frames, motion.keys[played, i])
         moved = True
     for i, rig in enumerate(copies.rigs):
-        channels = _bone_channels(rig, motion.bones[i][played], motion.bones[i][0], length)
-        channels += _object_channels(motion.objects[played, i], motion.objects[0, i])
-        if channels:
-            curves.new_action(rig, head.name)
-        for path, index, values, group in channels:
-            curves.set_curve(rig, path, index, frames, values, group)
-        moved = moved or bool(channels)
+        now = motion.bones[i][0]
+        still = np.broadcast_to(_AT_REST, now.shape) if pose_too else now
+        moved = moved or bool(_moves(_flat(motion.bones[i][played]), now.ravel()).any())
+        channels = _bone_channels(rig, motion.bones[i][played], still, length)
+        shifts = _object_channels(motion.objects[played, i], motion.objects[0, i])
+        moved = moved or bool(shifts)
+        _write_channels(rig, head.name, frames, [*channels, *shifts])
     if not copies.rigs:
-        channels = _object_channels(motion.objects[played, 0], motion.objects[0, 0])
-        if channels:
-            curves.new_action(head, head.name)
-        for path, index, values, group in channels:
-            curves.set_curve(head, path, index, frames, values, group)
-        moved = moved or bool(channels)
+        shifts = _object_channels(motion.objects[played, 0], motion.objects[0, 0])
+        moved = moved or bool(shifts)
+        _write_channels(head, head.name, frames, shifts)
     return moved
 
 
@@ -150,8 +148,9 @@ Channel = tuple[str, int, np.ndarray, str]
 
 
 def _bone_channels(
-    rig: bpy.types.Object, rows: np.ndarray, now: np.ndarray, length: float
+    rig: bpy.types.Object, rows: np.ndarray, still: np.ndarray, length: float
 ) -> list[Channel]:
+    """still (B, 10): bones of which every row is this need no curve."""
     out: list[Channel] = []
     for b, bone in enumerate(rig.pose.bones):
         own = rows[:, b].copy()
@@ -159,7 +158,7 @@ def _bone_channels(
         start = 0
         for name, count in _TRANSFORM:
             values = own[:, start : start + count]
-            if _moves(values, now[b, start : start + count]).any():
+            if _moves(values, still[b, start : start + count]).any():
                 scale = length if name == "location" else 1.0
                 path = f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].{name}'
                 out += [(path, i, scale * values[:, i], bone.name) for i in range(count)]
@@ -167,8 +166,17 @@ def _bone_channels(
     return out
 
 
+def _write_channels(
+    obj: bpy.types.Object, name: str, frames: np.ndarray, channels: list[Channel]
+) -> None:
+    if channels:
+        curves.new_action(obj, name)
+    for path, index, values, group in channels:
+        curves.set_curve(obj, path, index, frames, values, group)
+
+
 def _object_channels(worlds: np.ndarray, now: np.ndarray) -> list[Channel]:
-    if not _moves(worlds.reshape(len(worlds), -1), now.ravel()).any():
+    if not _moves(_flat(worlds), now.ravel()).any():
         return []
     parts = [Matrix(world.tolist()).decompose() for world in worlds]
     rows = np.array([[*place, *turn, *size] for place, turn, size in parts])
@@ -179,6 +187,10 @@ def _object_channels(worlds: np.ndarray, now: np.ndarray) -> list[Channel]:
         out += [(name, i, rows[:, start + i], "Object Transforms") for i in range(count)]
         start += count
     return out
+
+
+def _flat(rows: np.ndarray) -> np.ndarray:
+    return rows.reshape(len(rows), -1)
 
 
 def _moves(values: np.ndarray, now: np.ndarray) -> np.ndarray:

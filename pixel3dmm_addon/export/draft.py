@@ -84,7 +84,9 @@ class Draft:
         for rig in copies.rigs:
             for bone in rig.data.bones:
                 bone.name = self.preset.bone_name(bone.name, str(bone.get(JOINT, "")))
-        animated = baking.write(copies, motion, length) if played else False
+        # USD of 4.2 writes the pose of an armature that is animated, and of no other.
+        pose_too = self.preset.format == "USD"
+        animated = baking.write(copies, motion, length, pose_too=pose_too)
         now = motion.frames[motion.current]
         if not animated:
             self.scene.frame_start = self.scene.frame_end = self.scene.frame_current
