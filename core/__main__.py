@@ -65,6 +65,7 @@ def _reconstruct(args: argparse.Namespace) -> int:
         box=args.box,
         focal_35mm=args.focal_mm,
         same_person=args.same_person,
+        own_components=args.own_components,
     )
     make_folder(args.out)
     folders = _folders(args.out, args.photos)
@@ -220,6 +221,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--predictor", choices=PREDICTORS, default=PREDICTORS[0])
     verb.add_argument(
         "--head", default=OPEN_HEAD, metavar="HEAD", help=f"{OPEN_HEAD} or an imported FLAME .npz"
+    )
+    verb.add_argument(
+        "--own-components", action="store_true", help="FLAME's own expression keys too"
     )
     verb.add_argument("--models", type=Path, metavar="DIR", help="where imported models are")
     verb.add_argument("--verbose", action="store_true", help="tracebacks of errors")

@@ -63,7 +63,8 @@ class Options:
     face: which of several, 0 is the largest (None: the largest, and the report says so);
     box: x0, y0, x1, y1 around the face in pixels, instead of looking for it;
     focal_px or focal_35mm (mm, 35 mm equivalent) override the photo's EXIF;
-    same_person: all photos show one person, who gets one identity.
+    same_person: all photos show one person, who gets one identity;
+    own_components: a FLAME head's own expression components become keys too, after the others.
     """
 
     predictor: str = "mediapipe"
@@ -74,6 +75,7 @@ class Options:
     focal_px: float | None = None
     focal_35mm: float | None = None
     same_person: bool = False
+    own_components: bool = False
 
     def __post_init__(self) -> None:
         if self.predictor not in PREDICTORS:
@@ -154,7 +156,8 @@ def rig_heads(
     rigged = []
     for k, (photo, (reconstruction, i)) in enumerate(zip(photos, fits, strict=True)):
         progress(RIGGING, k / len(fits))
-        rigged.append(build_rigged_head(head, reconstruction, i, photo))
+        own = options.own_components
+        rigged.append(build_rigged_head(head, reconstruction, i, photo, own_components=own))
     progress(RIGGING, 1.0)
     return rigged
 

@@ -133,6 +133,7 @@ def _build(a: dict[str, NDArray[Any]], digest: str) -> HeadModel:
         arkit_shapes=arkit,
         expression_moves_joints=True,
         locked_joints=() if info["jaw_turns"] else ("jaw",),
+        own_components=a["expression"].astype(np.float64),
     )
 
 

@@ -55,7 +55,8 @@ class HeadModel:
     A head whose expressions are nameless components may bring ``arkit_shapes`` (V, 3, 52), in
     the order of ``core.rig.arkit``; see :meth:`with_sliders`. ``expression_moves_joints``: the
     joints follow the expression too, as FLAME's do, not the identity alone. ``locked_joints``
-    never turn, since the head does their work by other means.
+    never turn, since the head does their work by other means. ``own_components`` (V, 3, n): the
+    expression components of the file itself, in sigma units, where sliders stand in for them.
     """
 
     name: str
@@ -83,6 +84,7 @@ class HeadModel:
     arkit_shapes: Array | None = None
     expression_moves_joints: bool = False
     locked_joints: tuple[str, ...] = ()
+    own_components: Array | None = None
 
     @property
     def vertex_count(self) -> int:

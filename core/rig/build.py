@@ -19,9 +19,17 @@ Array = NDArray[np.float64]
 
 
 def build_rigged_head(
-    head: HeadModel, reconstruction: Reconstruction, photo_index: int, photo: Photo
+    head: HeadModel,
+    reconstruction: Reconstruction,
+    photo_index: int,
+    photo: Photo,
+    *,
+    own_components: bool = False,
 ) -> RiggedHead:
     """One photo's head: basis at rest, and the person's keys at the photo's values.
+
+    own_components: the keys of the head model's file itself come last, at zero, where it has
+    some: flame_000, flame_001, ..., one standard deviation each.
 
     Raises ValueError for a head whose expressions lack one of the 52 names: such a head gets its
     sliders before it is fitted.
@@ -29,6 +37,8 @@ def build_rigged_head(
     fit = reconstruction.photos[photo_index]
     joints = head.joints(fit.neutral)
     keys = person_keys(head, fit)
+    if own_components:
+        keys = keys.with_components(head)
     commercial = head.licence.commercial
     uncertainty = reconstruction.uncertainty
     return RiggedHead(

@@ -7,7 +7,7 @@ come nearest to what was fitted with the template's, and the residual holds what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 #: The jaw's turn, radians about +x, at which its corrective is fully there.
 JAW_TURN = float(np.radians(20.0))
 JAW_KEY = f"{PREFIX}jaw"
+#: What the names of a FLAME file's own components start with; they are in sigma units.
+COMPONENT = "flame_"
 _BLINKS = (("l", "eyeBlinkLeft"), ("r", "eyeBlinkRight"))
 _BALL_PARTS = ("eyeball", "iris", "pupil")
 
@@ -44,6 +46,19 @@ class PersonKeys:
     correctives: NDArray[np.int32]
     bone_keys: NDArray[np.int32]
     bone_turns: Array
+
+    def with_components(self, head: HeadModel) -> PersonKeys:
+        """Also the components of the head model's own file, at zero."""
+        own = head.own_components
+        if own is None:
+            return self
+        count = own.shape[2]
+        return replace(
+            self,
+            names=(*self.names, *(f"{COMPONENT}{i:03d}" for i in range(count))),
+            deltas=np.concatenate([self.deltas, own.transpose(2, 0, 1)]),
+            values=np.concatenate([self.values, np.zeros(count)]),
+        )
 
 
 def person_keys(head: HeadModel, fit: PhotoFit) -> PersonKeys:

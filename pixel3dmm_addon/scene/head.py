@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 
 from ...core import axes
+from ...core.rig.person_keys import COMPONENT
 from ...core.rig.rigged_head import RiggedHead
 from . import material, rig_data
 
@@ -58,7 +59,7 @@ def add_keys(head: bpy.types.Object, rigged: RiggedHead) -> None:
     names = [str(name) for name in rigged.key_names]
     for name, value in zip(names, rigged.key_values, strict=True):
         key = head.shape_key_add(name=name, from_mix=False)
-        key.slider_min, key.slider_max = 0.0, 1.0
+        key.slider_min, key.slider_max = (-3.0, 3.0) if name.startswith(COMPONENT) else (0.0, 1.0)
         # Set even where it is zero: Blender 5.0 makes new keys with a value of 1.
         key.value = float(value)
     shape_keys = head.data.shape_keys

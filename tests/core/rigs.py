@@ -14,7 +14,10 @@ from core.rig.rigged_head import RiggedHead
 
 
 def rigged_person(
-    head: HeadModel, identity: np.ndarray, values: dict[str, float] | None = None
+    head: HeadModel,
+    identity: np.ndarray,
+    values: dict[str, float] | None = None,
+    own_components: bool = False,
 ) -> RiggedHead:
     """The head at an identity, photographed from the front with its sliders at ``values``."""
     head = head.with_sliders()
@@ -38,4 +41,4 @@ def rigged_person(
     )
     person = Reconstruction(head.name, head.digest, identity, (fit,), {"warnings": []}, {})
     photo = Photo(np.full((480, 640, 3), 128, np.uint8), "someone")
-    return build_rigged_head(head, person, 0, photo)
+    return build_rigged_head(head, person, 0, photo, own_components=own_components)
