@@ -22,6 +22,9 @@ from .images import Photo, Pixels, check_container, read_photo_file
 #: What transparency is laid over, display-referred; as in core.images.
 _BACKGROUND = np.float32(128 / 255)
 
+#: Pixels that are converted at a time.
+_PORTION = 1 << 15
+
 _SUPPORTED = "use a JPEG, PNG, TIFF, WebP or BMP photo."
 
 
@@ -64,25 +67,34 @@ class PhotoFile:
     ) -> Photo:
         """The upright photo.
 
-        buffer: height * width * channels values, rows from the bottom up; it is used up. 0..1
+        buffer: height * width * channels values, rows from the bottom up. 0..1
         display-referred, or linear Rec. 709 with ``scene_linear``. stored: the file's own
         width and height if the decoder made the picture smaller. Raises PhotoError.
         """
         notes = list(self.notes)
         pixels = buffer.reshape(height, width, channels)[::-1]
+        rounded = np.empty((height, width, 3), dtype=np.uint8)
+        transparent = False
+        # Portions that stay in the processor's cache: several times as fast, and no copies.
+        step = max(1, _PORTION // max(width, 1))
+        for start in range(0, height, step):
+            rows = pixels[start : start + step]
+            if scene_linear:
+                rows = np.nan_to_num(rows, nan=0.0)
+            colour = _display_referred(rows, scene_linear)
+            if channels in (2, 4):
+                alpha = rows[..., -1:]
+                if float(alpha.min()) < 1.0:
+                    transparent = True
+                    colour = colour * alpha + _BACKGROUND * (1 - alpha)
+            # Adding a half and cutting rounds as np.rint does; one channel becomes three.
+            rounded[start : start + step] = np.clip(colour, 0.0, 1.0) * np.float32(
+                255
+            ) + np.float32(0.5)
         if scene_linear:
-            pixels = np.nan_to_num(pixels, nan=0.0)
             notes.append(f"{self.path.name} has more than 8 bits a channel: rounded to 8.")
-        colour = _display_referred(pixels, scene_linear)
-        if channels in (2, 4):
-            alpha = pixels[..., -1:]
-            if float(alpha.min()) < 1.0:
-                notes.append(f"{self.path.name} is transparent in places: laid over mid grey.")
-                colour = colour * alpha + _BACKGROUND * (1 - alpha)
-        # Adding a half and cutting rounds as np.rint does, without another copy of the photo.
-        rounded = (np.clip(colour, 0.0, 1.0) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-        if rounded.shape[2] == 1:
-            rounded = np.repeat(rounded, 3, axis=2)
+        if transparent:
+            notes.append(f"{self.path.name} is transparent in places: laid over mid grey.")
         if stored is not None and stored != (width, height):
             notes.append(
                 f"{self.path.name} has {stored[0]} x {stored[1]} pixels: "

@@ -21,6 +21,7 @@ from .cues.mediapipe import MediaPipeFace
 from .cues.mediapipe_cues import cues_from_face
 from .cues.screen_cues import ScreenCues
 from .errors import NoFaceError, PersonError
+from .fitting.landmark_model import load_landmark_model
 from .heads import HeadModel
 from .images import Photo
 from .reconstruction import Reconstruction
@@ -35,12 +36,14 @@ from .resources import (
 )
 from .rig.build import build_rigged_head
 from .rig.rigged_head import RiggedHead
+from .rig.solve_keys import key_solver
 
 Progress = Callable[[str, float], None]
 
 FINDING, READING, FITTING = "Finding the face", "Reading landmarks", "Fitting the head"
 MAPPING = "Reading the surface"
 RIGGING, WRITING = "Building the rig", "Writing files"
+LOADING = "Loading the networks"
 
 
 def silent(stage: str, fraction: float) -> None:
@@ -141,6 +144,18 @@ def reconstruct(
         )
         for i, group in enumerate(people)
     ]
+
+
+def warm_up(progress: Progress = silent) -> None:
+    """Loads what every first reconstruction loads; raises what that would raise."""
+    progress(LOADING, 0.0)
+    load_mediapipe()
+    progress(LOADING, 0.5)
+    head = load_head(OPEN_HEAD)
+    load_landmark_model()
+    progress(LOADING, 0.8)
+    key_solver(head)
+    progress(LOADING, 1.0)
 
 
 def rig_heads(

@@ -34,6 +34,8 @@ core.rig.rigged_head.RiggedHead, one a photo, in the photos' order], "seconds": 
 "warnings": [sentences]}. Files appear in "out" under their final names only when they are
 complete; a job that did not end in a result leaves none.
 
+``warm``: loads what a first job would have to load. params and result have no fields.
+
 ``look``: finds the faces of one photo and makes no head, see :mod:`core.look_job`.
 """
 

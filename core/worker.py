@@ -25,7 +25,7 @@ from .errors import Cancelled, PersonError, WorkerError
 from .images import photo_from_npz
 from .look_job import look_job
 from .outputs import write_together
-from .pipeline import WRITING, Options, part, reconstruct, rig_heads
+from .pipeline import WRITING, Options, part, reconstruct, rig_heads, warm_up
 from .protocol import (
     HEARTBEAT_SECONDS,
     PROTOCOL_VERSION,
@@ -135,6 +135,9 @@ class Worker:
         start = time.perf_counter()
         if job.get("kind") == "look":
             return message("result", id=job["id"], **look_job(job.get("params"), self._progress))
+        if job.get("kind") == "warm":
+            warm_up(self._progress)
+            return message("result", id=job["id"])
         if job.get("kind") != "reconstruct":
             raise WorkerError(f"The worker does not know jobs of kind {job.get('kind')!r}.")
         paths, options, out = _parameters(job.get("params"))

@@ -80,6 +80,12 @@ class Jobs:
                     self._give_up(error)
             return job
 
+    def start_unattended(self, kind: str, params: dict[str, Any]) -> Job:
+        """As start, for a job whose outcome nobody waits for: a thread follows it."""
+        job = self.start(kind, params)
+        threading.Thread(target=self._see_off, args=(job,), daemon=True).start()
+        return job
+
     def cancel(self, job: Job) -> None:
         """See Job.cancel."""
         with self._lock:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.props import BoolProperty, PointerProperty, StringProperty
 
@@ -35,9 +37,18 @@ def unregister() -> None:
     del bpy.types.Scene.pixel3dmm
 
 
+def job_options(choices: PIXEL3DMM_PG_scene) -> dict[str, Any]:
+    """The scene's choices as fields of core.pipeline.Options."""
+    return {}
+
+
 def redraw(context: bpy.types.Context) -> None:
-    """Lets every 3D viewport show the status as it is now."""
+    """Lets every sidebar show the status as it is now, and nothing else: a viewport that is drawn
+    again for it would take seconds from the job where graphics are slow.
+    """
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
-                area.tag_redraw()
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()

@@ -12,12 +12,13 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import Cancelled
 from ..core.rig.rigged_head import RiggedHead
 from . import session
 from .job import Job, Progress
-from .photo import LoadedPhoto, load_photo
+from .photo import LoadedPhoto, loading
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,10 @@ def _private_folder() -> tempfile.TemporaryDirectory[str]:
 class Run:
     """A run that can be cancelled between any two steps."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, options: dict[str, Any] | None = None) -> None:
+        """options: fields of core.pipeline.Options."""
         self.path = path
+        self.options = dict(options or {})
         self.cancelled = False
         self._job: Job | None = None
 
@@ -64,16 +67,30 @@ class Run:
         """
         started = time.perf_counter()
         yield Progress("Reading the photo", 0.0)
-        loaded = load_photo(self.path)
+        # What the worker loads when it is new, it loads while the photo is read.
+        session.warm_up()
         with _private_folder() as scratch:
             photo, out = Path(scratch, "photo.npz"), Path(scratch, "out")
             out.mkdir()
-            loaded.photo.save(photo)
-            if self.cancelled:
-                raise Cancelled
-            params = {"photos": [str(photo)], "options": {}, "out": str(out)}
+            loaded = yield from self._photo(photo, wait)
+            params = {"photos": [str(photo)], "options": self.options, "out": str(out)}
             self._job = session.jobs().start("reconstruct", params)
             result = yield from self._job.events(wait)
             rigged = RiggedHead.load(Path(result["heads"][0]))
         warnings = tuple(str(w) for w in result.get("warnings", ()))
         return Outcome(rigged, loaded, warnings, time.perf_counter() - started)
+
+    def _photo(self, target: Path, wait: float) -> Generator[None, None, LoadedPhoto]:
+        """The photo, also in the file ``target``."""
+        steps = loading(self.path, target)
+        try:
+            while True:
+                if self.cancelled:
+                    raise Cancelled
+                next(steps)
+                yield
+                time.sleep(min(wait, 0.01))
+        except StopIteration as end:
+            return end.value
+        finally:
+            steps.close()

@@ -7,15 +7,30 @@ then would grey out the button for ever.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import paths
 from .jobs import Jobs
 
+if TYPE_CHECKING:
+    from .run import Outcome
+
+#: Share of a job from which on the time that it takes tells how long the rest will take.
+_TELLING = 0.1
+
 
 @dataclass
 class Status:
-    """How the job does, and what the last one said. ``cancel``: the artist asked for an end."""
+    """How the job does, and what the last one said.
+
+    cancel: the artist asked for an end. photo: name of the one under way, started its time by
+    time.monotonic(). waiting: photos that come after it, one after the other; turn: True while
+    the next of them is being started; done and failures: how many of this row became heads, and
+    the sentences of those that did not.
+    """
 
     running: bool = False
     cancel: bool = False
@@ -23,9 +38,33 @@ class Status:
     fraction: float = 0.0
     message: str = ""
     failed: bool = False
+    photo: str = ""
+    started: float = 0.0
+    turn: bool = False
+    waiting: list[Path] = field(default_factory=list)
+    done: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """For the photo under way; None while nobody can know."""
+        if not self.running or self.fraction < _TELLING:
+            return None
+        passed = time.monotonic() - self.started
+        return passed * (1 - self.fraction) / self.fraction
+
+
+@dataclass
+class Kept:
+    """The last outcome, and what it is the outcome of: see reconstruct's redo."""
+
+    key: object
+    outcome: Outcome
 
 
 status = Status()
+#: So that the redo panel rebuilds the scene without a new run. One photo's memory, not more.
+kept: Kept | None = None
 _jobs: Jobs | None = None
 
 
@@ -37,11 +76,25 @@ def jobs() -> Jobs:
     return _jobs
 
 
+def warm_up() -> None:
+    """Has a worker that is not there yet started, and its networks loaded, by nobody waited for."""
+    if not jobs().running:
+        jobs().start_unattended("warm", {})
+
+
+def keep(key: object, outcome: Outcome) -> None:
+    """Remembers an outcome instead of the one before."""
+    global kept
+    kept = Kept(key, outcome)
+
+
 def close() -> None:
     """Stops the worker, and what it was working on."""
-    global _jobs
+    global _jobs, kept
     # Blender drops a running operator with its class, without a call to its cancel().
     status.running = status.cancel = False
+    status.waiting.clear()
+    kept = None
     if _jobs is not None:
         _jobs.close()
         _jobs = None

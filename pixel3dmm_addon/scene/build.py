@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
+import numpy as np
 
+from ...core.rig.arkit import ARKIT_NAMES
 from ...core.rig.rigged_head import RiggedHead
 from ..photo import LoadedPhoto
 from . import camera as photo_camera
@@ -36,14 +38,20 @@ def build_person(
     loaded: LoadedPhoto,
     *,
     match_render_size: bool = False,
+    expression: float = 1.0,
 ) -> Person:
     """Head, rig and camera of one reconstruction, selected, with the camera made active.
 
+    expression: how much of the photo's expression the sliders are set to, 0 to 1.
     Raises whatever went wrong, after everything that was made has been removed again.
     """
     scene = context.scene
     if context.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
+    if expression != 1.0:
+        named = np.isin(rigged.key_names, ARKIT_NAMES)
+        values = np.where(named, expression * rigged.key_values, rigged.key_values)
+        rigged = replace(rigged, key_values=values.astype(np.float32))
     with _all_or_nothing(context):
         if match_render_size:
             photo_camera.set_render_size(scene, rigged)

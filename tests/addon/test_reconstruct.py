@@ -46,9 +46,16 @@ def modal(ours, monkeypatch):
                                                        path=bpy.path))  # fmt: skip
     operator = module.PIXEL3DMM_OT_reconstruct_face
     methods = ("execute", "invoke", "modal", "cancel")
-    methods += ("_begin", "_advance", "_finish", "_say", "_end")
+    methods += ("_begin", "_advance", "_show", "_finish", "_say", "_end", "_key")
     reports = []
-    fake = SimpleNamespace(_timer=None, _run=None, report=lambda kind, text: reports.append(text))
+    fake = type("Fake", (), {"_path": operator._path})()
+    for name, value in {
+        "_timer": None, "_run": None, "report": lambda kind, text: reports.append(text),
+        "photo": "", "match_render_size": False, "expression": 1.0,
+        "options": SimpleNamespace(is_repeat=False),
+        "properties": SimpleNamespace(is_property_set=lambda name: False),
+    }.items():  # fmt: skip
+        setattr(fake, name, value)
     for name in methods:
         setattr(fake, name, getattr(operator, name).__get__(fake))
     window = Window()
@@ -114,6 +121,69 @@ def test_modal_job_gives_the_same_head(usual, modal, example_photo, status):
     assert np.abs(evaluated(bpy.context.object) - usual).max() < 1e-6
 
 
+def test_redo_builds_the_scene_anew_and_runs_nothing(ours, modal, example_photo, monkeypatch):
+    operator, context, _ = modal
+    bpy.context.scene.pixel3dmm.photo = str(example_photo)
+    operator.invoke(context, tick())
+    drive(operator, context)
+    key = "mouthSmileLeft"
+    smile = bpy.context.object.data.shape_keys.key_blocks[key].value
+    assert smile > 0.1
+    # Blender has undone the operator, changed a property and calls execute().
+    bpy.data.batch_remove(set(bpy.data.objects))
+    operator.options.is_repeat, operator.expression = True, 0.25
+    jobs = ours("pixel3dmm_addon.session").jobs()
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "start", lambda *a: pytest.fail("a redo must not run the predictor"))
+        assert operator.execute(context) == {"FINISHED"}
+    again = bpy.context.object.data.shape_keys.key_blocks[key].value
+    assert again == pytest.approx(0.25 * smile, abs=1e-6)
+    # Another photo under the same path is another job.
+    session = ours("pixel3dmm_addon.session")
+    monkeypatch.setattr(session.kept, "key", "of another photo")
+    started = []
+    start = jobs.start
+    monkeypatch.setattr(jobs, "start", lambda *a: started.append(a) or start(*a))
+    assert operator.execute(context) == {"FINISHED"}
+    assert len(started) == 1
+
+
+def test_several_photos_one_after_the_other(example_photo, tmp_path, status):
+    import shutil
+
+    for name in ("one.jpg", "two.jpg"):
+        shutil.copy(example_photo, tmp_path / name)
+    (tmp_path / "none.jpg").write_text("no photo")
+    files = [{"name": name} for name in ("one.jpg", "none.jpg", "two.jpg")]
+    done = bpy.ops.pixel3dmm.reconstruct_photos(directory=str(tmp_path), files=files)
+    assert done == {"FINISHED"}
+    heads = [o for o in bpy.data.objects if o.type == "MESH"]
+    assert sorted(head.name for head in heads) == ["one", "two"]
+    assert status.done == 2
+    assert len(status.failures) == 1
+    assert "none.jpg" in status.failures[0]
+    assert status.waiting == []
+
+
+def test_photos_that_wait_start_by_themselves_and_end_with_a_cancel(
+    ours, modal, example_photo, status, monkeypatch
+):
+    operator, context, _ = modal
+    module = ours("pixel3dmm_addon.operators.reconstruct")
+    timers = SimpleNamespace(register=lambda call, **_: started.append(call))
+    module.bpy.app.timers, started = timers, []
+    bpy.context.scene.pixel3dmm.photo = str(example_photo)
+    status.waiting.append(example_photo)
+    operator.invoke(context, tick())
+    drive(operator, context)
+    assert started == [module.start_next]
+    operator.photo = ""
+    operator.invoke(context, tick())
+    operator.modal(context, tick("ESC", "PRESS"))
+    assert status.waiting == []
+    assert len(started) == 1
+
+
 def test_nothing_changes_in_the_scene_before_the_last_step(modal, example_photo):
     operator, context, _ = modal
     before = datablocks()
@@ -137,11 +207,12 @@ def test_cancel_leaves_nothing(ours, modal, example_photo, jobs, how, status):
     if how == "file load":
         operator.cancel(context)
     else:
-        if how == "button":
+        if how in ("button", "before the job"):
             assert bpy.ops.pixel3dmm.cancel() == {"FINISHED"}
         else:
-            assert operator.modal(context, tick("ESC", "PRESS")) == {"RUNNING_MODAL"}
-        assert drive(operator, context) == {"CANCELLED"}
+            # Esc does not wait for a tick.
+            assert operator.modal(context, tick("ESC", "PRESS")) == {"CANCELLED"}
+        assert how == "escape" or drive(operator, context) == {"CANCELLED"}
         assert reports == ["Cancelled, nothing was changed"]
     assert datablocks() == before
     assert not status.running
