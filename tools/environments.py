@@ -89,6 +89,12 @@ def tests_recipe() -> Recipe:
     return Recipe(f"tests-{python}", python, (REQUIREMENTS / "tests.txt",), oracle, disk_gb=1.5)
 
 
+def readers_recipe() -> Recipe:
+    """The environment of the readers that judge exported files, for the running Python."""
+    python = pythons.this_version()
+    return Recipe(f"readers-{python}", python, (REQUIREMENTS / "readers.txt",), disk_gb=0.2)
+
+
 def assets_recipe() -> Recipe:
     """The environment of the builders of ``vendor/``, for the running Python."""
     python = pythons.this_version()

@@ -10,6 +10,7 @@ import bpy
 
 from ...core.export_check import SceneFacts
 from ..scene.camera import photo_camera
+from ..scene.head import PREFIX
 from ..scene.rig import JOINT
 from . import baking, facts, formats
 from .applied_axes import apply_axes
@@ -56,6 +57,10 @@ class Draft:
         stamp([*copies.objects, self.scene], self.licence)
         if asset:
             return self._write_asset(path, copies), []
+        for mesh in copies.meshes:
+            # What the add-on notes for itself, thousands of numbers long.
+            for name in [n for n, _ in mesh.data.items() if n.startswith(PREFIX)]:
+                del mesh.data[name]
         notes = []
         if copies.left_out:
             left = ", ".join(copies.left_out)
