@@ -22,8 +22,9 @@ from ..scene.build import build_person
 
 #: Seconds between two looks at the job.
 TICK = 0.05
-#: Seconds between two redraws of the sidebar, unless the stage changes.
-REDRAW = 0.2
+#: Seconds between two redraws of the sidebar, unless the stage changes; and how many times what
+#: one redraw takes, so that a window that is drawn slowly is drawn less often.
+REDRAW, REDRAW_SHARE = 0.2, 10
 
 LOG = logging.getLogger("pixel3dmm")
 
@@ -131,7 +132,7 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
         self.photo = self.photo or choices.photo
         self._run = Run(self._path, properties.job_options(choices))
         self._steps = self._run.steps(wait)
-        self._redrawn = 0.0
+        self._redrawn = self._ticked = self._redraw_seconds = 0.0
         status = session.status
         status.running, status.cancel, status.failed = True, False, False
         status.stage, status.fraction, status.message = "Starting", 0.0, ""
@@ -154,7 +155,11 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
     def _advance(self, context: bpy.types.Context) -> set[str]:
         """One step, its news shown; RUNNING_MODAL while there are more to come."""
         assert self._run is not None
-        status = session.status
+        status, now = session.status, time.monotonic()
+        if self._redrawn > self._ticked:
+            # What this tick is late by went into the redraw.
+            self._redraw_seconds = now - self._redrawn - TICK
+        self._ticked = now
         try:
             if status.cancel:
                 # Closing the steps, which _end() does, lets go of the job at once.
@@ -184,7 +189,7 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
         status.stage, status.fraction = news.stage, news.fraction
         if fresh:
             LOG.info("%3.0f %% %s", 100 * news.fraction, news.stage)
-        if fresh or now - self._redrawn > REDRAW:
+        if fresh or now - self._redrawn > max(REDRAW, REDRAW_SHARE * self._redraw_seconds):
             self._redrawn = now
             properties.redraw(context)
 
