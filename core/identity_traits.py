@@ -123,12 +123,17 @@ NAMES: tuple[str, ...] = tuple(t.name for group in TRAITS.values() for t in grou
 class Change:
     """What traits do to one person, all as differences in metres, head frame.
 
-    basis (V, 3); keys: name -> (V, 3) of its offsets from the basis; joints and tails (J, 3),
-    in the order of joint_names.
+    basis (V, 3); keys: name -> (V, 3) of its offsets from the basis.
     """
 
     basis: Array
     keys: dict[str, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class BoneChange:
+    """What traits do to the bones: joints and tails (J, 3), differences in metres, head frame."""
+
     joint_names: tuple[str, ...]
     joints: Array
     tails: Array
@@ -163,15 +168,17 @@ def change_of(basis: Array, before: Mapping[str, float], after: Mapping[str, flo
     now = was + offset
     old, new = _keys(was), rest_keys(head, now)
     _keys_of_last(now, new)
+    return Change(offset, {name: new[name] - old[name] for name in new if name in old})
+
+
+def bones_of(basis: Array, before: Mapping[str, float], after: Mapping[str, float]) -> BoneChange:
+    """How the bones change; basis (V, 3) as it stands, with ``after``."""
+    head = load_open_head()
+    now = np.asarray(basis, np.float64)
+    was = now - trait_offset(before, after)
     joints = [head.joints(v) for v in (was, now)]
     tails = [joint_tails(head, v, j) for v, j in zip((was, now), joints, strict=True)]
-    return Change(
-        offset,
-        {name: new[name] - old[name] for name in new if name in old},
-        head.joint_names,
-        joints[1] - joints[0],
-        tails[1] - tails[0],
-    )
+    return BoneChange(head.joint_names, joints[1] - joints[0], tails[1] - tails[0])
 
 
 _last: tuple[Array, dict[str, Array]] | None = None
@@ -225,3 +232,8 @@ def _sum(a: Mapping[str, NDArray[np.generic]], shapes: list[int], count: int) ->
         span = slice(int(ptr[k]), int(ptr[k + 1]))
         out[index[span].astype(np.intp)] += delta[span].astype(np.float64) * _UNIT
     return out
+
+
+def vertices_of_traits() -> int:
+    """V of the open head: traits are shapes of its mesh and of no other."""
+    return load_open_head().vertex_count

@@ -5,11 +5,24 @@ from __future__ import annotations
 
 import bpy
 
-from . import panels, preferences, properties, session, thumbnails
+from . import (
+    head_properties,
+    looks,
+    panels,
+    preferences,
+    properties,
+    session,
+    thumbnails,
+    translations,
+)
 from .operators import (
     attach_to_body,
     check_rig,
+    choose_face,
     export,
+    expression,
+    help,
+    identity,
     import_motion,
     look_through,
     name_bones,
@@ -20,15 +33,20 @@ from .operators import (
 
 _MODULES = (
     properties,
+    head_properties,
     reconstruct,
     photo_file,
+    choose_face,
     look_through,
+    expression,
+    identity,
     check_rig,
     name_bones,
     attach_to_body,
     export,
     import_motion,
     open_log,
+    help,
     preferences,
     panels,
 )
@@ -40,13 +58,18 @@ def register() -> None:
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     properties.register()
+    head_properties.register()
+    translations.register()
     bpy.types.TOPBAR_MT_file_import.append(photo_file.draw_import_entry)
 
 
 def unregister() -> None:
     """Blender disables the extension, or quits: nothing of ours goes on."""
+    looks.close()
     session.close()
     bpy.types.TOPBAR_MT_file_import.remove(photo_file.draw_import_entry)
+    translations.unregister()
+    head_properties.unregister()
     properties.unregister()
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

@@ -3,10 +3,62 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, PointerProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+
+from . import installed
+
+#: The face that is taken where nobody chose: the largest.
+LARGEST = -1
+
+
+def _photo_chosen(choices: PIXEL3DMM_PG_scene, context: bpy.types.Context) -> None:
+    """Another photo has other faces; a person in front of a window is told of them."""
+    from . import looks
+
+    choices.face = LARGEST
+    if choices.photo and not bpy.app.background:
+        looks.begin(Path(bpy.path.abspath(choices.photo)))
+
+
+def _items(entries: tuple[installed.Entry, ...]) -> list[tuple[str, str, str]]:
+    # Blender keeps no reference to the strings: they must outlive the call.
+    return _KEPT.setdefault(entries, [(e.name, e.label, e.badge) for e in entries])
+
+
+_KEPT: dict[tuple[installed.Entry, ...], list[tuple[str, str, str]]] = {}
+
+
+def _index(entries: tuple[installed.Entry, ...], name: str) -> int:
+    found = installed.chosen(entries, name)
+    return entries.index(found) if found else 0
+
+
+def _head_items(choices: PIXEL3DMM_PG_scene, context: bpy.types.Context) -> list:
+    return _items(installed.heads())
+
+
+def _predictor_items(choices: PIXEL3DMM_PG_scene, context: bpy.types.Context) -> list:
+    return _items(installed.predictors())
+
+
+def _get_head(choices: PIXEL3DMM_PG_scene) -> int:
+    return _index(installed.heads(), choices.head)
+
+
+def _get_predictor(choices: PIXEL3DMM_PG_scene) -> int:
+    return _index(installed.predictors(), choices.predictor)
+
+
+def _set_head(choices: PIXEL3DMM_PG_scene, number: int) -> None:
+    choices.head = installed.heads()[number].name
+
+
+def _set_predictor(choices: PIXEL3DMM_PG_scene, number: int) -> None:
+    choices.predictor = installed.predictors()[number].name
 
 
 class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
@@ -16,6 +68,37 @@ class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
         name="Photo",
         description="Picture of one person, best from the front and evenly lit",
         subtype="FILE_PATH",
+        update=_photo_chosen,
+    )
+    face: IntProperty(
+        name="Face",
+        description="Which of several faces, 0 is the largest; -1 takes the largest as well",
+        default=LARGEST,
+        min=LARGEST,
+    )
+    # By name: what is installed differs from machine to machine.
+    head: StringProperty(default=installed.heads()[0].name, options={"HIDDEN"})
+    predictor: StringProperty(default=installed.predictors()[0].name, options={"HIDDEN"})
+    head_choice: EnumProperty(
+        name="Head Model",
+        description="The head that is fitted to the photo",
+        items=_head_items,
+        get=_get_head,
+        set=_set_head,
+        options={"SKIP_SAVE"},
+    )
+    predictor_choice: EnumProperty(
+        name="Predictor",
+        description="What reads the photo",
+        items=_predictor_items,
+        get=_get_predictor,
+        set=_set_predictor,
+        options={"SKIP_SAVE"},
+    )
+    search: StringProperty(
+        name="Search",
+        description="Shows the sliders whose names contain these words",
+        options={"TEXTEDIT_UPDATE", "SKIP_SAVE"},
     )
     match_render_size: BoolProperty(
         name="Match Render Size",
@@ -39,7 +122,14 @@ def unregister() -> None:
 
 def job_options(choices: PIXEL3DMM_PG_scene) -> dict[str, Any]:
     """The scene's choices as fields of core.pipeline.Options."""
-    return {}
+    options: dict[str, Any] = {}
+    if choices.face != LARGEST:
+        options["face"] = choices.face
+    heads, predictors = installed.heads(), installed.predictors()
+    # What another machine chose and this one lacks is refused by core, in a sentence.
+    options["head"] = choices.head or heads[0].name
+    options["predictor"] = choices.predictor or predictors[0].name
+    return options
 
 
 def redraw(context: bpy.types.Context) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 import bpy.utils.previews
+import numpy as np
 
 _previews: bpy.utils.previews.ImagePreviewCollection | None = None
 
@@ -23,6 +24,21 @@ def icon(path: Path) -> int | None:
     key = f"{path}|{changed}"
     if key not in _previews:
         _previews.load(key, str(path), "IMAGE")
+    return _previews[key].icon_id
+
+
+def picture(key: str, pixels: np.ndarray) -> int:
+    """Icon number of pixels (H, W, 3) uint8 under a key of ours, 0 without a window."""
+    global _previews
+    if _previews is None:
+        _previews = bpy.utils.previews.new()
+    if key not in _previews:
+        height, width = pixels.shape[:2]
+        rgba = np.ones((height, width, 4), np.float32)
+        rgba[..., :3] = pixels[::-1] / np.float32(255)
+        preview = _previews.new(key)
+        preview.image_size = (width, height)
+        preview.image_pixels_float.foreach_set(rgba.ravel())
     return _previews[key].icon_id
 
 

@@ -28,11 +28,12 @@ SHIPPED = (
     "NOTICE",
     "README.md",
     "CHANGELOG.md",
+    "docs",
     "core",
     "pixel3dmm_addon",
     "vendor",
 )
-NOT_SHIPPED = ("__pycache__", "*.pyc", ".*")
+NOT_SHIPPED = ("__pycache__", "*.pyc", ".*", "images")
 MAX_MEGABYTES = 15.0
 
 

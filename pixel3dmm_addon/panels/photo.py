@@ -7,9 +7,15 @@ from pathlib import Path
 
 import bpy
 
-from .. import session, thumbnails
+from .. import installed, looks, session, thumbnails
+from ..operators.choose_face import PIXEL3DMM_OT_check_photo, PIXEL3DMM_OT_choose_face
+from ..operators.help import PIXEL3DMM_OT_open_manual
 from ..operators.reconstruct import PIXEL3DMM_OT_cancel, PIXEL3DMM_OT_reconstruct_face
+from ..translations import tr
 from .sidebar import Sidebar, draw_sentence
+
+#: Numbered buttons in a row of "Choose a Face".
+FACES_IN_A_ROW = 6
 
 
 class PIXEL3DMM_PT_photo(Sidebar, bpy.types.Panel):
@@ -17,6 +23,10 @@ class PIXEL3DMM_PT_photo(Sidebar, bpy.types.Panel):
 
     bl_idname = "PIXEL3DMM_PT_photo"
     bl_label = "Face from Photo"
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        """Help where it is needed."""
+        self.layout.operator(PIXEL3DMM_OT_open_manual.bl_idname, text="", icon="HELP", emboss=False)
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
@@ -26,21 +36,82 @@ class PIXEL3DMM_PT_photo(Sidebar, bpy.types.Panel):
         picked.enabled = not status.running
         picked.prop(choices, "photo", text="")
         if choices.photo:
-            picture = thumbnails.icon(Path(bpy.path.abspath(choices.photo)))
-            if picture is None:
-                picked.label(text="There is no file at this path", icon="ERROR")
-            elif picture:
-                picked.template_icon(icon_value=picture, scale=8.0)
+            _draw_photo(picked, choices)
+        _draw_choice(picked, choices, "head_choice", installed.heads(), choices.head)
+        _draw_choice(picked, choices, "predictor_choice", installed.predictors(), choices.predictor)
         picked.prop(choices, "match_render_size")
         button = layout.row()
         button.scale_y = 1.5
         button.operator(PIXEL3DMM_OT_reconstruct_face.bl_idname, icon="USER")
         if status.running:
-            row = layout.row(align=True)
-            row.progress(factor=status.fraction, text=f"{status.stage} {status.fraction:.0%}")
-            row.operator(PIXEL3DMM_OT_cancel.bl_idname, text="", icon="X")
+            _draw_progress(layout, status)
         elif status.message:
             draw_sentence(layout, status.message, "ERROR" if status.failed else "CHECKMARK")
+
+
+def _draw_photo(layout: bpy.types.UILayout, choices: bpy.types.PropertyGroup) -> None:
+    path = Path(bpy.path.abspath(choices.photo))
+    look, picture = looks.of(path), thumbnails.icon(path)
+    if picture is None:
+        layout.label(text="There is no file at this path", icon="ERROR")
+        return
+    numbered = look.picture if look is not None else 0
+    if numbered or picture:
+        layout.template_icon(icon_value=numbered or picture, scale=10.0 if numbered else 8.0)
+    if look is None:
+        layout.operator(PIXEL3DMM_OT_check_photo.bl_idname, icon="VIEWZOOM")
+        return
+    if not look.done:
+        layout.label(text="Looking for faces", icon="TIME")
+        return
+    if len(look.faces) > 1:
+        layout.label(text="Choose a Face")
+        grid = layout.grid_flow(columns=FACES_IN_A_ROW, align=True)
+        for number in range(1, len(look.faces) + 1):
+            one = grid.operator(
+                PIXEL3DMM_OT_choose_face.bl_idname,
+                text=str(number),
+                depress=number == max(choices.face, 0) + 1,
+            )
+            one.number = number
+    if look.error:
+        draw_sentence(layout, look.error, "ERROR")
+        return
+    advice = look.of_face(choices.face)
+    for sentence in advice:
+        draw_sentence(layout, sentence, "INFO")
+    if not advice:
+        layout.label(text="The photo is good", icon="CHECKMARK")
+
+
+def _draw_choice(
+    layout: bpy.types.UILayout,
+    choices: bpy.types.PropertyGroup,
+    prop: str,
+    entries: tuple[installed.Entry, ...],
+    name: str,
+) -> None:
+    """A dropdown of what is installed, with its licence below."""
+    layout.prop(choices, prop)
+    entry = installed.chosen(entries, name)
+    row = layout.row()
+    row.alignment = "RIGHT"
+    if entry is None:
+        row.label(text=tr("{} is not installed here").format(Path(name).name), icon="ERROR")
+    else:
+        row.label(text=entry.badge, icon="CHECKMARK" if entry.commercial else "ERROR")
+
+
+def _draw_progress(layout: bpy.types.UILayout, status: session.Status) -> None:
+    row = layout.row(align=True)
+    text = f"{tr(status.stage)} {status.fraction:.0%}"
+    left = status.seconds_left
+    if left is not None:
+        text += tr(", {:.0f} s left").format(left)
+    row.progress(factor=status.fraction, text=text)
+    row.operator(PIXEL3DMM_OT_cancel.bl_idname, text="", icon="X")
+    if status.waiting:
+        layout.label(text=tr("{} more photos wait").format(len(status.waiting)), icon="TIME")
 
 
 CLASSES = (PIXEL3DMM_PT_photo,)

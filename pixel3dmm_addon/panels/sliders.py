@@ -1,22 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The active head's sliders."""
+"""The active head's expression: its 52 sliders by region, poses, gaze and head pose."""
 
 from __future__ import annotations
 
 import bpy
 
+from ...core.expression import REGIONS, found, leader, title
+from ...core.rig.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
+from ..operators import expression as verbs
+from ..scene import expression
 from ..scene.head import active_head
+from ..translations import tr
 from .head import PIXEL3DMM_PT_head
 from .sidebar import Sidebar
 
+_GAZE = ("gaze_up", "gaze_left")
+_HEAD = ("head_nod", "head_turn", "head_tilt")
+_NECK = ("neck_nod", "neck_turn", "neck_tilt")
+
 
 class PIXEL3DMM_PT_sliders(Sidebar, bpy.types.Panel):
-    """The active head's shape keys."""
+    """The active head's shape keys and the bones of its face."""
 
     bl_idname = "PIXEL3DMM_PT_sliders"
-    bl_label = "Sliders"
+    bl_label = "Expression"
     bl_parent_id = PIXEL3DMM_PT_head.bl_idname
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -26,9 +34,99 @@ class PIXEL3DMM_PT_sliders(Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
-        column = self.layout.column(align=True)
-        for key in active_head(context).data.shape_keys.key_blocks[1:]:
-            column.prop(key, "value", text=key.name, slider=True)
+        layout, head = self.layout, active_head(context)
+        keys, linked = expression.keys(head), expression.is_linked(head)
+        _draw_verbs(layout, linked)
+        amount = layout.column(align=True)
+        if expression.photo_values(head):
+            amount.prop(head.pixel3dmm, "photo_expression", slider=True)
+        residual = head.data.shape_keys.key_blocks.get(PHOTO_RESIDUAL)
+        if residual is not None:
+            amount.prop(residual, "value", text="Photo Residual", slider=True)
+        choices = context.scene.pixel3dmm
+        layout.prop(choices, "search", text="", icon="VIEWZOOM")
+        if choices.search.strip():
+            names = found(choices.search, {name: tr(title(name)) for name in ARKIT_NAMES})
+            _draw_sliders(layout, {name: keys[name] for name in names if name in keys}, linked)
+            if not names:
+                layout.label(text="No slider is called so", icon="INFO")
+        else:
+            for region, members in REGIONS.items():
+                _draw_region(layout, region, {n: keys[n] for n in members if n in keys}, linked)
+        if head.find_armature() is not None:
+            _draw_turns(layout, head)
+
+
+def _draw_verbs(layout: bpy.types.UILayout, linked: bool) -> None:
+    column = layout.column(align=True)
+    row = column.row(align=True)
+    row.operator_menu_enum(verbs.PIXEL3DMM_OT_apply_pose.bl_idname, "pose", text="Expression")
+    row.operator_menu_enum(verbs.PIXEL3DMM_OT_apply_viseme.bl_idname, "viseme", text="Viseme")
+    row = column.row(align=True)
+    row.operator(verbs.PIXEL3DMM_OT_random_expression.bl_idname, icon="FILE_REFRESH")
+    row.operator(verbs.PIXEL3DMM_OT_mirror_expression.bl_idname, icon="MOD_MIRROR")
+    row = column.row(align=True)
+    icon = "LINKED" if linked else "UNLINKED"
+    row.operator(verbs.PIXEL3DMM_OT_link_sides.bl_idname, icon=icon, depress=linked)
+    row.operator(verbs.PIXEL3DMM_OT_key_all.bl_idname, icon="KEYFRAME")
+    every = row.operator(verbs.PIXEL3DMM_OT_reset_expression.bl_idname, text="", icon="LOOP_BACK")
+    every.region = "All"
+
+
+def _draw_region(
+    layout: bpy.types.UILayout, region: str, keys: dict[str, bpy.types.ShapeKey], linked: bool
+) -> None:
+    if not keys:
+        return
+    header, body = layout.panel(f"PIXEL3DMM_{region}", default_closed=region not in ("Mouth",))
+    header.label(text=region)
+    reset = header.operator(
+        verbs.PIXEL3DMM_OT_reset_expression.bl_idname, text="", icon="LOOP_BACK", emboss=False
+    )
+    reset.region = region
+    if body is not None:
+        _draw_sliders(body, keys, linked)
+
+
+def _draw_sliders(
+    layout: bpy.types.UILayout, keys: dict[str, bpy.types.ShapeKey], linked: bool
+) -> None:
+    """Both sides of a slider stand in one row, as they do in front of the artist.
+
+    The person's right is on the left there. Linked sides show the one that leads.
+    """
+    column = layout.column(align=True)
+    for name, key in keys.items():
+        stem, side = name, ""
+        for ending in ("Left", "Right"):
+            if name.endswith(ending) and name != ending:
+                stem, side = name.removesuffix(ending), ending
+        other = keys.get(f"{stem}Left" if side == "Right" else f"{stem}Right") if side else None
+        paired = other is not None and stem not in ("jaw", "mouth")
+        if not paired:
+            column.prop(key, "value", text=tr(title(name)), slider=True)
+        elif side == "Left":
+            label = tr(title(stem))
+            if linked and leader(f"{stem}Right"):
+                column.prop(key, "value", text=label, slider=True)
+            else:
+                row = column.row(align=True)
+                row.prop(other, "value", text=tr("{} R").format(label), slider=True)
+                row.prop(key, "value", text=tr("{} L").format(label), slider=True)
+
+
+def _draw_turns(layout: bpy.types.UILayout, head: bpy.types.Object) -> None:
+    header, body = layout.panel("PIXEL3DMM_turns", default_closed=True)
+    header.label(text="Gaze and Head Pose")
+    header.operator(
+        verbs.PIXEL3DMM_OT_reset_turns.bl_idname, text="", icon="LOOP_BACK", emboss=False
+    )
+    if body is None:
+        return
+    for names in (_GAZE, _HEAD, _NECK):
+        column = body.column(align=True)
+        for name in names:
+            column.prop(head.pixel3dmm, name, slider=True)
 
 
 CLASSES = (PIXEL3DMM_PT_sliders,)

@@ -11,7 +11,7 @@ import numpy as np
 from ...core import axes
 from ...core.rig.person_keys import COMPONENT
 from ...core.rig.rigged_head import RiggedHead
-from . import material, rig_data
+from . import expression, material, rig_data
 
 #: Version of the custom properties below, for files that outlive this version of the add-on.
 SCHEMA = 1
@@ -27,6 +27,7 @@ def make_head(rigged: RiggedHead, name: str) -> bpy.types.Object:
     add_keys(head, rigged)
     remember(head, rigged)
     rig_data.remember(mesh, rigged)
+    expression.remember_photo(mesh, rigged)
     return head
 
 

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Help: the manual, and what to send along with a question."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+import bpy
+
+from ...core.diagnostics import diagnostics
+from .. import paths, session
+from ..scene.head import PREFIX, active_head
+from ..translations import tr
+
+#: The manual lies in the extension, so that it is there without a network.
+MANUAL = Path(__file__).parents[2] / "docs" / "manual.md"
+
+
+class PIXEL3DMM_OT_open_manual(bpy.types.Operator):
+    """Open the manual as a text in a window of its own"""
+
+    bl_idname = "pixel3dmm.open_manual"
+    bl_label = "Manual"
+    bl_options = {"INTERNAL"}  # noqa: RUF012
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Shown in a new window; without one it is among the file's texts."""
+        text = bpy.data.texts.get(MANUAL.name)
+        if text is None:
+            text = bpy.data.texts.load(str(MANUAL))
+        if not bpy.app.background:
+            known = set(context.window_manager.windows)
+            bpy.ops.wm.window_new()
+            opened = next(w for w in context.window_manager.windows if w not in known)
+            area = opened.screen.areas[0]
+            area.type = "TEXT_EDITOR"
+            area.spaces.active.text = text
+            area.spaces.active.show_word_wrap = True
+            area.spaces.active.show_line_numbers = False
+        return {"FINISHED"}
+
+
+class PIXEL3DMM_OT_copy_diagnostics(bpy.types.Operator):
+    """Copy versions and the end of the log to the clipboard, without your name and home folder"""
+
+    bl_idname = "pixel3dmm.copy_diagnostics"
+    bl_label = "Copy Diagnostics"
+    bl_options = {"INTERNAL"}  # noqa: RUF012
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Nothing leaves the machine: the person decides where to paste it."""
+        head = active_head(context)
+        facts = {
+            "Blender": bpy.app.version_string,
+            "Last message": session.status.message or "(none)",
+            "Active head": str(head.get(PREFIX + "head_model")) if head else "(none)",
+        }
+        text = diagnostics(facts, paths.log_file(), str(Path.home()), _user())
+        context.window_manager.clipboard = text
+        self.report({"INFO"}, tr("Diagnostics are on the clipboard"))
+        return {"FINISHED"}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
+
+
+CLASSES = (PIXEL3DMM_OT_open_manual, PIXEL3DMM_OT_copy_diagnostics)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The active head's named traits: nose width, jaw, ..."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...core.identity_traits import TRAITS
+from ..operators.identity import PIXEL3DMM_OT_reset_traits
+from ..scene import identity
+from ..scene.head import active_head
+from ..translations import tr
+from .head import PIXEL3DMM_PT_head
+from .sidebar import Sidebar, draw_sentence
+
+
+class PIXEL3DMM_PT_identity(Sidebar, bpy.types.Panel):
+    """Traits that change the face at rest; keys and bones follow."""
+
+    bl_idname = "PIXEL3DMM_PT_identity"
+    bl_label = "Identity"
+    bl_parent_id = PIXEL3DMM_PT_head.bl_idname
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Nothing to show without a head."""
+        return active_head(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Blender calls this at every redraw."""
+        layout, head = self.layout, active_head(context)
+        reason = identity.why_not(head)
+        if reason:
+            draw_sentence(layout, tr(reason), "INFO")
+            return
+        every = layout.operator(PIXEL3DMM_OT_reset_traits.bl_idname, icon="LOOP_BACK")
+        every.region = "All"
+        for region, traits in TRAITS.items():
+            header, body = layout.panel(f"PIXEL3DMM_traits_{region}", default_closed=True)
+            header.label(text=region)
+            reset = header.operator(
+                PIXEL3DMM_OT_reset_traits.bl_idname, text="", icon="LOOP_BACK", emboss=False
+            )
+            reset.region = region
+            if body is not None:
+                column = body.column(align=True)
+                for trait in traits:
+                    column.prop(head.pixel3dmm, f"trait_{trait.name}", slider=True)
+
+
+CLASSES = (PIXEL3DMM_PT_identity,)

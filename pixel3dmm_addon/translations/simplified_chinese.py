@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Simplified Chinese."""
+
+from __future__ import annotations
+
+WORDS: dict[str, str] = {}
