@@ -112,6 +112,11 @@ def solve_head(
     for c in cues:
         if c.uv is None and not _has_landmarks(c):
             raise FitError(f"The {c.predictor} predictor gave nothing to start from.")
+        if c.uv is None and not len(head.landmark_ids):
+            raise FitError(
+                f"The head model {head.name} has no places for face landmarks: choose another head "
+                "model, or a predictor that reads every pixel."
+            )
     if landmark_model is not None:
         model = landmark_model
     elif any(_has_landmarks(c) for c in cues):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """fit_head() on landmarks of known heads: what it recovers, keeps apart, and refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -184,6 +186,13 @@ def test_degenerate_landmarks_are_refused_with_one_sentence(head):
         assert "\n" not in str(error.value)
     with pytest.raises(FitError, match="not numbers"):
         broken(cues, np.full((478, 2), np.nan))
+
+
+def test_a_head_without_places_for_landmarks_says_so(head):
+    nowhere = replace(head, landmark_vertices=np.full_like(head.landmark_vertices, -1))
+    cues, _ = seen(head, np.zeros(head.identity_count))
+    with pytest.raises(FitError, match="no places for face landmarks"):
+        fit_head(nowhere, [cues])
 
 
 def test_a_face_of_a_few_pixels_is_said_to_be_one(head):
