@@ -23,13 +23,17 @@ Index = NDArray[np.integer[Any]]
 _OVERLAP = 0.0004
 _STEP = 0.0005
 _SCALES = (0.3, 1.8)
-_ROUNDS = 3
+_ROUNDS = 4
+#: Metres over which columns are averaged in the last round.
+_NEIGHBOURS = 0.0025
 #: Part of the way between the ends of the lids' edges in which the scale is measured: at the
 #: ends it cannot be told an edge from the skin beside it, and the scale of the next is taken.
-_MIDDLE = (0.18, 0.82)
+_MIDDLE = (0.12, 0.88)
 _FEWEST_COLUMNS = 8
 #: How far a closed lid stays off the eyeball, metres.
 _CLEARANCE = 0.0003
+#: Skin that lies this deep in the eyeball at rest is lifted too; deeper, it is the inside of a lid.
+_SUNK = 0.0012
 _FAR = 10.0
 
 
@@ -43,19 +47,32 @@ def close_blink(vertices: Array, blink: Array, fold: Fold, view: EyeView) -> Arr
     ends = x[0] + np.array(_MIDDLE) * (x[-1] - x[0])
     seen = np.isfinite(rest) & (rest > 0.0005) & (x > ends[0]) & (x < ends[1])
     out = blink
-    for _ in range(_ROUNDS):
+    for k in range(_ROUNDS):
         with np.errstate(invalid="ignore"):
             travel = rest - _opening(vertices + out, fold, x)
         use = seen & np.isfinite(travel) & (travel > 0.0005)
         if use.sum() < _FEWEST_COLUMNS:
             return blink
         wanted = np.clip((rest[use] + _OVERLAP) / travel[use], *_SCALES)
-        # A parabola across the eye: lids are smooth, and columns between vertices are not.
-        curve = np.polyfit(x[use] - x[0], wanted, 2)
-        at = np.clip(vertices[:, 0], x[use].min(), x[use].max()) - x[0]
-        scale = np.clip(np.polyval(curve, at), wanted.min(), wanted.max())
-        out = _off_the_ball(vertices, out * scale[:, None], view)
+        at = np.clip(vertices[:, 0], x[use].min(), x[use].max())
+        out = out * _smooth(x[use], wanted, at, parabola=k < _ROUNDS - 1)[:, None]
+        out = _off_the_ball(vertices, out, view)
     return out
+
+
+def _smooth(x: Array, values: Array, at: Array, *, parabola: bool) -> Array:
+    """Values (n,) of columns x as a smooth function at other places.
+
+    Lids are smooth, and columns between vertices are not: a parabola across the eye first, then
+    what it leaves, as a mean over neighbours.
+    """
+    if parabola:
+        curve = np.polyfit(x - x[0], values, 2)
+        return np.clip(np.polyval(curve, at - x[0]), values.min(), values.max())
+    places = np.linspace(x.min(), x.max(), 33)
+    weight = np.exp(-((places[:, None] - x[None]) ** 2) / (2 * _NEIGHBOURS**2))
+    mean = (weight @ values) / weight.sum(axis=1)
+    return np.interp(at, places, mean)
 
 
 def _columns(vertices: Array, fold: Fold) -> Array:
@@ -98,7 +115,7 @@ def _off_the_ball(vertices: Array, blink: Array, view: EyeView) -> Array:
 
     away, length, surface = depth(vertices[moving] + blink[moving])
     _, before, floor = depth(vertices[moving])
-    inside = (length < surface) & (before >= floor - _CLEARANCE) & (away[:, 2] > 0)
+    inside = (length < surface) & (before >= floor - _SUNK) & (away[:, 2] > 0)
     out = blink.copy()
     rows = moving[inside]
     out[rows] += away[inside] * ((surface - length) / length)[inside, None]

@@ -18,7 +18,8 @@ _FADE = 0.008
 
 
 def remade(source: Source, mesh: HeadMesh, units: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Displacements (V, 3) by name, of mouthFunnel and both sides of noseSneer and mouthPress.
+    """Displacements (V, 3) by name, of mouthFunnel and both sides of noseSneer, mouthPress,
+    mouthDimple and mouthLowerDown.
 
     units: the face units, (V, 3) by name. Not yet symmetric.
     """
@@ -45,5 +46,10 @@ def remade(source: Source, mesh: HeadMesh, units: dict[str, np.ndarray]) -> dict
         shapes[f"noseSneer{side}"] = sneer + 0.2 * units[f"cheekSquint{side}"]
         # Lips pressed onto each other roll in a little; the face unit pulls the corner out.
         rolled = 0.4 * units["mouthRollLower"] + 0.25 * units["mouthRollUpper"]
+        # The corner is drawn back against the teeth more than outwards.
+        shapes[f"mouthDimple{side}"] = units[f"mouthDimple{side}"] * [0.55, 1.0, 1.35]
+        # One half of the lip, so that both halves make the whole.
+        lowered = units["mouthLowerDownLeft"] + units["mouthLowerDownRight"]
+        shapes[f"mouthLowerDown{side}"] = share[:, None] * lowered
         shapes[f"mouthPress{side}"] = share[:, None] * rolled + 0.25 * units[f"mouthPress{side}"]
     return shapes
