@@ -31,18 +31,32 @@ COLUMNS = {
 
 def reconstruct(bench: Path, out: Path) -> list[str]:
     """Writes ``out/<item>/mesh.ply`` ... for every public item; returns the items' names."""
+    items = [camera.parent.name for camera in sorted(bench.glob("public/*/camera.json"))]
+    _run(bench, out, items)
+    return items
+
+
+def reconstruct_together(bench: Path, out: Path) -> list[str]:
+    """The same with all photos of a person at once, where there are several."""
+    people = defaultdict(list)
+    for camera in sorted(bench.glob("public/*/camera.json")):
+        people[json.loads(camera.read_text())["subject"]].append(camera.parent.name)
+    several = [items for items in people.values() if len(items) > 1]
+    for items in several:
+        _run(bench, out, items, "--same-person")
+    return [item for items in several for item in items]
+
+
+def _run(bench: Path, out: Path, items: list[str], *options: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        photos = []
-        for camera in sorted(bench.glob("public/*/camera.json")):
-            photo = Path(scratch, f"{camera.parent.name}.png")  # a result is named after its photo
-            shutil.copyfile(camera.parent / "image.png", photo)
-            photos.append(photo)
-        command = [sys.executable, "-m", "core", "reconstruct", *map(str, photos)]
+        photos = [Path(scratch, f"{item}.png") for item in items]  # a result has its photo's name
+        for photo in photos:
+            shutil.copyfile(bench / "public" / photo.stem / "image.png", photo)
+        command = [sys.executable, "-m", "core", "reconstruct", *map(str, photos), *options]
         command += ["--out", str(out)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         print(done.stderr, f"reconstruct ended with code {done.returncode}", sep="\n")
-    return [photo.stem for photo in photos]
 
 
 def score(bench: Path, out: Path) -> dict[str, dict[str, float] | None]:
@@ -83,11 +97,16 @@ def peers(bench: Path) -> tuple[list[str], list[list[str]]]:
     return rows[start][1:], [row for row in rows[start + 1 :] if not re.match(r"^-+$", row[0])]
 
 
-def report(bench: Path, means: dict[str, dict[str, float]], line: str) -> None:
-    """Prints ours in full, then everybody's median and normals side by side."""
+def table(means: dict[str, dict[str, float]]) -> None:
+    """Prints all figures of each group."""
     print(f"{'group':8}{'items':>6}" + "".join(f"{name:>22}" for name in COLUMNS.values()))
     for group, row in means.items():
         print(f"{group:8}{row['items']:6.0f}" + "".join(f"{row[key]:22.2f}" for key in COLUMNS))
+
+
+def report(bench: Path, means: dict[str, dict[str, float]], line: str) -> None:
+    """Prints ours in full, then everybody's median and normals side by side."""
+    table(means)
     groups, others = peers(bench)
     print(f"\n{'median mm, normals deg':40}" + "".join(f"{group:>12}" for group in groups))
     ours = [means.get(group) for group in groups]
@@ -116,7 +135,12 @@ def main() -> int:
         scores = score(bench, out)
         if any(scores.values()):
             report(bench, by_group(scores), identify(bench, out))
+        together = reconstruct_together(bench, out / "together")
+        joint = score(bench, out / "together")
+        print("\nAll photos of a person together:")
+        table(by_group(joint))
     missing = [item for item in items if not scores.get(item)]
+    missing += [f"{item} (together)" for item in together if not joint.get(item)]
     if missing:
         print(f"No reconstruction of: {', '.join(missing)}")
     return 1 if missing else 0
