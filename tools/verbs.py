@@ -20,6 +20,8 @@ from .environments import (
     tests_recipe,
 )
 from .processes import ROOT, BuildError, clean_variables, say
+from .window import SUITES
+from .window import prepare as prepare_window
 
 
 def main(arguments: list[str]) -> int:
@@ -75,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     package = verb("package", _package, "Make the extension zip that is installed in Blender.")
     package.add_argument("--out", type=Path, default=ROOT / "dist", help="folder (default: dist)")
     verb("assets", _assets, "Rebuild vendor/ from its sources and say whether anything changed.")
+    gui = verb("gui", _gui, "Drive the extension in a real Blender window (Debian, as root).")
+    gui.add_argument("--suite", choices=list(SUITES), default="trixie", help="Debian's suite")
     bench = verb("bench", _bench, "Measure accuracy (needs ../shared/bench), speed and memory.")
     bench.add_argument("names", nargs="*", help="scripts of benchmarks/ (default: all)")
     return parser
@@ -127,6 +131,18 @@ def _package(options: argparse.Namespace) -> int:
 
 def _assets(options: argparse.Namespace) -> int:
     return _module(prepare(assets_recipe()), "tools.assets")
+
+
+def _gui(options: argparse.Namespace) -> int:
+    from .package import build_zip
+
+    prepare_window(options.suite)
+    archive = build_zip(ROOT / "dist", prepare(blender_recipe(default_blender())).python)
+    python = prepare(tests_recipe()).python
+    variables = {"PIXEL3DMM_ZIP": str(archive), "PIXEL3DMM_WINDOW_SUITE": options.suite}
+    command = [str(python), "-m", "pytest", "-c", "tests/pytest.ini", "tests/gui"]
+    variables = clean_variables(**variables)
+    return subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode
 
 
 def _bench(options: argparse.Namespace) -> int:

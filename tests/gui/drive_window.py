@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs inside a windowed Blender: uses the extension as an artist does, and writes what it saw.
 
-Everything lies in the folder of this file: extension.zip and photo.jpg come from the test;
-result.json and screenshots go back.
+Everything lies in the folder of this file: extension.zip and photos come from the test;
+result.json and screenshots go back. What Blender's file drop calls is called here, since nobody
+can drag a file from outside into a virtual screen.
 """
 
 import importlib
 import json
 import os
-import subprocess
 import sys
 import time
 import traceback
@@ -18,36 +18,24 @@ import addon_utils
 import bpy
 
 FOLDER = Path(__file__).resolve().parent
+sys.path.insert(0, str(FOLDER))
+import window_hands as hands  # noqa: E402
+
 PACKAGE = "bl_ext.user_default.pixel3dmm"
 seen = {"blender": bpy.app.version_string, "python": sys.version.split()[0]}
 bpy.context.preferences.view.show_splash = False  # must come before the main loop
 
 
-def window():
-    return bpy.context.window_manager.windows[0]
-
-
-def viewport():
-    return next(a for a in window().screen.areas if a.type == "VIEW_3D")
-
-
-def in_viewport():
-    area = viewport()
-    region = next(r for r in area.regions if r.type == "WINDOW")
-    return bpy.context.temp_override(window=window(), area=area, region=region)
-
-
-def screenshot(name):
-    # Blender's own screenshot operator is black under X11 with software OpenGL.
-    subprocess.run(["import", "-window", "root", str(FOLDER / f"{name}.png")], check=True)
+def ours(name):
+    return importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.{name}")
 
 
 def status():
-    return importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.session").status
+    return ours("session").status
 
 
 def press_button():
-    with in_viewport():
+    with hands.in_viewport():
         return bpy.ops.pixel3dmm.reconstruct_face("INVOKE_DEFAULT")
 
 
@@ -60,98 +48,206 @@ def counts():
     return {kind: len(getattr(bpy.data, kind)) for kind in kinds}
 
 
-def follow(until):
-    """Waits for the job, and remembers the longest time that nothing else could happen."""
-    longest, last = 0.0, time.perf_counter()
-    while not until():
-        yield 0.001
-        now = time.perf_counter()
-        longest, last = max(longest, now - last), now
-    return longest
+def select(obj):
+    bpy.context.view_layer.objects.active = obj
+    obj.select_set(True)
 
 
-def steps():
+def open_tab():
+    hands.viewport().spaces.active.show_region_ui = True
+    yield 1.0  # one redraw, so that the sidebar has its tabs
+    hands.region("UI").active_panel_category = "Pixel3DMM"
+    hands.viewport().tag_redraw()
+    yield 1.0
+
+
+def look_ready():
+    look = ours("looks").of(Path(bpy.context.scene.pixel3dmm.photo))
+    return look is not None and look.done
+
+
+def begin():
     bpy.ops.extensions.package_install_files(
         filepath=str(FOLDER / "extension.zip"), repo="user_default", enable_on_install=True
     )
     assert PACKAGE in bpy.context.preferences.addons
-    area = viewport()
-    area.spaces.active.show_region_ui = True
-    for name in ("Cube", "Light"):
+    seen["rows"] = hands.watch(ours("panels").CLASSES)
+    for name in ("Cube", "Light", "Camera"):
         bpy.data.objects.remove(bpy.data.objects[name])
-    yield 1.0  # one redraw, so that the sidebar has its tabs
-    next(r for r in area.regions if r.type == "UI").active_panel_category = "Pixel3DMM"
+    # Room for the tab: the timeline is not needed.
+    yield from open_tab()
+
+
+def two_faces():
+    """A photo of two people: numbered boxes, and one of them chosen."""
+    bpy.context.scene.pixel3dmm.photo = str(FOLDER / "two.png")
+    yield from hands.wait_for(look_ready)
+    yield 1.0
+    bpy.ops.pixel3dmm.choose_face(number=2)
+    yield 1.0
+    hands.screenshot("faces")
+    seen["rows_faces"] = list(seen["rows"]["PIXEL3DMM_PT_photo"])
+
+
+def first_head():
     bpy.context.scene.pixel3dmm.photo = str(FOLDER / "photo.jpg")
-    area.tag_redraw()
-    yield 2.0
-    screenshot("before")
+    yield from hands.wait_for(look_ready)
+    yield 1.5
+    hands.screenshot("before")
+    seen["rows_before"] = list(seen["rows"]["PIXEL3DMM_PT_photo"])
     bpy.ops.ed.undo_push(message="Start")
     seen["at_start"] = counts()
-
-    # Cold: the worker starts with this job.
+    # The worker starts with this job, not with the look at the photo.
+    ours("session").jobs().stop()
     started = time.perf_counter()
     seen["invoke"] = list(press_button())
-    yield from follow(lambda: status().fraction > 0.4 or not status().running)
+    yield from hands.wait_for(lambda: status().fraction > 0.4 or not status().running)
     yield 0.3  # a redraw
-    screenshot("during")
-    yield from follow(lambda: not status().running)
+    hands.screenshot("during")
+    seen["rows_during"] = list(seen["rows"]["PIXEL3DMM_PT_photo"])
+    yield from hands.wait_for(lambda: not status().running)
     seen["seconds_cold"] = time.perf_counter() - started
-    seen["message"] = status().message
-    seen["failed"] = status().failed
+    seen["message"], seen["failed"] = status().message, status().failed
     seen["heads_after"] = len(heads())
-    if heads():
-        seen["keys"] = len(heads()[0].data.shape_keys.key_blocks)
-    with in_viewport():
+    seen["keys"] = [k.name for k in heads()[0].data.shape_keys.key_blocks] if heads() else []
+
+
+def undo_and_redo():
+    """By the keys, twenty times: with the head and without it."""
+    seen["undone"], seen["redone"] = [], []
+    for _ in range(20):
+        hands.press("Z", ctrl=True)
+        yield 0.15
+        seen["undone"].append(len(heads()))
+        seen.setdefault("after_undo", counts())
+        hands.press("Z", ctrl=True, shift=True)
+        yield 0.15
+        seen["redone"].append(len(heads()))
+
+
+def overlay():
+    """Through the matched camera: with the photo, and as a silhouette to measure."""
+    select(heads()[0])
+    with hands.in_viewport():
         bpy.ops.pixel3dmm.look_through()
+        bpy.ops.view3d.view_center_camera()
     yield 1.5
-    screenshot("after")
+    hands.screenshot("after")
+    seen["rows_after"] = list(seen["rows"]["PIXEL3DMM_PT_head"])
+    view = hands.viewport().spaces.active
+    view.show_region_ui = False
+    view.overlay.show_overlays = False
+    yield 0.5
+    with hands.in_viewport():
+        bpy.ops.view3d.view_center_camera()
+    yield 1.0
+    hands.screenshot("look_through")
+    heads()[0].hide_set(True)
+    yield 0.7
+    hands.screenshot("photo_alone")
+    heads()[0].hide_set(False)
+    hands.show_silhouette()
+    heads()[0].find_armature().hide_set(True)
+    yield 1.0
+    hands.screenshot("silhouette")
+    seen["frame"] = hands.frame_of_camera()
+    seen["image_size"] = list(bpy.context.scene.camera.data.background_images[0].image.size)
 
-    with in_viewport():
-        # Look Through was called by a script, which leaves no step of its own to undo.
-        bpy.ops.ed.undo()
-    yield 0.5
-    seen["after_undo"] = counts()
-    seen["heads_after_undo"] = len(heads())
-    with in_viewport():
-        bpy.ops.ed.redo()
-    yield 0.5
-    seen["heads_after_redo"] = len(heads())
-    with in_viewport():
-        bpy.ops.ed.undo()
-    yield 0.5
 
-    # Warm, and cancelled in the middle by a key press.
+def faces_and_traits():
+    """The expression and the identity panel, with the longest time that a trait takes."""
+    bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "head.blend"))
+    yield 1.0
+    head = heads()[0]
+    select(head)
+    with hands.in_viewport():
+        bpy.ops.view3d.view_axis(type="FRONT")
+        bpy.ops.view3d.view_selected()
+    yield from open_tab()
+    for panel in ("photo", "export", "motion", "rig"):
+        _hide(f"PIXEL3DMM_PT_{panel}")
+    yield 0.5
+    with hands.in_viewport():
+        bpy.ops.pixel3dmm.apply_pose(pose="Surprised")
+    yield 1.0
+    hands.screenshot("expression")
+    seen["rows_expression"] = list(seen["rows"]["PIXEL3DMM_PT_sliders"])
+    head.pixel3dmm.photo_expression = 1.0
+    ticks = []
+    for k in range(20):
+        started = time.perf_counter()
+        head.pixel3dmm.trait_nose_width = 0.05 * k
+        ticks.append(time.perf_counter() - started)
+        yield 0.02
+    seen["trait_first"], seen["trait_longest"] = ticks[0], max(ticks[1:])
+    head.pixel3dmm.trait_eye_distance = 0.7
+    head.pixel3dmm.trait_jaw_width = 0.8
+    seen["eye_moved"] = head.find_armature().data.bones["eye.L"].head_local[0]
+    _hide("PIXEL3DMM_PT_sliders")
+    yield 0.5
+    hands.screenshot("identity")
+    seen["rows_identity"] = list(seen["rows"].get("PIXEL3DMM_PT_identity", ()))
+
+
+def _hide(name):
+    """Takes a panel out of the tab, so that others are seen on a small screen."""
+    panel = getattr(bpy.types, name, None)
+    if panel is not None:
+        for child in [c for c in ours("panels").CLASSES if getattr(c, "bl_parent_id", "") == name]:
+            _hide(child.__name__)
+        bpy.utils.unregister_class(panel)
+        hidden.append(panel)
+
+
+hidden = []
+
+
+def cancel_and_again():
+    """Warm, cancelled in the middle by a key press, and then to the end."""
     press_button()
-    yield from follow(lambda: status().fraction > 0.1)
-    area = viewport()
+    yield from hands.wait_for(lambda: status().fraction > 0.1)
     started = time.perf_counter()
-    middle = (area.x + area.width // 2, area.y + area.height // 2)
-    window().event_simulate(type="ESC", value="PRESS", x=middle[0], y=middle[1])
-    window().event_simulate(type="ESC", value="RELEASE", x=middle[0], y=middle[1])
-    yield from follow(lambda: not status().running)
+    hands.press("ESC")
+    yield from hands.wait_for(lambda: not status().running)
     seen["seconds_to_cancel"] = time.perf_counter() - started
     seen["message_cancelled"] = status().message
     seen["heads_after_cancel"] = len(heads())
-
-    # Warm, to the end.
     started = time.perf_counter()
-    press_button()
-    seen["longest_tick"] = yield from follow(lambda: not status().running)
+    with hands.in_viewport():
+        # What a file dropped onto the viewport calls.
+        bpy.ops.pixel3dmm.reconstruct_from_file("INVOKE_DEFAULT", filepath=str(FOLDER / "photo.jpg"))
+    seen["longest_tick"] = yield from hands.wait_for(lambda: not status().running)
     seen["seconds_warm"] = time.perf_counter() - started
     seen["heads_at_last"] = len(heads())
-    with in_viewport():
-        bpy.ops.pixel3dmm.look_through()
+
+
+def save_and_reopen():
+    head = heads()[0]
+    before = [v.co[:] for v in head.data.vertices[:5]]
     bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "head.blend"))
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    yield 0.5
+    bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "head.blend"))
+    yield 1.0
+    head = heads()[0]
+    seen["reopened_same"] = [v.co[:] for v in head.data.vertices[:5]] == before
+    head.pixel3dmm.photo_expression = 0.0
+    seen["reopened_neutral"] = head.data.shape_keys.key_blocks["mouthSmileLeft"].value
+    seen["reopened_photo"] = bpy.context.scene.pixel3dmm.photo.endswith("photo.jpg")
+
+
+def what_must_not_break():
     # Another file while a job runs: the job ends, nothing crashes.
+    bpy.context.scene.pixel3dmm.photo = str(FOLDER / "photo.jpg")
     press_button()
-    yield from follow(lambda: status().fraction > 0.1)
+    yield from hands.wait_for(lambda: status().fraction > 0.1)
     bpy.ops.wm.read_homefile(use_factory_startup=True)
     yield 1.0
     seen["running_after_new_file"] = status().running
     # The extension is switched off while a job runs, and on again.
     bpy.context.scene.pixel3dmm.photo = str(FOLDER / "photo.jpg")
     press_button()
-    yield from follow(lambda: status().fraction > 0.1)
+    yield from hands.wait_for(lambda: status().fraction > 0.1)
     addon_utils.disable(PACKAGE)
     yield 1.0
     addon_utils.enable(PACKAGE)
@@ -159,8 +255,24 @@ def steps():
     seen["running_after_disable"] = status().running
     bpy.context.scene.pixel3dmm.photo = str(FOLDER / "photo.jpg")
     press_button()
-    yield from follow(lambda: not status().running)
+    yield from hands.wait_for(lambda: not status().running)
     seen["heads_after_enable"] = len(heads())
+
+
+def steps():
+    for part in (
+        begin,
+        two_faces,
+        first_head,
+        undo_and_redo,
+        cancel_and_again,
+        save_and_reopen,
+        overlay,
+        what_must_not_break,
+        faces_and_traits,
+    ):
+        seen["part"] = part.__name__
+        yield from part()
     seen["done"] = True
 
 
@@ -174,6 +286,7 @@ def tick():
         pass
     except Exception:
         seen["traceback"] = traceback.format_exc()
+        hands.screenshot("failure")
     (FOLDER / "result.json").write_text(json.dumps(seen, indent=1))
     sys.stdout.flush()
     os._exit(0)
