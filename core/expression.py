@@ -7,7 +7,7 @@ knows meshes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import numpy as np
 
@@ -70,6 +70,24 @@ def found(text: str, titles: Mapping[str, str] | None = None) -> list[str]:
 def title(name: str) -> str:
     """mouthSmileLeft -> "Mouth Smile Left"."""
     return "".join(f" {c}" if c.isupper() else c for c in name).title()
+
+
+def short_title(name: str, region: str) -> str:
+    """The title without the region's own name, which stands above: Mouth, Smile -> "Smile"."""
+    words = title(name)
+    return words.removeprefix(region.removesuffix("s")).strip() or words
+
+
+def pair_of(name: str, names: Container[str]) -> tuple[str | None, str]:
+    """Stem and side of a slider that has a partner across the face, (None, "") without.
+
+    jawLeft and jawRight are one control in two directions, not a pair.
+    """
+    for side, other in (("Left", "Right"), ("Right", "Left")):
+        stem = name.removesuffix(side)
+        if stem != name and name not in _SIDEWAYS and f"{stem}{other}" in names:
+            return stem, side
+    return None, ""
 
 
 def photo_amount(values: Mapping[str, float], photo: Mapping[str, float]) -> float:

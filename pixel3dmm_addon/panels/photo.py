@@ -37,8 +37,15 @@ class PIXEL3DMM_PT_photo(Sidebar, bpy.types.Panel):
         picked.prop(choices, "photo", text="")
         if choices.photo:
             _draw_photo(picked, choices)
-        _draw_choice(picked, choices, "head_choice", installed.heads(), choices.head)
-        _draw_choice(picked, choices, "predictor_choice", installed.predictors(), choices.predictor)
+        _draw_choice(picked, choices, "head_choice", "Head", installed.heads(), choices.head)
+        _draw_choice(
+            picked,
+            choices,
+            "predictor_choice",
+            "Predictor",
+            installed.predictors(),
+            choices.predictor,
+        )
         picked.prop(choices, "match_render_size")
         button = layout.row()
         button.scale_y = 1.5
@@ -88,11 +95,12 @@ def _draw_choice(
     layout: bpy.types.UILayout,
     choices: bpy.types.PropertyGroup,
     prop: str,
+    text: str,
     entries: tuple[installed.Entry, ...],
     name: str,
 ) -> None:
     """A dropdown of what is installed, with its licence below."""
-    layout.prop(choices, prop)
+    layout.prop(choices, prop, text=text)
     entry = installed.chosen(entries, name)
     row = layout.row()
     row.alignment = "RIGHT"

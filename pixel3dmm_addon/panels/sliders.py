@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from ...core.expression import REGIONS, found, leader, title
+from ...core.expression import REGIONS, found, leader, pair_of, short_title, title
 from ...core.rig.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
 from ..operators import expression as verbs
 from ..scene import expression
@@ -13,6 +13,9 @@ from ..scene.head import active_head
 from ..translations import tr
 from .head import PIXEL3DMM_PT_head
 from .sidebar import Sidebar
+
+#: Share of a row that the name of a pair takes.
+_LABEL = 0.36
 
 _GAZE = ("gaze_up", "gaze_left")
 _HEAD = ("head_nod", "head_turn", "head_tilt")
@@ -85,34 +88,33 @@ def _draw_region(
     )
     reset.region = region
     if body is not None:
-        _draw_sliders(body, keys, linked)
+        _draw_sliders(body, keys, linked, region)
 
 
 def _draw_sliders(
-    layout: bpy.types.UILayout, keys: dict[str, bpy.types.ShapeKey], linked: bool
+    layout: bpy.types.UILayout,
+    keys: dict[str, bpy.types.ShapeKey],
+    linked: bool,
+    region: str = "",
 ) -> None:
     """Both sides of a slider stand in one row, as they do in front of the artist.
 
-    The person's right is on the left there. Linked sides show the one that leads.
+    The person's right is on the left there. Linked sides show the one that leads. The region's
+    own name is left out under its header.
     """
     column = layout.column(align=True)
     for name, key in keys.items():
-        stem, side = name, ""
-        for ending in ("Left", "Right"):
-            if name.endswith(ending) and name != ending:
-                stem, side = name.removesuffix(ending), ending
-        other = keys.get(f"{stem}Left" if side == "Right" else f"{stem}Right") if side else None
-        paired = other is not None and stem not in ("jaw", "mouth")
-        if not paired:
-            column.prop(key, "value", text=tr(title(name)), slider=True)
-        elif side == "Left":
-            label = tr(title(stem))
-            if linked and leader(f"{stem}Right"):
-                column.prop(key, "value", text=label, slider=True)
-            else:
-                row = column.row(align=True)
-                row.prop(other, "value", text=tr("{} R").format(label), slider=True)
-                row.prop(key, "value", text=tr("{} L").format(label), slider=True)
+        stem, side = pair_of(name, keys)
+        label = tr(short_title(stem or name, region))
+        if side == "Right":
+            continue
+        if stem is None or (linked and leader(f"{stem}Right")):
+            column.prop(key, "value", text=label, slider=True)
+        else:
+            row = column.split(factor=_LABEL, align=True)
+            row.label(text=label)
+            row.prop(keys[f"{stem}Right"], "value", text=tr("R"), slider=True)
+            row.prop(key, "value", text=tr("L"), slider=True)
 
 
 def _draw_turns(layout: bpy.types.UILayout, head: bpy.types.Object) -> None:

@@ -10,8 +10,10 @@ from core.expression import (
     found,
     leader,
     mirrored,
+    pair_of,
     photo_amount,
     random_expression,
+    short_title,
     title,
     with_photo_amount,
 )
@@ -50,6 +52,16 @@ def test_search():
     assert found("zebra") == []
     assert found("sonrisa", {"mouthSmileRight": "Sonrisa"}) == ["mouthSmileRight"]
     assert title("mouthSmileLeft") == "Mouth Smile Left"
+
+
+def test_pairs_and_short_titles():
+    assert pair_of("mouthSmileRight", ARKIT_NAMES) == ("mouthSmile", "Right")
+    assert pair_of("mouthSmileLeft", ["mouthSmileLeft"]) == (None, "")
+    assert pair_of("mouthLeft", ARKIT_NAMES) == pair_of("jawOpen", ARKIT_NAMES) == (None, "")
+    assert short_title("mouthSmile", "Mouth") == "Smile"
+    assert short_title("browInnerUp", "Brows") == "Inner Up"
+    assert short_title("mouthSmile", "") == "Mouth Smile"
+    assert short_title("tongue", "Tongue") == "Tongue"
 
 
 def test_amount_of_the_photo_moves_it_alone():

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every word that the panels show has an entry in every catalogue."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import bpy
+import pytest
+
+PACKAGE = "bl_ext.user_default.pixel3dmm"
+
+
+def literals_of_panels(folder: Path) -> set[str]:
+    """Labels of panels, texts of layouts, and what is handed to tr() and draw_sentence()."""
+    found = set()
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "bl_label":
+                found.add(node.value)
+            if isinstance(node, ast.Call):
+                called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                if called in ("tr", "draw_sentence"):
+                    found.update(node.args[:1] if called == "tr" else node.args[1:2])
+                found.update(k.value for k in node.keywords if k.arg == "text")
+    texts = {n.value for n in found if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    return {text for text in texts if text}
+
+
+def said(path: Path) -> set[str]:
+    """What one file hands to tr()."""
+    calls = [
+        n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)
+    ]
+    return {
+        call.args[0].value
+        for call in calls
+        if getattr(call.func, "id", "") == "tr" and isinstance(call.args[0], ast.Constant)
+    }
+
+
+def words(ours) -> set[str]:
+    """All of them: literals, names of operators that panels press, of properties and sliders."""
+    panels = Path(ours("pixel3dmm_addon.panels").__file__).parent
+    out = literals_of_panels(panels)
+    for verb in ("choose_face", "expression", "help", "identity"):
+        out |= said(panels.parent / "operators" / f"{verb}.py")
+    pipeline = ours("core.pipeline")
+    out |= {pipeline.FINDING, pipeline.READING, pipeline.MAPPING, pipeline.FITTING}
+    out |= {pipeline.RIGGING, pipeline.WRITING}
+    pressed = "".join(p.read_text(encoding="utf-8") for p in sorted(panels.glob("*.py")))
+    for name in re.findall(r"(PIXEL3DMM_OT_\w+)\.bl_idname", pressed):
+        operator = getattr(bpy.types, name)
+        out.add(operator.bl_label)
+    for group in (
+        ours("pixel3dmm_addon.properties").PIXEL3DMM_PG_scene,
+        ours("pixel3dmm_addon.head_properties").PIXEL3DMM_PG_head,
+    ):
+        properties = group.bl_rna.properties
+        shown = [p for p in properties if not p.is_hidden and p.identifier != "name"]
+        out |= {p.name for p in shown if p.identifier != "rna_type"}
+    expression = ours("core.expression")
+    for region, names in expression.REGIONS.items():
+        for name in names:
+            stem, _ = expression.pair_of(name, names)
+            out |= {expression.title(stem or name), expression.short_title(stem or name, region)}
+        out.add(region)
+    out |= set(ours("core.identity_traits").TRAITS)
+    poses = ours("core.rig.poses")
+    out |= set(poses.POSES)
+    return {word for word in out if re.search("[A-Za-z]", word)}
+
+
+@pytest.mark.parametrize("locale", ["ja_JP", "zh_HANS"])
+def test_every_word_has_an_entry(ours, locale):
+    catalogue = ours("pixel3dmm_addon.translations").CATALOGUES[locale]
+    missing = sorted(words(ours) - set(catalogue))
+    assert not missing, missing
+    for text, word in catalogue.items():
+        assert word.strip(), text
+        assert sorted(re.findall(r"\{[^}]*\}", text)) == sorted(re.findall(r"\{[^}]*\}", word)), (
+            text
+        )
+        assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", word) or word == text, text
+
+
+def test_blender_shows_the_chosen_language(ours):
+    if "ja_JP" not in bpy.app.translations.locales:
+        pytest.skip("this Blender was built without translations")
+    view = bpy.context.preferences.view
+    before = view.language
+    try:
+        view.language = "ja_JP"
+        view.use_translate_interface = True
+        tr = ours("pixel3dmm_addon.translations").tr
+        word = ours("pixel3dmm_addon.translations").CATALOGUES["ja_JP"]["Reconstruct Face"]
+        assert tr("Reconstruct Face") == word
+        assert bpy.app.translations.pgettext("Reconstruct Face", "Operator") == word
+    finally:
+        view.language = before
