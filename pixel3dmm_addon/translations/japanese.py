@@ -210,7 +210,7 @@ WORDS: dict[str, str] = {
     "Surprised": "驚き",
     "Temples": "こめかみ",
     "The head is linked from another file": "頭部は別のファイルからリンクされています",
-    "The head's mesh was changed, so its traits cannot be": "メッシュが変更されたため、特徴は変更できません",
+    "The head's mesh was changed, so its traits cannot be": "メッシュが変わったため変更できません",
     "The head's shape keys were removed": "頭部のシェイプキーが削除されています",
     "The photo does not show that many faces": "写真にそれほど多くの顔はありません",
     "The photo is good": "写真は良好です",
