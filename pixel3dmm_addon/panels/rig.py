@@ -7,7 +7,9 @@ import bpy
 
 from ..operators.attach_to_body import PIXEL3DMM_OT_attach_to_body, PIXEL3DMM_OT_detach_from_body
 from ..operators.check_rig import LAST_CHECK, PIXEL3DMM_OT_check_rig
+from ..operators.eyes_follow import PIXEL3DMM_OT_eyes_follow
 from ..operators.name_bones import PIXEL3DMM_OT_name_bones
+from ..scene import eyes
 from ..scene.head import active_head
 from .head import PIXEL3DMM_PT_head
 from .sidebar import Sidebar, draw_sentence
@@ -34,6 +36,10 @@ class PIXEL3DMM_PT_rig(Sidebar, bpy.types.Panel):
         if last:
             passed = str(last).startswith("The rig passes")
             draw_sentence(layout, str(last), "CHECKMARK" if passed else "ERROR")
+        rig = active_head(context).find_armature()
+        on = rig is not None and eyes.follows(rig)
+        icon = "CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
+        layout.operator(PIXEL3DMM_OT_eyes_follow.bl_idname, icon=icon, depress=on)
         layout.operator_menu_enum(PIXEL3DMM_OT_name_bones.bl_idname, "scheme")
         row = layout.row(align=True)
         row.operator(PIXEL3DMM_OT_attach_to_body.bl_idname, icon="CONSTRAINT_BONE")

@@ -168,3 +168,48 @@ def test_a_head_of_an_earlier_version_is_told(person):
     mesh.attributes.remove(mesh.attributes["pixel3dmm_regions"])
     with pytest.raises(RuntimeError, match="earlier version"):
         bpy.ops.pixel3dmm.check_rig()
+
+
+# --- eyes ---------------------------------------------------------------------------------------
+def looks(rig, bone) -> np.ndarray:
+    """Where an eye looks, world direction."""
+    graph = bpy.context.evaluated_depsgraph_get()
+    posed = rig.evaluated_get(graph).pose.bones[bone]
+    return np.array((posed.tail - posed.head).normalized())
+
+
+@pytest.mark.parametrize("mode", ["QUATERNION", "XYZ"])
+def test_eyes_follow_the_sliders_when_asked_to(person, mode):
+    head, rig = person.head, person.rig
+    keys = head.data.shape_keys.key_blocks
+    for bone in ("eye.L", "eye.R"):
+        rig.pose.bones[bone].rotation_mode = mode
+    keys["eyeLookUpLeft"].value = 0.3
+    keys["eyeLookOutLeft"].value = 0.6
+    update()
+    at_photo = {b: looks(rig, b) for b in ("eye.L", "eye.R")}
+    keys["eyeLookUpRight"].value = 0.9
+    update()
+    assert np.abs(looks(rig, "eye.R") - at_photo["eye.R"]).max() < 1e-6  # lids alone
+    keys["eyeLookUpRight"].value = 0.0
+    assert bpy.ops.pixel3dmm.eyes_follow() == {"FINISHED"}
+    update()
+    for bone, before in at_photo.items():
+        assert np.abs(looks(rig, bone) - before).max() < 1e-3, bone
+    for name, axis, sign in (("eyeLookUpRight", 2, 1), ("eyeLookDownRight", 2, -1),
+                             ("eyeLookInRight", 0, 1), ("eyeLookOutRight", 0, -1)):  # fmt: skip
+        keys[name].value = 1.0
+        update()
+        moved = looks(rig, "eye.R") - at_photo["eye.R"]
+        assert sign * moved[axis] > 0.12, name
+        assert abs(moved[axis]) > 4 * abs(moved[2 - axis]), name
+        keys[name].value = 0.0
+    keys["eyeLookOutLeft"].value = 1.0
+    update()
+    assert looks(rig, "eye.L")[0] > at_photo["eye.L"][0] + 0.05
+    keys["eyeLookOutLeft"].value = 0.6
+    assert bpy.ops.pixel3dmm.eyes_follow() == {"FINISHED"}
+    update()
+    for bone, before in at_photo.items():
+        assert np.abs(looks(rig, bone) - before).max() < 1e-3, bone
+    assert not [d for d in rig.animation_data.drivers if "gaze" in d.data_path]
