@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from .fitting.landmark_model import load_landmark_model
 from .heads import HeadModel
 from .images import Photo
 from .reconstruction import Reconstruction
+from .refit import NewPhoto, continuation_of, remember, seen_photo
 from .report import Evidence, Stopwatch, completed
 from .resources import (
     OPEN_HEAD,
@@ -173,6 +174,7 @@ def rig_heads(
         progress(RIGGING, k / len(fits))
         own = options.own_components
         rigged.append(build_rigged_head(head, reconstruction, i, photo, own_components=own))
+        remember(rigged[-1])
     progress(RIGGING, 1.0)
     return rigged
 
@@ -203,7 +205,7 @@ def _reconstruct_person(
         Evidence(photo, found, options.face or 0, source, (*photo.notes, *notes, *cues.notes))
         for photo, (cues, found, notes), (_, source) in zip(photos, seen, focals, strict=True)
     ]
-    return completed(
+    done = completed(
         fit,
         head,
         evidence,
@@ -213,6 +215,26 @@ def _reconstruct_person(
         networks={} if tier is None else tier.networks,
         notes=() if tier is None else tier.notes,
     )
+    kept = [
+        seen_photo(photo, cues, *focal)
+        for photo, (cues, _, _), focal in zip(photos, seen, focals, strict=True)
+    ]
+    told = [p for p in kept if p is not None]
+    if len(told) < len(kept):
+        return done
+    return replace(done, continuation=continuation_of(head, done, told).to_json())
+
+
+def look_again(
+    photos: Sequence[Photo], options: Options, *, progress: Progress = silent
+) -> list[NewPhoto]:
+    """Further photos of a person, for :func:`core.refit.refit`, read by landmarks alone."""
+    found = []
+    for i, photo in enumerate(photos):
+        step = part(progress, i / len(photos), (i + 1) / len(photos))
+        cues, _, _ = _look_at(photo, None, options, Stopwatch(), step)
+        found.append(NewPhoto(photo, cues, *_focal(photo, options)))
+    return found
 
 
 def _look_at(

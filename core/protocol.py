@@ -36,6 +36,8 @@ complete; a job that did not end in a result leaves none.
 
 ``warm``: loads what a first job would have to load. params and result have no fields.
 
+``refit``: a head's fit goes on under pins or with further photos, see :mod:`core.refit_job`.
+
 ``look``: finds the faces of one photo and makes no head, see :mod:`core.look_job`.
 """
 

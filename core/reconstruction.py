@@ -23,7 +23,8 @@ class PhotoFit:
     residual (V, 3) metres in the head frame, before skinning: what the sliders cannot express;
     neutral (V, 3) and vertices (V, 3): at rest and as in the photo, head frame;
     landmarks (478, 2) as detected and landmarks_fit (478, 2) as the fit projects them, pixels
-    (nan where the head model has no such point).
+    (nan where the head model has no such point). gaze (4,) and drift (D,) complete the unknowns
+    that the fit solved for, so that another one can start from here.
     """
 
     expression: Array
@@ -35,6 +36,8 @@ class PhotoFit:
     landmarks: Array
     landmarks_fit: Array
     report: dict[str, Any] = field(default_factory=dict)
+    gaze: Array = field(default_factory=lambda: np.zeros(4))
+    drift: Array = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +46,8 @@ class Reconstruction:
 
     report: JSON-ready figures and ``warnings`` (sentences). recipe: JSON-ready; what is needed
     to compute the same vertices again (input hash, model hash, parameters, versions).
-    uncertainty (V,) standard deviation of the neutral surface in metres, or None.
+    uncertainty (V,) standard deviation of the neutral surface in metres, or None. continuation:
+    core.continuation.Continuation as JSON, or empty.
     """
 
     head_name: str
@@ -53,6 +57,7 @@ class Reconstruction:
     report: dict[str, Any]
     recipe: dict[str, Any]
     uncertainty: Array | None = None
+    continuation: str = ""
 
     @property
     def warnings(self) -> list[str]:

@@ -35,6 +35,7 @@ from .protocol import (
     encode,
     message,
 )
+from .refit_job import refit_job
 
 #: Seconds that an ending process gives its running job to stop by itself.
 GRACE_SECONDS = 2.0
@@ -138,6 +139,9 @@ class Worker:
         if job.get("kind") == "warm":
             warm_up(self._progress)
             return message("result", id=job["id"])
+        if job.get("kind") == "refit":
+            done = refit_job(job.get("params"), self._progress, self._point_of_no_return)
+            return message("result", id=job["id"], **done)
         if job.get("kind") != "reconstruct":
             raise WorkerError(f"The worker does not know jobs of kind {job.get('kind')!r}.")
         paths, options, out = _parameters(job.get("params"))

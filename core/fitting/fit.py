@@ -30,6 +30,7 @@ from .dense_report import dense_report
 from .dense_stage import DensePhoto
 from .landmark_blocks import DepthBlock, LandmarkBlock
 from .landmark_model import LandmarkModel, load_landmark_model
+from .pins import Pin, pin_blocks, pinned
 from .points import GazeMap, PointSet
 from .pose import initial_pose
 from .prior_blocks import DriftPrior, ExpressionPrior, FocalPrior, GazePrior, IdentityPrior
@@ -52,6 +53,8 @@ KNOWN_FOCAL_SIGMA = 0.02
 #: to be far better than could be known before.
 DENSE_ROUNDS, ROUGH = ((6, 1e-2), (6, 1e-2), (60, 1e-4), (60, 1e-4), (60, 1e-4)), 2
 LANDMARK_ROUNDS = ((40, 1e-5),)
+#: For a fit that goes on from where an earlier one ended; and for one that stays there.
+AGAIN, STILL = ((12, 1e-3),), ((0, 1.0),)
 
 #: Without irises the eyes start a little turned, radians: straight ahead is where the eyeLook
 #: sliders have their kink, and nothing would ever move them from it.
@@ -60,11 +63,24 @@ GLANCE = 0.01
 #: How far people are asymmetric, in the open head's sigma units.
 ASYMMETRY_SIGMA = 0.4
 
+#: Spread in pixels of what was detected where a person has set a pin.
+OVERRULED = 1e6
+
 STAGE = "Fitting the head"
 
 
 def silent(stage: str, fraction: float) -> None:
     """A progress callback that says nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where an earlier fit ended: identity (I,), or (0,) for none, and the photos' unknowns, None
+    for photos that are new. The drifts are of the length of this landmark model's habits.
+    """
+
+    identity: Array
+    photos: tuple[PhotoState | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,14 +103,16 @@ def fit_head(
     landmark_model: LandmarkModel | None = None,
     identity_count: int = 100,
     progress: Progress = silent,
+    pins: Sequence[Pin] = (),
+    start: Start | None = None,
 ) -> Reconstruction:
     """One person from one or more photos.
 
-    focal: pixels for each photo, None where unknown. Raises FitError if the cues do not
-    determine a head.
+    focal: pixels for each photo, None where unknown. pins: where a person says landmarks are.
+    start: where an earlier fit ended. Raises FitError if the cues do not determine a head.
     """
     focal = [None] * len(cues) if focal is None else list(focal)
-    end = solve_head(head, cues, focal, landmark_model, identity_count, progress)
+    end = solve_head(head, cues, focal, landmark_model, identity_count, progress, pins, start)
     result = assemble(head, cues, end.state, end.problem, end.trace, end.dense)
     progress(STAGE, 1.0)
     return result
@@ -107,8 +125,13 @@ def solve_head(
     landmark_model: LandmarkModel | None,
     identity_count: int,
     progress: Progress,
+    pins: Sequence[Pin] = (),
+    known: Start | None = None,
+    still: bool = False,
 ) -> Solved:
-    """The unknowns of :func:`fit_head`."""
+    """The unknowns of :func:`fit_head`; known: its ``start``, from which nothing moves if it is to
+    stay ``still``.
+    """
     for c in cues:
         if c.uv is None and not _has_landmarks(c):
             raise FitError(f"The {c.predictor} predictor gave nothing to start from.")
@@ -133,21 +156,27 @@ def solve_head(
     )
     ids = head.landmark_ids
     dense = {i: DensePhoto(head, layout, i, c) for i, c in enumerate(cues) if c.dense}
+    known = known or Start(np.zeros(0), (None,) * len(cues))
     start = []
     for i, (c, f) in enumerate(zip(cues, focal, strict=True)):
-        by_uv = c.uv is not None
-        start.append(
-            _dense_start(head, c, f, model, dense[i]) if by_uv else _start(head, c, f, model, ids)
-        )
-    state = State(np.zeros(layout.identity_count), tuple(start))
+        there = known.photos[i]
+        if there is not None:
+            start.append(there)
+        elif c.uv is not None:
+            start.append(_dense_start(head, c, f, model, dense[i]))
+        else:
+            start.append(_start(head, c, f, model, ids))
+    identity = np.zeros(layout.identity_count)
+    identity[: len(known.identity)] = known.identity[: layout.identity_count]
+    state = State(identity, tuple(start))
     lower, upper = slider_bounds(head)
 
     blocks = _priors(head, layout, cues, focal)
-    blocks += _landmarks(head, layout, cues, state, model, ids)
+    blocks += _landmarks(head, layout, cues, state, model, ids, pins)
     free = np.zeros(layout.size, bool)
     for i, c in enumerate(cues):
         at = layout.photo_start(i)
-        free[at + TURN.start : at + SHIFT.stop] = c.uv is None
+        free[at + TURN.start : at + SHIFT.stop] = c.uv is None and known.photos[i] is None
     if free.any():
         state, _ = solve(Problem(layout, blocks, free, lower, upper), state, max_steps=6)
     progress(STAGE, 0.2)
@@ -159,6 +188,8 @@ def solve_head(
         SilhouetteBlock(head, i, layout, c) for i, c in enumerate(cues) if c.background is not None
     ]
     rounds = DENSE_ROUNDS if dense else LANDMARK_ROUNDS
+    if not dense and None not in known.photos:
+        rounds = STILL if still else AGAIN
     shown: dict[int, DenseBlock] = {}
     for k, (most, tolerance) in enumerate(rounds):
         fresh = {i: d.block(state, rough=k < ROUGH) for i, d in dense.items()}
@@ -167,7 +198,7 @@ def solve_head(
         shown = fresh
         # Bias, visibility and what dense cues are worth depend on what is known by now.
         blocks = _priors(head, layout, cues, focal)
-        blocks += _landmarks(head, layout, cues, state, model, ids)
+        blocks += _landmarks(head, layout, cues, state, model, ids, pins)
         every = [*blocks, *outlines, *shown.values()]
         problem = Problem(layout, every, free, lower, upper)
         part = partial(_share, progress, k, len(rounds))
@@ -276,8 +307,9 @@ def _landmarks(
     state: State,
     model: LandmarkModel,
     ids: NDArray[np.int32],
+    pins: Sequence[Pin],
 ) -> list[Block]:
-    blocks: list[Block] = []
+    blocks: list[Block] = [*pin_blocks(head, layout, cues, state, pins)]
     if not any(_has_landmarks(c) for c in cues):
         return blocks
     plain = PointSet.of_landmarks(head, ids, layout.identity_count)
@@ -291,6 +323,7 @@ def _landmarks(
         )
         scale = photo.focal / photo.t[2]
         own = np.zeros(len(ids)) if c.landmark_sigma is None else c.landmark_sigma[ids]
+        own = np.where(np.isin(ids, pinned(pins, i)), OVERRULED, own)
         sigma = np.hypot(model.sigma[ids] * scale, own)
         depth_sigma = np.hypot(model.depth_sigma[ids] * scale, own)
         centre = np.array([c.width / 2, c.height / 2])

@@ -36,6 +36,11 @@ class LandmarkBlock:
         self.robust_scale = robust_scale
         self.columns = layout.columns(photo)
 
+    @property
+    def held(self) -> Array:
+        """(n,) pixels: how near the extra shape is to hold the surface to each point."""
+        return self.sigma
+
     def residuals(self, state: State) -> Array:
         """(2n,), x and y of each point in turn."""
         photo = state.photos[self.photo]

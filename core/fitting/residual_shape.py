@@ -10,6 +10,8 @@ shape key ``photoResidual`` and can be dialled out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,7 @@ from ..camera import Camera
 from ..heads.model import HeadModel
 from .block import robust_weights
 from .landmark_blocks import LandmarkBlock
+from .pins import PinBlock
 from .state import State
 
 Array = NDArray[np.float64]
@@ -24,12 +27,34 @@ Array = NDArray[np.float64]
 LENGTH, SPREAD = 0.012, 0.0008
 #: Nothing that two words like "residual" may hide moves a face by more than this, metres.
 LIMIT = 0.004
+#: A person who sets a pin sees what it does.
+PINNED_LIMIT = 0.012
 
 
 def residual_shape(
-    head: HeadModel, shaped: Array, block: LandmarkBlock, state: State, camera: Camera
+    head: HeadModel, shaped: Array, blocks: Sequence[LandmarkBlock], state: State, camera: Camera
 ) -> Array:
-    """(V, 3) metres in the head frame; zero on the eyeballs, teeth and tongue."""
+    """(V, 3) metres in the head frame; zero on the eyeballs, teeth and tongue. blocks: of one
+    photo, what was detected and what is pinned.
+    """
+    pulls = [_pull(block, state, camera) for block in blocks]
+    in_head, metres, noise = (np.concatenate(part) for part in zip(*pulls, strict=True))
+    kernel = _kernel(in_head, in_head) + np.diag(noise**2)
+    pull = np.linalg.solve(kernel, metres)
+    out = np.zeros_like(shaped)
+    vertices = _movable(head)
+    image_plane = _kernel(shaped[vertices], in_head) @ pull
+    out[vertices] = np.column_stack([image_plane, np.zeros(len(vertices))]) @ camera.R
+    length = np.linalg.norm(out, axis=1, keepdims=True)
+    # A soft limit, so that the field stays smooth where it is reached.
+    limit = PINNED_LIMIT if any(isinstance(b, PinBlock) for b in blocks) else LIMIT
+    return out / np.sqrt(1 + (length / limit) ** 2)
+
+
+def _pull(block: LandmarkBlock, state: State, camera: Camera) -> tuple[Array, Array, Array]:
+    """A block's points on the skin (n, 3) in the head frame, the pull on each (n, 2) and its
+    spread (n,), metres in the image plane.
+    """
     photo = state.photos[block.photo]
     at = block.points.in_camera(state.identity, photo)
     residuals = block.residuals(state)
@@ -38,17 +63,8 @@ def residual_shape(
     skin = block.points.eye < 0
     metres = -pixels * (at[2] / camera.focal)[:, None]
     # What the fit did not believe (a hand, glasses) does not come back through this door.
-    noise = block.sigma * at[2] / camera.focal / weights[:: block.group]
-    in_head = block.points.in_head(state.identity, photo).T[skin]
-    kernel = _kernel(in_head, in_head) + np.diag(noise[skin] ** 2)
-    pull = np.linalg.solve(kernel, metres[skin])
-    out = np.zeros_like(shaped)
-    vertices = _movable(head)
-    image_plane = _kernel(shaped[vertices], in_head) @ pull
-    out[vertices] = np.column_stack([image_plane, np.zeros(len(vertices))]) @ camera.R
-    length = np.linalg.norm(out, axis=1, keepdims=True)
-    # A soft limit, so that the field stays smooth where it is reached.
-    return out / np.sqrt(1 + (length / LIMIT) ** 2)
+    noise = block.held * at[2] / camera.focal / weights[:: block.group]
+    return block.points.in_head(state.identity, photo).T[skin], metres[skin], noise[skin]
 
 
 def _kernel(a: Array, b: Array) -> Array:

@@ -16,6 +16,7 @@ from ..reconstruction import PhotoFit, Reconstruction
 from ..rotation import vector_from_matrix
 from .evidence import evidence_report, identity_information, surface_spread
 from .landmark_blocks import LandmarkBlock
+from .pins import PinBlock
 from .points import EYES, GazeMap, eye_rotation
 from .residual_shape import residual_shape
 from .sanity import identity_warnings, photo_warnings
@@ -32,13 +33,24 @@ def assemble(
     problem: Problem,
     trace: Trace,
     dense: Mapping[int, dict[str, Any]],
+    *,
+    uncertainty: bool = True,
 ) -> Reconstruction:
     """Everything that the rest of the pipeline needs of a solved fit. dense: figures of the
-    photos that have dense cues.
+    photos that have dense cues. uncertainty: whether to say how sure it is, which takes time.
     """
     neutral = head.neutral(state.identity)
     photos = tuple(
-        _photo_fit(head, c, photo, neutral, _landmark_block(problem, i), state, dense.get(i))
+        _photo_fit(
+            head,
+            c,
+            photo,
+            neutral,
+            _landmark_block(problem, i),
+            _pin_block(problem, i),
+            state,
+            dense.get(i),
+        )
         for i, (c, photo) in enumerate(zip(cues, state.photos, strict=True))
     )
     rms = float(np.sqrt(np.mean(state.identity**2)))
@@ -48,7 +60,8 @@ def assemble(
     if not trace.converged:
         warnings.append("The fit stopped before it settled.")
     yaws = [float(p.report["pose_degrees"]["yaw"]) for p in photos]
-    information = identity_information(problem, state)
+    information = identity_information(problem, state) if uncertainty else None
+    sure = {} if information is None else evidence_report(head, problem, state, yaws, information)
     report: dict[str, Any] = {
         "solver": {
             "steps": trace.steps,
@@ -56,7 +69,7 @@ def assemble(
             "cost": {name: round(cost, 3) for name, cost in trace.by_block.items()},
         },
         "identity_rms_sigma": rms,
-        **evidence_report(head, problem, state, yaws, information),
+        **sure,
         "warnings": warnings,
     }
     return Reconstruction(
@@ -66,12 +79,17 @@ def assemble(
         photos=photos,
         report=report,
         recipe={},
-        uncertainty=surface_spread(head, information),
+        uncertainty=None if information is None else surface_spread(head, information),
     )
 
 
 def _landmark_block(problem: Problem, photo: int) -> LandmarkBlock | None:
-    found = (b for b in problem.blocks if isinstance(b, LandmarkBlock) and b.photo == photo)
+    found = (b for b in problem.blocks if type(b) is LandmarkBlock and b.photo == photo)
+    return next(found, None)
+
+
+def _pin_block(problem: Problem, photo: int) -> PinBlock | None:
+    found = (b for b in problem.blocks if isinstance(b, PinBlock) and b.photo == photo)
     return next(found, None)
 
 
@@ -81,6 +99,7 @@ def _photo_fit(
     photo: PhotoState,
     neutral: Array,
     block: LandmarkBlock | None,
+    pins: PinBlock | None,
     state: State,
     dense: dict[str, Any] | None,
 ) -> PhotoFit:
@@ -89,9 +108,10 @@ def _photo_fit(
     rotations = eye_rotations(head, photo.gaze)
     shaped = neutral + head.expression_basis @ expression
     residual = np.zeros_like(shaped)
-    if block is not None and dense is None:
-        # Dense cues shape the head everywhere; a few landmarks must not bend it after that.
-        residual = residual_shape(head, shaped, block, state, camera)
+    # Dense cues shape the head everywhere; a few landmarks must not bend it after that.
+    pulling = [b for b in (block if dense is None else None, pins) if b is not None]
+    if pulling:
+        residual = residual_shape(head, shaped, pulling, state, camera)
     vertices = head.skin(shaped + residual, head.joints(neutral), rotations)
     ids = head.landmark_ids
     projected = np.full((LANDMARK_COUNT, 2), np.nan)
@@ -107,6 +127,8 @@ def _photo_fit(
         landmarks=landmarks,
         landmarks_fit=projected,
         report=photo_report(landmarks, block, state, camera, dense),
+        gaze=photo.gaze,
+        drift=photo.drift,
     )
 
 

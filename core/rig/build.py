@@ -8,6 +8,7 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
+from ..continuation import with_first
 from ..heads.model import HeadModel
 from ..images import Photo
 from ..reconstruction import Reconstruction
@@ -84,6 +85,7 @@ def build_rigged_head(
         mirror=np.zeros(0, np.int32) if head.mirror is None else head.mirror,
         landmark_vertices=head.landmark_vertices,
         landmark_barycentric=head.landmark_barycentric.astype(np.float32),
+        continuation_json=with_first(reconstruction.continuation, photo_index),
     )
 
 

@@ -46,7 +46,8 @@ class RiggedHead:
     value. bone_keys (B, 2) name keys that a bone drives: key and joint; bone_turns (B, 3) the
     rotation vector, in the head frame's axes, at which such a key is 1. mirror (V,) is the vertex
     across the face; landmark_vertices (478, 3) and landmark_barycentric (478, 3) embed
-    MediaPipe's points, -1 where there is no place for one. These are empty in files of earlier
+    MediaPipe's points, -1 where there is no place for one. continuation_json is a
+    core.continuation.Continuation, with this photo first. These are empty in files of earlier
     versions.
     """
 
@@ -91,6 +92,7 @@ class RiggedHead:
     mirror: Ints = field(default_factory=lambda: np.zeros(0, "i4"))
     landmark_vertices: Ints = field(default_factory=lambda: np.zeros((0, 3), "i4"))
     landmark_barycentric: Floats = field(default_factory=lambda: np.zeros((0, 3), "f4"))
+    continuation_json: str = field(default_factory=str)
 
     @property
     def camera(self) -> Camera:

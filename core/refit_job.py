@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The worker's job "refit": a head's fit goes on under pins, or with further photos.
+
+params {"continuation": JSON of core.continuation, "pins": [[photo, landmark, x, y], ...],
+"photos": [.npz of core.images.Photo.save, further photos of the person], "options": {of
+core.pipeline.Options}, "out": an existing folder}. result {"after", "before": .npz of
+core.rig.rigged_head.RiggedHead, the first photo's head as it is now and as the last fit left it,
+"warnings": [sentences]}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .continuation import MAX_PHOTOS, Continuation, pins_from_json
+from .errors import ModelFileError, WorkerError
+from .images import photo_from_npz
+from .outputs import write_together
+from .pipeline import Options, look_again, part
+from .refit import refit
+
+
+def refit_job(
+    params: object,
+    progress: Callable[[str, float], None],
+    before_naming: Callable[[], None],
+) -> dict[str, Any]:
+    """The result's fields. Raises PersonError; ``progress`` may raise Cancelled."""
+    if not isinstance(params, Mapping):
+        raise WorkerError(_INCOMPLETE)
+    told, paths, out = params.get("continuation"), params.get("photos", []), params.get("out")
+    options = params.get("options", {})
+    if not (isinstance(told, str) and isinstance(out, str) and isinstance(options, Mapping)):
+        raise WorkerError(_INCOMPLETE)
+    if not isinstance(paths, list) or not all(isinstance(p, str) for p in paths):
+        raise WorkerError(_INCOMPLETE)
+    chosen = Options.from_json(options)
+    last = Continuation.from_json(told)
+    count = len(last.photos) + len(paths)
+    if count > MAX_PHOTOS:
+        raise ModelFileError(f"A head is made from at most {MAX_PHOTOS} photos.")
+    try:
+        pins = pins_from_json(params.get("pins", []), count)
+    except (ValueError, TypeError) as error:
+        raise ModelFileError(
+            "The pins of this head are damaged: remove them and set them again."
+        ) from error
+    photos = [photo_from_npz(Path(p)) for p in paths]
+    end = 0.5 if photos else 0.0
+    more = look_again(photos, chosen, progress=part(progress, 0.0, end))
+    done = refit(told, pins, more, head_name=chosen.head, own_components=chosen.own_components,
+                 progress=part(progress, end, 0.95))  # fmt: skip
+    results = {
+        Path(out, "after.npz"): done.after.save,
+        Path(out, "before.npz"): done.before.save,
+    }
+    write_together(results, before_naming=before_naming)
+    after, before = (str(path) for path in results)
+    return {"after": after, "before": before, "warnings": list(done.warnings)}
+
+
+_INCOMPLETE = "The other process sent a job with incomplete parameters."

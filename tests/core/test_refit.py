@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fit that goes on: pins, further photos, and what a head keeps for it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.continuation import Continuation, pins_from_json, pins_to_json
+from core.errors import FitError, ModelFileError, WorkerError
+from core.fitting.pins import Pin
+from core.images import Photo, load_photo
+from core.pipeline import Options, look_again, reconstruct, rig_heads, silent
+from core.refit import _kept, refit, remember
+from core.refit_job import refit_job
+
+pytest.importorskip("cv2")
+
+
+@pytest.fixture(scope="module")
+def photo(example_photo):
+    return load_photo(example_photo)
+
+
+@pytest.fixture(scope="module")
+def rigged(photo):
+    return rig_heads([photo], reconstruct([photo]), Options())[0]
+
+
+@pytest.fixture(scope="module")
+def told(rigged):
+    return rigged.continuation_json
+
+
+def place(text, landmark, photo=0):
+    return Continuation.from_json(text).photos[photo].landmarks_fit[landmark]
+
+
+@pytest.mark.parametrize(
+    ("landmark", "by"), [(4, (3.0, 0.0)), (61, (-4.0, 2.0)), (152, (0.0, 6.0)), (70, (0.0, -4.0))]
+)
+def test_a_pinned_landmark_goes_where_it_is_pulled(told, landmark, by):
+    goal = place(told, landmark) + by
+    after = refit(told, [Pin(0, landmark, *map(float, goal))], progress=silent).after
+    assert np.linalg.norm(place(after.continuation_json, landmark) - goal) < 1
+    # The file's own mesh shows it, and not only the figure beside it.
+    shown = after.posed[after.landmark_vertices[landmark]]
+    point = after.landmark_barycentric[landmark] @ shown
+    assert np.linalg.norm(after.camera.project(point[None])[0] - goal) < 1
+
+
+def test_a_pin_moves_what_is_near_it_and_hardly_the_rest(told):
+    goal = place(told, 61) + np.array([-4.0, 2.0])
+    plain = refit(told, [], progress=silent).after
+    pulled = refit(told, [Pin(0, 61, *map(float, goal))], progress=silent).after
+    moved = np.linalg.norm(
+        Continuation.from_json(pulled.continuation_json).photos[0].landmarks_fit
+        - Continuation.from_json(plain.continuation_json).photos[0].landmarks_fit,
+        axis=1,
+    )
+    assert moved[61] > 3
+    # Brows and forehead are far from a corner of the mouth.
+    assert moved[[9, 10, 70, 300]].max() < 0.5
+
+
+def test_beyond_what_is_plausible_the_head_stays_a_head(told):
+    goal = place(told, 4) + np.array([60.0, 0.0])  # the nose, one eye distance aside
+    after = refit(told, [Pin(0, 4, *map(float, goal))], progress=silent).after
+    after.check()
+    assert np.abs(np.linalg.norm(after.basis, axis=1)).max() < 0.5
+
+
+def test_without_its_pin_a_landmark_goes_back(told):
+    here = place(refit(told, [], progress=silent).after.continuation_json, 4)
+    pulled = refit(
+        told, [Pin(0, 4, *map(float, here + np.array([4.0, 0.0])))], progress=silent
+    ).after
+    back = refit(pulled.continuation_json, [], progress=silent).after
+    assert np.linalg.norm(place(back.continuation_json, 4) - here) < 0.3
+
+
+def test_before_is_what_stands_in_the_scene(rigged, told):
+    remember(rigged)
+    done = refit(told, [], progress=silent)
+    assert done.before is rigged
+    _kept.clear()  # another session: made again from the numbers
+    again = refit(told, [], progress=silent).before
+    assert np.abs(again.basis - rigged.basis).max() < 1e-6
+    assert np.abs(again.key_deltas - rigged.key_deltas).max() < 5e-4
+
+
+def test_a_further_photo_is_solved_together(photo, told):
+    mirrored = Photo(np.ascontiguousarray(photo.pixels[:, ::-1]), "mirrored")
+    goal = place(told, 4) + np.array([2.0, 0.0])
+    pins = [Pin(0, 4, *map(float, goal))]
+    done = refit(told, pins, look_again([mirrored], Options()), progress=silent)
+    now = Continuation.from_json(done.after.continuation_json)
+    assert [p.name for p in now.photos] == ["astronaut", "mirrored"]
+    assert now.pins == tuple(pins_from_json(pins_to_json(pins), 2))
+    assert np.linalg.norm(now.photos[0].landmarks_fit[4] - goal) < 1
+    errors = np.linalg.norm(now.photos[1].landmarks_fit - now.photos[1].landmarks, axis=1)
+    assert np.nanmedian(errors) < 2
+    assert len(done.after.report["photos"]) == 2
+
+
+def test_the_text_says_the_same_after_a_way_through_json(told):
+    first = Continuation.from_json(told)
+    again = Continuation.from_json(first.to_json())
+    assert again.to_json() == first.to_json() == told
+    assert np.abs(again.identity - first.identity).max() < 1e-8
+    assert len(told) < 40_000
+
+
+def hostile():
+    """(what it is, how it is made of the JSON object)"""
+    yield "no photos", lambda d: d.update(photos=[])
+    yield "too many photos", lambda d: d.update(photos=d["photos"] * 65)
+    yield "landmarks of another shape", lambda d: d["photos"][0].update(landmarks=[[1, 2]])
+    yield "ragged", lambda d: d["photos"][0].update(depth=[[1], [2, 3]])
+    yield "not numbers", lambda d: d["photos"][0]["state"].update(t=["a", "b", "c"])
+    yield "huge", lambda d: d["photos"][0]["state"].update(t=[1e300, 0, 1])
+    yield "behind the camera", lambda d: d["photos"][0]["state"].update(t=[0, 0, -1])
+    yield "a size beyond memory", lambda d: d["photos"][0].update(width=10**9, height=10**9)
+    yield "a name that is none", lambda d: d["photos"][0].update(name={"a": 1})
+    yield "identity without end", lambda d: d.update(identity=[0.0] * 100_000)
+    yield "pins elsewhere", lambda d: d.update(pins=[[7, 4, 1, 1]])
+    yield "pins of text", lambda d: d.update(pins="all of them")
+    yield "pins at infinity", lambda d: d.update(pins=[[0, 4, 1e400, 1]])
+    yield "no head", lambda d: d.pop("head")
+    yield "another kind of schema", lambda d: d.update(schema="one")
+
+
+@pytest.mark.parametrize(("what", "spoil"), list(hostile()), ids=[w for w, _ in hostile()])
+def test_whatever_is_wrong_with_it_is_one_sentence(told, what, spoil):
+    data = json.loads(told)
+    spoil(data)
+    with pytest.raises(ModelFileError, match="damaged") as caught:
+        Continuation.from_json(json.dumps(data))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", None, 3, "[]", "{", "null", "[" * 100_000, "x" * 5_000_000])
+def test_what_is_no_continuation_at_all(text):
+    with pytest.raises(ModelFileError):
+        Continuation.from_json(text)
+
+
+def test_a_newer_version_says_so(told):
+    data = {**json.loads(told), "schema": 2}
+    with pytest.raises(ModelFileError, match="newer version"):
+        Continuation.from_json(json.dumps(data))
+
+
+def test_a_head_model_that_has_changed_is_fitted_anew(told):
+    other = replace(Continuation.from_json(told), head_digest="of another version").to_json()
+    done = refit(other, [], progress=silent)
+    assert any("fitted anew" in w for w in done.warnings)
+    plain = refit(told, [], progress=silent).after
+    assert np.abs(done.after.basis - plain.basis).max() < 3e-3
+
+
+def test_another_head_model_and_maps_that_are_not_kept(told):
+    known = Continuation.from_json(told)
+    with pytest.raises(ModelFileError, match="made with Some Head"):
+        refit(replace(known, head_name="Some Head").to_json(), [], progress=silent)
+    dense = replace(known, photos=(replace(known.photos[0], dense=True),)).to_json()
+    with pytest.raises(FitError, match="maps"):
+        refit(dense, [], progress=silent)
+
+
+def test_the_job_checks_its_parameters(told, tmp_path):
+    for params in (None, {}, {"continuation": told}, {"continuation": 1, "out": "x"}):
+        with pytest.raises(WorkerError):
+            refit_job(params, silent, lambda: None)
+    for pins in ("x", [[0, 4]], [[0, 999, 1, 1]], [[0, 4, "a", 1]], [[1, 4, 1, 1]]):
+        params = {"continuation": told, "pins": pins, "out": str(tmp_path)}
+        with pytest.raises(ModelFileError, match="pins"):
+            refit_job(params, silent, lambda: None)
+    assert list(tmp_path.iterdir()) == []
