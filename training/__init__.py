@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trains the dense predictor on synthetic heads; never part of the extension.
+
+    python -m training make DATA --count 4000 --seed 1     (examples, resumable)
+    python -m training sheet DATA --out SHEET.png                (look at them)
+    python -m training train DATA --out RUN                      (needs torch; resumable)
+    python -m training evaluate RUN --data HELD_OUT
+    python -m training export RUN --out vendor/dense/dense.npz
+
+Making needs numpy and OpenCV. Every example is a function of the seed and its number alone. What
+the head model cannot be is not seen in training, so that the population is wider than the model's
+own statistics (see `population`).
+"""

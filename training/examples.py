@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One example: a synthetic photo around a landmark fit, and what is true of each cell of its grid.
+
+A geometry (subject, pose, fit) is shown in LOOKS looks: other skin, light, hair, things in front
+and camera. Truth is told on the network's grid, in the crop's frame: where the fit shows the
+point that is truly seen (``flow``, cells of the grid), the true normal, and where there is skin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.cues.dense.network_input import (
+    GRID,
+    SIZE,
+    draw,
+    face_region,
+    in_crop,
+    normalised,
+    to_crop_frame,
+)
+from core.geometry.mesh import vertex_normals
+from core.heads import load_open_head
+from core.heads.corners import is_skin
+from core.heads.model import HeadModel
+from core.raster import rasterise
+
+from .appearance import Paint
+from .develop import background, develop
+from .landmark_fit import Fit, LandmarkFitter
+from .light import shade
+from .occluders import Occluders
+from .population import Population, Subject
+
+Array = NDArray[np.float64]
+
+LOOKS = 3
+#: Cells by which a truth may lie from what the fit shows; further off it is another surface.
+FARTHEST_FLOW = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """colors (LOOKS, SIZE, SIZE, 3) uint8; skin (LOOKS, GRID, GRID) uint8, 1 where bare skin is
+    seen; of the fit: normal (GRID, GRID, 3), place (GRID, GRID, 3), mask (GRID, GRID); of the
+    truth: flow (GRID, GRID, 2), nan where there is none, true_normal (GRID, GRID, 3).
+    """
+
+    colors: NDArray[np.uint8]
+    skin: NDArray[np.uint8]
+    normal: NDArray[np.float16]
+    place: NDArray[np.float16]
+    mask: NDArray[np.bool_]
+    flow: NDArray[np.float16]
+    true_normal: NDArray[np.float16]
+
+
+NAMES = tuple(f.name for f in fields(Example))
+
+
+class Studio:
+    """Makes examples; example k of a seed is the same on every machine with the same libraries."""
+
+    def __init__(self, head: HeadModel | None = None) -> None:
+        self.head = load_open_head() if head is None else head
+        self.population = Population.of(self.head)
+        self.fitter = LandmarkFitter(self.head, self.population.canonical)
+        self.paint, self.occluders = Paint(self.head), Occluders(self.head, SIZE)
+        self.skin = is_skin(self.head)
+        self.hairy = np.clip((_above_hairline(self.head.template)) / 0.02, 0, 1)
+
+    def example(self, seed: int, number: int) -> Example:
+        """Example ``number`` of a seed."""
+        rng = np.random.default_rng([seed, number])
+        while True:
+            subject = self.population.draw(rng)
+            fit = self.fitter.fit(subject, rng)
+            if fit is not None:
+                return self.render(subject, fit, rng)
+
+    def render(self, subject: Subject, fit: Fit, rng: np.random.Generator) -> Example:
+        """A subject as the crop around a fit shows it."""
+        head, camera = self.head, subject.camera
+        region = face_region(head, fit.vertices, fit.camera)
+        fitted = draw(head, fit.vertices, fit.camera, region)
+        vertices = subject.vertices + self._hair(subject.vertices, rng)
+        normals = vertex_normals(vertices, head.triangles)
+        depth = camera.to_camera(vertices)[:, 2]
+        photo = camera.project(vertices)
+
+        coarse = rasterise(
+            in_crop(photo, region, GRID), depth, head.triangles, GRID, GRID, both_sides=False
+        )
+        turned = normals @ (to_crop_frame(region) @ camera.R).T
+        true_normal = normalised(coarse.interpolate(turned[head.triangles]))
+        claimed = in_crop(fit.camera.project(fit.vertices), region, GRID)
+        x, y = np.meshgrid(*(np.arange(GRID) + 0.5,) * 2)
+        flow = coarse.interpolate(claimed[head.triangles]) - np.stack([x, y], axis=-1)
+        known = (coarse.triangle >= 0) & self.skin[coarse.triangle]
+        known &= np.linalg.norm(flow, axis=-1) < FARTHEST_FLOW
+        flow[~known] = np.nan
+
+        fine = rasterise(
+            in_crop(photo, region, SIZE), depth, head.triangles, SIZE, SIZE, both_sides=False
+        )
+        looks = [
+            self._look(subject, vertices, normals, fine, coarse, region, rng) for _ in range(LOOKS)
+        ]
+        return Example(
+            colors=np.stack([colors for colors, _ in looks]),
+            skin=np.stack([skin for _, skin in looks]).astype(np.uint8),
+            normal=fitted.normal.astype(np.float16),
+            place=fitted.place.astype(np.float16),
+            mask=fitted.mask,
+            flow=flow.astype(np.float16),
+            true_normal=true_normal.astype(np.float16),
+        )
+
+    def _hair(self, vertices: Array, rng: np.random.Generator) -> Array:
+        """(V, 3) offsets of the scalp, as hair of some thickness."""
+        if rng.random() < 0.35:
+            return np.zeros_like(vertices)
+        out = vertex_normals(vertices, self.head.triangles)
+        waves = rng.normal(0, 60, (3, 3))
+        uneven = 1 + 0.3 * np.sin(self.head.template @ waves).mean(axis=1)
+        return out * (self.hairy * rng.uniform(0.003, 0.045) * uneven)[:, None]
+
+    def _look(self, subject, vertices, normals, fine, coarse, region, rng):  # type: ignore[no-untyped-def]
+        head, camera, paint = self.head, subject.camera, self.paint
+        seen = fine.triangle >= 0
+        at = paint.pixels(fine.triangle[seen], fine.barycentric[seen])
+        corners = head.triangles[at.triangle]
+        points = np.einsum("nk,nkc->nc", at.barycentric, vertices[corners])
+        normal = normalised(np.einsum("nk,nkc->nc", at.barycentric, normals[corners]))
+        view = normalised(camera.centre - points)
+        up = camera.R.T @ np.array([0.0, -1.0, 0.0])
+        coat = paint.colors(at, rng)
+        picture = background(SIZE, paint.bank, rng)
+        light = shade(paint, head, vertices, at, points, normal, view, up, coat, rng)
+        picture *= np.exp(rng.normal(0.0, 0.6)) * float(light.mean() + 0.05) / 0.3
+        picture[seen] = light
+        skin = np.zeros((SIZE, SIZE))
+        skin[seen] = coat.skin
+        face = skin > 0
+        tone = light[coat.skin].mean(axis=0) if coat.skin.any() else np.full(3, 0.3)
+        lit = tone / np.maximum(coat.color[coat.skin].mean(axis=0), 1e-3) if face.any() else tone
+
+        def project(points: Array) -> Array:
+            return in_crop(camera.project(points), region, SIZE)
+
+        covered = self.occluders.draw(picture, vertices, project, (coat.hair * lit, tone), rng)
+        bare = np.where(covered > 0.3, 0, skin).reshape(GRID, 2, GRID, 2).mean(axis=(1, 3)) > 0.5
+        bare &= (coarse.triangle >= 0) & self.skin[coarse.triangle]
+        return develop(np.maximum(picture, 0), face, rng), bare
+
+
+def _above_hairline(points: Array) -> Array:
+    """(n,) metres above a line from the forehead past the temples to the nape, ears apart."""
+    x, y, z = points.T
+    return np.where(np.abs(x) < 0.082, (y - 0.105) + 1.1 * (0.075 - z), 0)
