@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flame_like import BALL_RADIUS, FlameLike, flame_like
+from rigs import rigged_person
 from test_flame_file import unpacked
 
 from core.errors import Cancelled, ModelFileError, OutputError
@@ -25,6 +26,8 @@ from core.heads.flame_import import import_flame
 from core.heads.flame_transfer import flame_surface
 from core.heads.flame_uv import read_template_uv
 from core.rig.arkit import ARKIT_NAMES, mirrored_name
+from core.rig.certificate import certify
+from core.rig.rig_arrays import RigArrays
 
 
 @pytest.fixture(scope="module")
@@ -286,3 +289,25 @@ def test_damaged_conversions_are_refused(like_path, tmp_path):
     for name in ("cut", "empty", "mirror", "other", "nowhere"):
         with pytest.raises(ModelFileError, match="import the FLAME model again"):
             load_flame(tmp_path / f"{name}.npz")
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_a_flame_person_has_a_sound_rig(head, seed):
+    """The whole certificate, for the template and for somebody else."""
+    identity = np.zeros(1)
+    if seed is not None:
+        identity = np.random.default_rng(seed).normal(size=head.identity_count)
+    rigged = rigged_person(head, identity)
+    certificate = certify(RigArrays.of(rigged))
+    assert certificate.failures == ()
+    checks = {f.check for f in certificate.findings}
+    assert {"lids in pairs", "lips in pairs", "blink", "symmetry", "direction"} <= checks
+
+
+def test_own_components_become_keys(head):
+    rigged = rigged_person(head, np.zeros(1), own_components=True)
+    own = [str(n) for n in rigged.key_names if str(n).startswith("flame_")]
+    assert own[0] == "flame_000"
+    assert len(own) == 100
+    moved = rigged.key_deltas[rigged.key_names.tolist().index("flame_005")]
+    assert np.abs(moved - head.expression_basis[:, :, 5]).max() < 1e-7

@@ -11,6 +11,7 @@ from rigs import rigged_person
 
 from core.heads import load_open_head
 from core.rig.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
+from core.rig.certificate import certify
 from core.rig.rig_arrays import RigArrays
 from core.rig.solve_keys import key_solver
 
@@ -118,3 +119,10 @@ def test_the_jaw_key_is_what_skinning_lacks(rig):
     got = head.skin(shaped, rigged.joints.astype(float), rotations)
     assert rigged.key_names[key] == "corr_jaw"
     assert np.abs(got - wanted).max() < 1e-5
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_people_pass_the_whole_certificate(seed):
+    identity = np.random.default_rng(seed).normal(size=100)
+    rigged = rigged_person(load_open_head(), identity, SMILING)
+    assert certify(RigArrays.of(rigged)).failures == ()
