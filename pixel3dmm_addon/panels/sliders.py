@@ -103,6 +103,7 @@ def _draw_sliders(
     own name is left out under its header.
     """
     column = layout.column(align=True)
+    sides = False
     for name, key in keys.items():
         stem, side = pair_of(name, keys)
         label = tr(short_title(stem or name, region))
@@ -111,10 +112,15 @@ def _draw_sliders(
         if stem is None or (linked and leader(f"{stem}Right")):
             column.prop(key, "value", text=label, slider=True)
         else:
+            if not sides:
+                row = column.split(factor=_LABEL, align=True)
+                for text in ("", "Right", "Left"):
+                    row.label(text=tr(text) if text else "")
+                sides = True
             row = column.split(factor=_LABEL, align=True)
             row.label(text=label)
-            row.prop(keys[f"{stem}Right"], "value", text=tr("R"), slider=True)
-            row.prop(key, "value", text=tr("L"), slider=True)
+            row.prop(keys[f"{stem}Right"], "value", text="", slider=True)
+            row.prop(key, "value", text="", slider=True)
 
 
 def _draw_turns(layout: bpy.types.UILayout, head: bpy.types.Object) -> None:

@@ -71,6 +71,7 @@ WORDS: dict[str, str] = {
     "Eye Squint": "目を細める",
     "Eye Wide": "目を見開く",
     "Eyes": "目",
+    "Eyes Follow Sliders": "目をスライダーに追従させる",
     "Eyes closed": "閉じた目",
     "Eyes squeezed": "固く閉じた目",
     "Face": "顔",

@@ -71,6 +71,7 @@ WORDS: dict[str, str] = {
     "Eye Squint": "眯眼",
     "Eye Wide": "睁大眼睛",
     "Eyes": "眼睛",
+    "Eyes Follow Sliders": "眼睛跟随滑块",
     "Eyes closed": "闭眼",
     "Eyes squeezed": "紧闭双眼",
     "Face": "人脸",
