@@ -37,7 +37,8 @@ class PIXEL3DMM_PT_identity(Sidebar, bpy.types.Panel):
         every = layout.operator(PIXEL3DMM_OT_reset_traits.bl_idname, icon="LOOP_BACK")
         every.region = "All"
         for region, traits in TRAITS.items():
-            header, body = layout.panel(f"PIXEL3DMM_traits_{region}", default_closed=region != "Nose")
+            closed = region != "Nose"
+            header, body = layout.panel(f"PIXEL3DMM_traits_{region}", default_closed=closed)
             header.label(text=region)
             reset = header.operator(
                 PIXEL3DMM_OT_reset_traits.bl_idname, text="", icon="LOOP_BACK", emboss=False
