@@ -153,7 +153,7 @@ def _mesh_checks(written: MeshFacts, read: MeshFacts, ranges_kept: bool) -> list
         value = np.clip(written.values[[i for i, _ in shared]], 0, 1)
         came = np.clip(read.values[[j for _, j in shared]], 0, 1)
         off = _largest(np.abs(value - came))
-        checks.append(Check("values", off <= VALUE_TOLERANCE, f"values within {off:.1g}"))
+        checks.append(Check("values", off <= VALUE_TOLERANCE, f"values within {_share(off)}"))
         if ranges_kept:
             same = np.allclose(
                 written.ranges[[i for i, _ in shared]], read.ranges[[j for _, j in shared]]
@@ -175,7 +175,7 @@ def _weights(written: MeshFacts, read: MeshFacts, matched: NDArray[np.intp]) -> 
     strangers = [b for b in read.bones if b not in written.bones]
     for bone in strangers:
         off = max(off, _largest(read.weights[:, read.bones.index(bone)]))
-    return Check("weights", off <= VALUE_TOLERANCE, f"weights within {off:.1g}")
+    return Check("weights", off <= VALUE_TOLERANCE, f"weights within {_share(off)}")
 
 
 def _bone_checks(written: SceneFacts, read: SceneFacts) -> list[Check]:
@@ -200,7 +200,7 @@ def _curve_checks(written: SceneFacts, read: SceneFacts) -> list[Check]:
     expected = np.clip(written.curves[:, [i for i, _ in pairs]], 0, 1)
     actual = np.clip(read.curves[:, [j for _, j in pairs]], 0, 1)
     off = _largest(np.abs(expected - actual))
-    figure = f"{count} frames, {len(pairs)} curves within {off:.1g}"
+    figure = f"{count} frames, {len(pairs)} curves within {_share(off)}"
     if lost:
         figure += f", lost: {_some(lost)}"
     checks = [Check("animation", off <= VALUE_TOLERANCE and not lost, figure)]
@@ -270,7 +270,12 @@ def _largest(values: Array) -> float:
 
 
 def _length(metres: float) -> str:
-    return f"{1000 * metres:.2g} mm"
+    """Nobody sees less than a thousandth of a millimetre."""
+    return f"{max(1000 * metres, 0.001):.2g} mm"
+
+
+def _share(part: float) -> str:
+    return f"{max(part, 1e-4):.1g}"
 
 
 def _some(names: list[str]) -> str:

@@ -17,6 +17,14 @@ _RENDER = ("fps", "fps_base")
 _UNITS = ("system", "scale_length", "length_unit")
 
 
+def _views(window: bpy.types.Window) -> Iterator[bpy.types.RegionView3D]:
+    """Of all the window's 3D viewports, those behind other editors too."""
+    for area in window.screen.areas:
+        for space in area.spaces:
+            if space.type == "VIEW_3D":
+                yield from filter(None, [space.region_3d, *space.region_quadviews])
+
+
 @contextmanager
 def stage(context: bpy.types.Context, name: str) -> Iterator[bpy.types.Scene]:
     """An empty scene in the window, with the units, frames and rate of the artist's.
@@ -33,10 +41,10 @@ def stage(context: bpy.types.Context, name: str) -> Iterator[bpy.types.Scene]:
         setattr(scene.render, setting, getattr(artist.render, setting))
     for setting in _UNITS:
         setattr(scene.unit_settings, setting, getattr(artist.unit_settings, setting))
-    # The viewport leaves a camera's view for good when a scene comes up that has none.
     scene.camera = artist.camera
     scene.frame_set(artist.frame_current, subframe=artist.frame_subframe)
     previous = window.scene
+    views = [(view, view.view_perspective) for view in _views(window)]
     window.scene = scene
     try:
         with context.temp_override(window=window):
@@ -45,6 +53,9 @@ def stage(context: bpy.types.Context, name: str) -> Iterator[bpy.types.Scene]:
         window.scene = previous
         if layer_name in previous.view_layers:
             window.view_layer = previous.view_layers[layer_name]
+        # A viewport leaves its camera's view when a scene comes up in which the camera is not.
+        for view, perspective in views:
+            view.view_perspective = perspective
         scene.camera = None
         made = set(bpy.data.user_map()) - before
         # A mesh takes its shape keys along; what is left then has lost its mesh before.

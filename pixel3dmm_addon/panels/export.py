@@ -43,15 +43,28 @@ class PIXEL3DMM_PT_export(Sidebar, bpy.types.Panel):
         if verdict is None:
             draw_sentence(box, written.sentence, "QUESTION")
         elif verdict.passed:
-            draw_sentence(box, f"{written.path.name}: nothing was lost", "CHECKMARK")
+            draw_sentence(box, f"{written.path.name}: nothing was lost", _GREEN)
         else:
-            box.alert = True
             fate = "written all the same" if written.kept else "not written"
-            draw_sentence(box, f"{written.path.name}: {fate}, it differs", "CANCEL")
+            draw_sentence(_alarmed(box), f"{written.path.name}: {fate}, it differs", _RED)
         for check in verdict.checks if verdict is not None else ():
-            draw_sentence(box, check.figure, "DOT" if check.passed else "CANCEL")
+            if check.passed:
+                draw_sentence(box, check.figure, "BLANK1")
+            else:
+                draw_sentence(_alarmed(box), check.figure, "CANCEL")
         for note in written.notes:
-            draw_sentence(box, note, "INFO")
+            if note != warning:
+                draw_sentence(box, note, "INFO")
+
+
+#: Blender's themes have a red for text and no green: squares of colour have both.
+_GREEN, _RED = "COLORSET_03_VEC", "COLORSET_01_VEC"
+
+
+def _alarmed(layout: bpy.types.UILayout) -> bpy.types.UILayout:
+    column = layout.column()
+    column.alert = True
+    return column
 
 
 CLASSES = (PIXEL3DMM_PT_export,)
