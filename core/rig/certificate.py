@@ -54,7 +54,7 @@ LIMITS: dict[str, Limit] = {
     "finite": Limit("values", "numbers that are not finite", most=0),
     "region": Limit("share", "of a key's motion that lies where its name says", least=0.55),
     "side": Limit("share", "of a one-sided key's motion on its own side", least=0.85),
-    "direction": Limit("cosine", "of a landmark's motion with where it should go", least=0.55),
+    "direction": Limit("cosine", "of a landmark's motion with where it should go", least=0.5),
     "amplitude": Limit("times", "the known-good rig's amplitude", most=2.2, least=0.35),
     "symmetry": Limit("share", "of the amplitude by which left and right differ", most=0.15),
     "skull": Limit("mm", "mean motion of scalp and ears", most=0.5),
