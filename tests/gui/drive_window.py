@@ -91,12 +91,14 @@ def two_faces():
 
 def first_head():
     bpy.context.scene.pixel3dmm.photo = str(FOLDER / "photo.jpg")
+    bpy.context.scene.pixel3dmm.match_render_size = True
     yield from hands.wait_for(look_ready)
     yield 1.5
     hands.screenshot("before")
     seen["rows_before"] = list(seen["rows"]["PIXEL3DMM_PT_photo"])
     bpy.ops.ed.undo_push(message="Start")
     seen["at_start"] = counts()
+    seen["images"] = [image.name for image in bpy.data.images]
     # The worker starts with this job, not with the look at the photo.
     ours("session").jobs().stop()
     started = time.perf_counter()
@@ -127,6 +129,8 @@ def undo_and_redo():
 
 def overlay():
     """Through the matched camera: with the photo, and as a silhouette to measure."""
+    for obj in heads()[1].users_collection[0].objects:
+        obj.hide_set(True)
     select(heads()[0])
     with hands.in_viewport():
         bpy.ops.pixel3dmm.look_through()
@@ -136,7 +140,9 @@ def overlay():
     seen["rows_after"] = list(seen["rows"]["PIXEL3DMM_PT_head"])
     view = hands.viewport().spaces.active
     view.show_region_ui = False
-    view.overlay.show_overlays = False
+    for name in ("floor", "axis_x", "axis_y", "cursor", "extras", "text", "object_origins"):
+        setattr(view.overlay, f"show_{name}", False)
+    view.overlay.show_bones = view.overlay.show_outline_selected = False
     yield 0.5
     with hands.in_viewport():
         bpy.ops.view3d.view_center_camera()
@@ -158,11 +164,20 @@ def faces_and_traits():
     """The expression and the identity panel, with the longest time that a trait takes."""
     bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "head.blend"))
     yield 1.0
-    head = heads()[0]
+    head, other = heads()
+    for obj in [o for o in other.users_collection[0].objects if o != other]:
+        bpy.data.objects.remove(obj)
+    bpy.data.objects.remove(other)
+    for obj in bpy.context.selected_objects:
+        obj.select_set(False)
     select(head)
+    head.find_armature().hide_set(True)
+    for obj in [o for o in bpy.data.objects if o.type == "CAMERA"]:
+        obj.hide_set(True)
     with hands.in_viewport():
         bpy.ops.view3d.view_axis(type="FRONT")
         bpy.ops.view3d.view_selected()
+    head.select_set(False)
     yield from open_tab()
     for panel in ("photo", "export", "motion", "rig"):
         _hide(f"PIXEL3DMM_PT_{panel}")
@@ -172,7 +187,11 @@ def faces_and_traits():
     yield 1.0
     hands.screenshot("expression")
     seen["rows_expression"] = list(seen["rows"]["PIXEL3DMM_PT_sliders"])
+    bpy.ops.pixel3dmm.reset_expression(region="All")
     head.pixel3dmm.photo_expression = 1.0
+    head.find_armature().hide_set(False)
+    bone = head.find_armature().data.bones["eye.L"]
+    seen["eye_before"] = bone.head_local[0]
     ticks = []
     for k in range(20):
         started = time.perf_counter()
@@ -182,9 +201,11 @@ def faces_and_traits():
     seen["trait_first"], seen["trait_longest"] = ticks[0], max(ticks[1:])
     head.pixel3dmm.trait_eye_distance = 0.7
     head.pixel3dmm.trait_jaw_width = 0.8
-    seen["eye_moved"] = head.find_armature().data.bones["eye.L"].head_local[0]
+    seen["eye_after"] = head.find_armature().data.bones["eye.L"].head_local[0]
+    head.find_armature().hide_set(True)
     _hide("PIXEL3DMM_PT_sliders")
-    yield 0.5
+    _open("PIXEL3DMM_PT_identity")
+    yield 1.0
     hands.screenshot("identity")
     seen["rows_identity"] = list(seen["rows"].get("PIXEL3DMM_PT_identity", ()))
 
@@ -197,6 +218,29 @@ def _hide(name):
             _hide(child.__name__)
         bpy.utils.unregister_class(panel)
         hidden.append(panel)
+
+
+def _open(name):
+    """A panel that is closed at first is opened by registering it so: no event hits its header."""
+    panel = getattr(bpy.types, name)
+    bpy.utils.unregister_class(panel)
+    # Blender remembers a panel by its name as closed.
+    panel.bl_options, panel.bl_idname = set(), f"{name}_open"
+    bpy.utils.register_class(panel)
+
+
+def in_japanese():
+    """The tab in another language."""
+    seen["japanese"] = None
+    if "ja_JP" not in bpy.app.translations.locales:
+        return
+    view = bpy.context.preferences.view
+    view.language, view.use_translate_interface = "ja_JP", True
+    yield 1.0
+    hands.screenshot("japanese")
+    seen["japanese"] = bpy.app.translations.pgettext("Reconstruct Face", "Operator")
+    view.language = "en_US"
+    yield 0.5
 
 
 hidden = []
@@ -215,7 +259,8 @@ def cancel_and_again():
     started = time.perf_counter()
     with hands.in_viewport():
         # What a file dropped onto the viewport calls.
-        bpy.ops.pixel3dmm.reconstruct_from_file("INVOKE_DEFAULT", filepath=str(FOLDER / "photo.jpg"))
+        drop = bpy.ops.pixel3dmm.reconstruct_from_file
+        drop("INVOKE_DEFAULT", filepath=str(FOLDER / "photo.jpg"))
     seen["longest_tick"] = yield from hands.wait_for(lambda: not status().running)
     seen["seconds_warm"] = time.perf_counter() - started
     seen["heads_at_last"] = len(heads())
@@ -263,6 +308,7 @@ def steps():
     for part in (
         begin,
         two_faces,
+        in_japanese,
         first_head,
         undo_and_redo,
         cancel_and_again,
