@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 import pytest
 from looking import evaluated
+from recording import draw
 
 
 def update() -> None:
@@ -213,3 +214,17 @@ def test_eyes_follow_the_sliders_when_asked_to(person, mode):
     for bone, before in at_photo.items():
         assert np.abs(looks(rig, bone) - before).max() < 1e-3, bone
     assert not [d for d in rig.animation_data.drivers if "gaze" in d.data_path]
+
+
+def test_the_rig_panel_offers_all_of_it_and_shows_the_last_check(ours, person):
+    panel = ours("pixel3dmm_addon.panels.rig").PIXEL3DMM_PT_rig
+    assert panel.poll(bpy.context)
+
+    def shown(kind) -> list[str]:
+        return [text for k, text in draw(ours, "PIXEL3DMM_PT_rig") if k == kind]
+
+    offered = ("check_rig", "eyes_follow", "name_bones", "attach_to_body", "detach_from_body")
+    assert shown("operator") == [f"pixel3dmm.{verb}" for verb in offered]
+    assert not shown("label")
+    bpy.ops.pixel3dmm.check_rig()
+    assert " ".join(shown("label")).startswith("The rig passes")
