@@ -6,5 +6,7 @@ identities, expressions, poses, lenses, lights and skins. What it reports is the
 linear Gaussian model (see core.fitting.landmark_model). No benchmark head is ever looked at.
 
     python -m tools.calibration render --count 1500 --seed 1 --out FOLDER    (needs bpy)
+    python -m tools.calibration embed FOLDER  (moves the points in vendor/open_head)
+    python3 build.py assets                   (the head with its landmarks where they were measured)
     python -m tools.calibration solve FOLDER --out vendor/calibration/landmarks.npz
 """

@@ -6,15 +6,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+SOURCE = Path("vendor/open_head/mediapipe_embedding_source.npz")
+
 
 def main() -> None:
-    """Run one of the two steps."""
+    """Run one of the three steps."""
     parser = argparse.ArgumentParser(prog="python -m tools.calibration")
     steps = parser.add_subparsers(dest="step", required=True)
     first = steps.add_parser("render")
     first.add_argument("--count", type=int, default=1500)
     first.add_argument("--seed", type=int, default=1)
     first.add_argument("--out", type=Path, required=True)
+    middle = steps.add_parser("embed")
+    middle.add_argument("folder", type=Path)
+    middle.add_argument("--source", type=Path, default=SOURCE)
     second = steps.add_parser("solve")
     second.add_argument("folder", type=Path)
     second.add_argument("--out", type=Path, required=True)
@@ -23,6 +28,10 @@ def main() -> None:
         from .render import render
 
         render(options.count, options.seed, options.out)
+    elif options.step == "embed":
+        from .embed import embed
+
+        embed(options.folder, options.source)
     else:
         from .solve import solve
 

@@ -153,6 +153,7 @@ def render(count: int, seed: int, out: Path) -> None:
                     "identity": sample.identity,
                     "expression": sample.expression,
                     "R": sample.camera.R,
+                    "t": sample.camera.t,
                     "focal": sample.camera.focal,
                     "true": true,
                     "landmarks": faces[0].landmarks,

@@ -12,6 +12,7 @@ from core.fitting.landmark_model import view_features
 from core.heads import load_open_head
 
 from .samples import SIZE
+from .truth import posed_vertices, true_points
 
 Array = NDArray[np.float64]
 
@@ -28,7 +29,8 @@ DEPTH_SIGMA = 6e-3
 
 def solve(folder: Path, out: Path) -> None:
     """Fit and write the model; prints what was left unexplained, cross-validated."""
-    a = _load(folder)
+    head, a = load_open_head(), load_samples(folder)
+    a["true"] = true_points(head, a, posed_vertices(head, a))
     error = reported_error(a)
     # What a network says of depth is its idea of people more than what it sees. Our renders are
     # not people: their mean relief must not pass for the network's error. Only what the image
@@ -64,7 +66,7 @@ def solve(folder: Path, out: Path) -> None:
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     arrays = {k: v.astype(np.float32) for k, v in model.items()}
-    np.savez_compressed(out, head=np.array(load_open_head().name), **arrays)
+    np.savez_compressed(out, head=np.array(head.name), **arrays)
     share = (s[:HABITS] ** 2).sum() / (s**2).sum()
     print(
         f"{HABITS} habits hold {100 * share:.0f} % of the rest; "
@@ -88,7 +90,8 @@ def reported_error(a: dict[str, Array]) -> Array:
     return out
 
 
-def _load(folder: Path) -> dict[str, Array]:
+def load_samples(folder: Path) -> dict[str, Array]:
+    """What the render step wrote, all files together; an array's first axis is the render."""
     files = sorted(folder.glob("samples_*.npz"))
     if not files:
         raise SystemExit(f"No samples in {folder}: run the render step first.")

@@ -90,7 +90,7 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
         )
     )
 
-    lmk_vertices, lmk_bary, lmk_mirror = landmark_embedding(mesh, template, registration)
+    lmk_vertices, lmk_bary, _ = landmark_embedding(mesh, template, registration, measured=False)
     landmarks = np.einsum("nk,nkc->nc", lmk_bary.astype(float), template[lmk_vertices])
     ears = sum(mesh.displacement(source.identity_target(*n.split("/"))) for n in _EAR_TARGETS)
     regions = build_regions(mesh, template, weights, landmarks, ears)
@@ -105,6 +105,9 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
     uv, uv_quads = build_atlas(mesh, template)
     say(f"atlas: {len(uv)} uv vertices")
 
+    lmk_vertices, lmk_bary, lmk_mirror = landmark_embedding(
+        mesh, template, registration, measured=True
+    )
     head = {
         "v_template": template.astype(np.float32),
         "quads": mesh.quads,

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the 478 MediaPipe landmarks lie on the head: three vertices and barycentric weights each.
 
-The 468 points of the face mesh come from a measured registration kept in
-``vendor/open_head/mediapipe_embedding_source.npz`` in MakeHuman's vertex numbers; the ten iris
-points are computed on the limbus of the eyeballs.
+The 468 points of the face mesh come from ``vendor/open_head/mediapipe_embedding_source.npz``, in
+MakeHuman's vertex numbers: where a registration of the canonical face mesh puts them (the head's
+regions are drawn with these), and where the detector reports them on renders of this head
+(tools.calibration; these go into the model). The ten iris points are computed on the limbus of the
+eyeballs.
 """
 
 from __future__ import annotations
@@ -23,20 +25,17 @@ _IRIS_MIRROR = {468: 473, 469: 476, 470: 475, 471: 474, 472: 477}
 
 
 def landmark_embedding(
-    mesh: HeadMesh, template: np.ndarray, registration: Path
+    mesh: HeadMesh, template: np.ndarray, source: Path, *, measured: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Embed the landmarks symmetrically.
+    """Embed the landmarks symmetrically, as registered or as measured.
 
     Returns:
         vertices (478, 3) int32, barycentric weights (478, 3) float32, mirror (478,) int32.
 
     """
-    with np.load(registration, allow_pickle=False) as data:
-        base_vertices, bary, mirror = (
-            data["base_vertices"],
-            data["bary"].astype(float),
-            data["mirror"],
-        )
+    names = ("measured_vertices", "measured_bary") if measured else ("base_vertices", "bary")
+    with np.load(source, allow_pickle=False) as data:
+        base_vertices, bary, mirror = data[names[0]], data[names[1]].astype(float), data["mirror"]
     number = np.full(mesh.mh_index.max() + 1, -1)
     own = mesh.mh_index >= 0
     number[mesh.mh_index[own]] = np.flatnonzero(own)
