@@ -4,7 +4,6 @@ them; bone names; the neck's cut edge."""
 
 from __future__ import annotations
 
-import addon_utils
 import bpy
 import numpy as np
 import pytest
@@ -44,11 +43,11 @@ def like_mpfb() -> bpy.types.Object:
 
 @pytest.fixture
 def metarig():
-    addon_utils.enable("rigify", default_set=False)
+    bpy.ops.preferences.addon_enable(module="rigify")
     bpy.ops.object.armature_human_metarig_add()
     body = bpy.context.object
     yield body
-    addon_utils.disable("rigify")
+    bpy.ops.preferences.addon_disable(module="rigify")
 
 
 def attach(person, body, **options):
@@ -103,6 +102,31 @@ def test_head_lies_on_the_body_and_follows_it(kind, person, request):
     person.rig.pose.bones["head"].rotation_quaternion = (0.99, 0.14, 0, 0)
     update()
     assert np.linalg.norm(evaluated(person.head) - rest, axis=1).max() > 0.02
+
+
+def test_a_generated_rigify_rig_carries_the_head(person, metarig, ours):
+    """Its deform bones follow controls by constraints, which is not the metarig's way."""
+    bpy.context.view_layer.objects.active = metarig
+    bpy.ops.object.mode_set(mode="POSE")
+    bpy.ops.pose.rigify_generate()
+    bpy.ops.object.mode_set(mode="OBJECT")
+    body = bpy.context.object
+    assert body != metarig
+    for bone in person.rig.pose.bones:
+        bone.rotation_quaternion = (1, 0, 0, 0)
+    attach(person, body)
+    bones = ours("pixel3dmm_addon.scene.body").body_bones(body)
+    assert (bones.head, bones.base) == ("DEF-spine.006", "DEF-spine.003")
+    rest = evaluated(person.head)
+    bend(body, "head", (0, 30, 0))
+    moved = np.linalg.norm(evaluated(person.head) - rest, axis=1)
+    assert moved.max() > 0.03
+    lowest = rest[:, 2] < np.quantile(rest[:, 2], 0.01)
+    assert moved[lowest].max() < 0.4 * moved.max()
+    bend(body, "head", (0, 0, 0))
+    bend(body, "torso", (0, 0, 40))
+    turned = evaluated(person.head)
+    assert np.linalg.norm(turned - rest, axis=1)[lowest].max() > 0.01
 
 
 def test_head_turns_by_as_much_as_the_bodys(person):
