@@ -232,8 +232,3 @@ def _sum(a: Mapping[str, NDArray[np.generic]], shapes: list[int], count: int) ->
         span = slice(int(ptr[k]), int(ptr[k + 1]))
         out[index[span].astype(np.intp)] += delta[span].astype(np.float64) * _UNIT
     return out
-
-
-def vertices_of_traits() -> int:
-    """V of the open head: traits are shapes of its mesh and of no other."""
-    return load_open_head().vertex_count

@@ -77,8 +77,8 @@ class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
         min=LARGEST,
     )
     # By name: what is installed differs from machine to machine.
-    head: StringProperty(default=installed.heads()[0].name, options={"HIDDEN"})
-    predictor: StringProperty(default=installed.predictors()[0].name, options={"HIDDEN"})
+    head: StringProperty(default=installed.OPEN_HEAD, options={"HIDDEN"})
+    predictor: StringProperty(default=installed.MEDIAPIPE, options={"HIDDEN"})
     head_choice: EnumProperty(
         name="Head Model",
         description="The head that is fitted to the photo",
@@ -125,10 +125,9 @@ def job_options(choices: PIXEL3DMM_PG_scene) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if choices.face != LARGEST:
         options["face"] = choices.face
-    heads, predictors = installed.heads(), installed.predictors()
     # What another machine chose and this one lacks is refused by core, in a sentence.
-    options["head"] = choices.head or heads[0].name
-    options["predictor"] = choices.predictor or predictors[0].name
+    options["head"] = choices.head or installed.OPEN_HEAD
+    options["predictor"] = choices.predictor or installed.MEDIAPIPE
     return options
 
 

@@ -18,9 +18,9 @@ from ...core.identity_traits import (
     Change,
     bones_of,
     change_of,
-    vertices_of_traits,
 )
 from .rig import JOINT
+from .rig_data import VERTEX_COUNT
 
 #: On the mesh, as JSON: the traits' values, and those that the bones were last moved for.
 TRAITS, TRAITS_OF_BONES = "pixel3dmm_traits", "pixel3dmm_traits_of_bones"
@@ -37,7 +37,7 @@ def why_not(head: bpy.types.Object) -> str:
         return "The head's shape keys were removed"
     if str(head.get("pixel3dmm_head_model")) != "Open Head":
         return "Only the Open Head has named traits"
-    if len(head.data.vertices) != vertices_of_traits():
+    if len(head.data.vertices) != head.data.get(VERTEX_COUNT, 0):
         return "The head's mesh was changed, so its traits cannot be"
     return ""
 

@@ -22,7 +22,7 @@ REGIONS, MIRROR, PART = "pixel3dmm_regions", "pixel3dmm_mirror", "pixel3dmm_part
 #: Custom properties of the mesh.
 _NAMES = "pixel3dmm_region_names"
 _PARTS = "pixel3dmm_part_names"
-_COUNT = "pixel3dmm_vertex_count"
+VERTEX_COUNT = "pixel3dmm_vertex_count"
 _LANDMARKS = ("pixel3dmm_landmark_vertices", "pixel3dmm_landmark_weights")
 #: An integer attribute has a sign: 31 regions fit.
 _MOST_REGIONS = 31
@@ -39,7 +39,7 @@ def remember(mesh: bpy.types.Mesh, rigged: RiggedHead) -> None:
     _write(mesh, PART, "FACE", rigged.face_part)
     mesh[_NAMES] = "\n".join(names)
     mesh[_PARTS] = "\n".join(str(n) for n in rigged.part_names)
-    mesh[_COUNT] = len(rigged.basis)
+    mesh[VERTEX_COUNT] = len(rigged.basis)
     if len(rigged.landmark_vertices):
         mesh[_LANDMARKS[0]] = rigged.landmark_vertices.ravel().tolist()
         mesh[_LANDMARKS[1]] = rigged.landmark_barycentric.ravel().tolist()
@@ -56,7 +56,7 @@ def rig_arrays(head: bpy.types.Object, rig: bpy.types.Object | None) -> RigArray
             f"{head.name} was made by an earlier version and cannot be checked: reconstruct it "
             "again."
         )
-    if mesh.shape_keys is None or mesh.get(_COUNT) != len(mesh.vertices):
+    if mesh.shape_keys is None or mesh.get(VERTEX_COUNT) != len(mesh.vertices):
         raise ModelFileError(
             f"{head.name} has lost its keys or was given other vertices: check the head before "
             "its mesh is changed."

@@ -96,6 +96,24 @@ def test_what_is_not_installed_is_said(ours, scene):
     assert any("CC0-1.0, commercial use" in t for t in labels(draw(ours, "PIXEL3DMM_PT_photo")))
 
 
+def test_imported_heads_are_offered_with_their_licence(ours, scene):
+    folder = ours("pixel3dmm_addon.installed").models_folder()
+    info = {"title": "FLAME 2020", "licence": {"spdx": "FLAME", "commercial": False}}
+    flame = folder / "flame.npz"
+    try:
+        np.savez(flame, info_json=np.array(json.dumps(info)))
+        (folder / "broken.npz").write_text("no archive")
+        scene.pixel3dmm.head_choice = str(flame)
+        assert scene.pixel3dmm.head == str(flame)
+        assert "FLAME, non-commercial" in labels(draw(ours, "PIXEL3DMM_PT_photo"))
+        with pytest.raises(TypeError):
+            scene.pixel3dmm.head_choice = str(folder / "broken.npz")
+    finally:
+        for path in folder.glob("*.npz"):
+            path.unlink()
+    assert "flame.npz is not installed here" in labels(draw(ours, "PIXEL3DMM_PT_photo"))
+
+
 def test_search_shows_what_is_called_so(ours, scene, person):
     scene.pixel3dmm.search = "brow inner"
     drawn = [text for kind, text in draw(ours, "PIXEL3DMM_PT_sliders") if kind == "prop"]
@@ -186,7 +204,7 @@ def test_gaze_and_head_pose_live_on_bones(person):
 
 
 def test_key_all_keys_keys_and_bones(person, expression):
-    head, rig, scene = person.head, person.rig, bpy.context.scene
+    head, scene = person.head, bpy.context.scene
     keys = head.data.shape_keys.key_blocks
     scene.frame_set(1)
     assert bpy.ops.pixel3dmm.key_all() == {"FINISHED"}
