@@ -97,6 +97,7 @@ class PIXEL3DMM_PG_head(bpy.types.PropertyGroup):
         max=2.0,
         soft_min=0.0,
         soft_max=1.0,
+        precision=3,
         get=_photo,
         set=_set_photo,
     )
@@ -124,6 +125,7 @@ for _group in TRAITS.values():
             subtype="FACTOR",
             min=-1.0,
             max=1.0,
+            precision=2,
             get=_get,
             set=_put,
         )

@@ -132,6 +132,7 @@ def overlay():
     for obj in heads()[1].users_collection[0].objects:
         obj.hide_set(True)
     select(heads()[0])
+    heads()[0].pixel3dmm.photo_expression = 1.0
     with hands.in_viewport():
         bpy.ops.pixel3dmm.look_through()
         bpy.ops.view3d.view_center_camera()
@@ -195,19 +196,40 @@ def faces_and_traits():
     ticks = []
     for k in range(20):
         started = time.perf_counter()
-        head.pixel3dmm.trait_nose_width = 0.05 * k
+        head.pixel3dmm.trait_nose_width = 0.04 * (k + 1)
         ticks.append(time.perf_counter() - started)
         yield 0.02
     seen["trait_first"], seen["trait_longest"] = ticks[0], max(ticks[1:])
     head.pixel3dmm.trait_eye_distance = 0.7
     head.pixel3dmm.trait_jaw_width = 0.8
+    bpy.ops.ed.undo_push(message="Traits")
     seen["eye_after"] = head.find_armature().data.bones["eye.L"].head_local[0]
-    head.find_armature().hide_set(True)
     _hide("PIXEL3DMM_PT_sliders")
     _open("PIXEL3DMM_PT_identity")
     yield 1.0
+    yield from drag_a_trait()
+    heads()[0].find_armature().hide_set(True)
+    yield 0.5
     hands.screenshot("identity")
     seen["rows_identity"] = list(seen["rows"].get("PIXEL3DMM_PT_identity", ()))
+
+
+def drag_a_trait():
+    """With the mouse, on whichever slider of the nose is met first; one undo takes it back."""
+    name = heads()[0].name
+    before = heads()[0].data["pixel3dmm_traits"]
+    panel = hands.region("UI")
+    seen["dragged"] = seen["drag_undone"] = False
+    for y in range(600, 400, -8):
+        yield from hands.drag(panel.x + panel.width // 2, y, 40)
+        if bpy.data.objects[name].data["pixel3dmm_traits"] != before:
+            seen["dragged"] = bpy.data.objects[name].data["pixel3dmm_traits"]
+            break
+    bones = bpy.data.objects[name].find_armature().data.bones
+    seen["mode_after_drag"], seen["bones_after_drag"] = bpy.context.mode, len(bones)
+    hands.press("Z", ctrl=True)
+    yield 0.5
+    seen["drag_undone"] = heads()[0].data["pixel3dmm_traits"] == before
 
 
 def _hide(name):

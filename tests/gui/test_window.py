@@ -180,6 +180,12 @@ def test_expression_and_identity_panels(seen):
     assert seen["eye_after"] > seen["eye_before"] + 0.001
 
 
+def test_a_trait_is_dragged_with_the_mouse(seen):
+    assert seen["dragged"]
+    assert (seen["mode_after_drag"], seen["bones_after_drag"]) == ("OBJECT", 6)
+    assert seen["drag_undone"]
+
+
 def test_japanese_is_shown_where_blender_has_it(seen):
     if seen["japanese"] is None:
         pytest.skip("this Blender was built without translations")

@@ -41,6 +41,21 @@ def press(kind, **modifiers):
         window().event_simulate(type=kind, value=value, x=x, y=y, **modifiers)
 
 
+def drag(x, y, by):
+    """The left button pressed at a point of the screenshot and moved to the right; a generator."""
+    at = window().height - y
+    for k in range(2):  # the first move only brings the mouse into the region
+        window().event_simulate(type="MOUSEMOVE", value="NOTHING", x=x + k, y=at)
+        yield 0.05
+    window().event_simulate(type="LEFTMOUSE", value="PRESS", x=x, y=at)
+    for k in range(1, 6):
+        yield 0.05
+        window().event_simulate(type="MOUSEMOVE", value="NOTHING", x=x + by * k // 5, y=at)
+    yield 0.05
+    window().event_simulate(type="LEFTMOUSE", value="RELEASE", x=x + by, y=at)
+    yield 0.3
+
+
 def wait_for(until, seconds=60.0):
     """Waits, and returns the longest time in which nothing else could happen."""
     longest, started = 0.0, time.perf_counter()
