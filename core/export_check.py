@@ -93,13 +93,17 @@ def compare(written: SceneFacts, read: SceneFacts, *, ranges_kept: bool = False)
     """What came back. ranges_kept: the format stores sliders' ranges, so they must be the same."""
     checks = []
     names = {mesh.name: mesh for mesh in read.meshes}
+    # Without any, USD makes a skeleton of one joint of its own.
+    boned = bool(written.bone_heads)
     alone = len(written.meshes) == len(read.meshes) == 1
     checks.append(_names("mesh", "meshes", [m.name for m in written.meshes], list(names), alone))
     for mesh in written.meshes:
         other = read.meshes[0] if alone else names.get(mesh.name)
         if other is not None:
-            checks += _mesh_checks(mesh, other, ranges_kept)
-    if written.bone_heads or read.bone_heads:
+            checks += _mesh_checks(
+                mesh, other, ranges_kept=ranges_kept, boned=boned, beyond=_beyond(written)
+            )
+    if boned:
         checks += _bone_checks(written, read)
     if written.frames:
         checks += _curve_checks(written, read)
@@ -124,7 +128,9 @@ def _names(
     return Check(many, not (lost or new or twice), figure)
 
 
-def _mesh_checks(written: MeshFacts, read: MeshFacts, ranges_kept: bool) -> list[Check]:
+def _mesh_checks(
+    written: MeshFacts, read: MeshFacts, *, ranges_kept: bool, boned: bool, beyond: bool
+) -> list[Check]:
     keys = _names("key", "keys", list(written.keys), list(read.keys))
     at = {name: i for i, name in enumerate(read.keys)}
     shared = [(i, at[name]) for i, name in enumerate(written.keys) if name in at]
@@ -138,16 +144,11 @@ def _mesh_checks(written: MeshFacts, read: MeshFacts, ranges_kept: bool) -> list
     far = _largest(np.linalg.norm(actual - expected[:, matched], axis=2))
     figure = f"{expected.shape[1]} vertices within {_length(far)}"
     if missing:
-        figure = f"{missing} of {expected.shape[1]} vertices are missing, the others" + figure[8:]
+        figure = f"{missing} of {expected.shape[1]} vertices missing, others within {_length(far)}"
     checks.append(Check("vertices", far <= tolerance and not missing, figure))
-    if written.posed.shape[0] and written.posed.shape[0] == read.posed.shape[0]:
-        far = _largest(np.linalg.norm(read.posed - written.posed[:, matched], axis=2))
-        checks.append(
-            Check("pose", far <= max(POSE_TOLERANCE, tolerance), f"as posed within {_length(far)}")
-        )
-    elif written.posed.shape[0]:
-        checks.append(Check("pose", False, "the pose did not come back"))
-    checks.append(_weights(written, read, matched))
+    checks += _pose(written, read, matched, beyond)
+    if boned:
+        checks.append(_weights(written, read, matched))
     if shared:
         # A reader may hold a slider within 0 and 1; what lies beyond is in the file all the same.
         value = np.clip(written.values[[i for i, _ in shared]], 0, 1)
@@ -161,6 +162,26 @@ def _mesh_checks(written: MeshFacts, read: MeshFacts, ranges_kept: bool) -> list
             figure = "ranges kept" if same else "sliders' ranges changed"
             checks.append(Check("ranges", same, figure))
     return checks
+
+
+def _pose(
+    written: MeshFacts, read: MeshFacts, matched: NDArray[np.intp], beyond: bool
+) -> list[Check]:
+    if not written.posed.shape[0]:
+        return []
+    if written.posed.shape[0] != read.posed.shape[0]:
+        return [Check("pose", False, "the pose did not come back")]
+    far = _largest(np.linalg.norm(read.posed - written.posed[:, matched], axis=2))
+    near = far <= max(POSE_TOLERANCE, _tolerance(written.positions))
+    if beyond and not near:
+        return [Check("pose", True, "pose not compared: sliders stand beyond 0 and 1")]
+    return [Check("pose", near, f"as posed within {_length(far)}")]
+
+
+def _beyond(written: SceneFacts) -> bool:
+    """A slider stands where readers may hold it back."""
+    values = [written.curves, *(mesh.values for mesh in written.meshes)]
+    return any(_largest(np.abs(np.clip(v, 0, 1) - v)) > VALUE_TOLERANCE for v in values)
 
 
 def _weights(written: MeshFacts, read: MeshFacts, matched: NDArray[np.intp]) -> Check:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from ...core.export_check import SceneFacts
 from ..scene.camera import photo_camera
@@ -19,6 +20,7 @@ from .copies import Copies, make_copies
 from .family import is_animated
 from .licence import Licence, stamp
 from .lods import RATIOS, add_lods
+from .plain_keys import give_identifiers, make_keys_plain
 from .presets import Options, Preset
 
 #: What the names of the head's levels of detail end in.
@@ -40,7 +42,9 @@ class File:
 
 @dataclass(frozen=True)
 class Draft:
-    """The head on a stage. names: what the artist's datablocks are called."""
+    """The head on a stage. names: what the artist's datablocks are called; unit: how many of the
+    stage's units one of the artist's is.
+    """
 
     scene: bpy.types.Scene
     head: bpy.types.Object
@@ -48,6 +52,7 @@ class Draft:
     preset: Preset
     options: Options
     licence: Licence
+    unit: float = 1.0
 
     def write(self, path: Path) -> tuple[list[File], list[str]]:
         """Writes the file, and its coarser levels beside it; sentences on what is not in it."""
@@ -57,10 +62,7 @@ class Draft:
         stamp([*copies.objects, self.scene], self.licence)
         if asset:
             return self._write_asset(path, copies), []
-        for mesh in copies.meshes:
-            # What the add-on notes for itself, thousands of numbers long.
-            for name in [n for n, _ in mesh.data.items() if n.startswith(PREFIX)]:
-                del mesh.data[name]
+        _drop_lists(copies)
         notes = []
         if copies.left_out:
             left = ", ".join(copies.left_out)
@@ -81,7 +83,13 @@ class Draft:
         """Bakes, coarsens, turns and renames; (frames, the current one first; any motion?)."""
         played = self.options.animation and is_animated(self.head)
         motion = baking.watch(self.scene, copies, animated=played)
+        motion = replace(motion, objects=np.diag([*[self.unit] * 3, 1.0]) @ motion.objects)
         baking.freeze(copies, motion)
+        make_keys_plain(copies.head)
+        if self.preset.format == "USD":
+            give_identifiers(copies.head)
+            names = tuple(key.name for key in facts.keys_of(copies.head))
+            motion = replace(motion, key_names=names)
         if self.options.lods:
             add_lods(copies, self.scene)
             self._give_level_names(copies)
@@ -141,3 +149,14 @@ class Draft:
         for mesh, level in zip(copies.meshes, LEVELS, strict=True):
             if level != LEVELS[0] or self.preset.lods_in_one_file:
                 mesh.name = mesh.data.name = base + level
+
+
+def _drop_lists(copies: Copies) -> None:
+    """Of custom properties only words and numbers: FBX's exporter fails on lists (4.2 to 5.0), and
+    the add-on's own on the mesh are thousands of numbers long.
+    """
+    for block in [block for obj in copies.objects for block in (obj, obj.data)]:
+        for name, value in list(block.items()):
+            own = isinstance(block, bpy.types.Mesh) and name.startswith(PREFIX)
+            if own or not isinstance(value, str | int | float):
+                del block[name]

@@ -65,7 +65,7 @@ def _gather(
     rest = {rig: np.array(rig.matrix_world) for rig in rigs}
     for i, frame in enumerate(played):
         _go(scene, frame)
-        curves.append([b.value for b in _keys(head)])
+        curves.append([b.value for b in keys_of(head)])
         turns.append([_carried(rest[rig], rig, bone) for rig, bone in bones])
         if i in chosen:
             for mesh in meshes:
@@ -78,8 +78,8 @@ def _gather(
         meshes=tuple(_mesh_facts(mesh, posed[mesh.name]) for mesh in meshes),
         bone_heads={b.name: np.array(r.matrix_world @ b.bone.head_local) for r, b in bones},
         frames=tuple(int(f) for f in played),
-        curve_keys=tuple(b.name for b in _keys(head)),
-        curves=np.array(curves, dtype=float).reshape(len(played), len(_keys(head))),
+        curve_keys=tuple(b.name for b in keys_of(head)),
+        curves=np.array(curves, dtype=float).reshape(len(played), len(keys_of(head))),
         turns=np.array(turns, dtype=float).reshape(len(played), len(bones), 4, 3),
         stamps=_stamps(scene),
     )
@@ -89,7 +89,7 @@ def _mesh_facts(mesh: bpy.types.Object, posed: list[np.ndarray]) -> MeshFacts:
     rest, moved = key_positions(mesh)
     world = np.array(mesh.matrix_world)
     points = np.concatenate([rest[None], moved]) @ world[:3, :3].T + world[:3, 3]
-    keys = _keys(mesh)
+    keys = keys_of(mesh)
     bones, weights = _weights(mesh)
     return MeshFacts(
         name=mesh.name,
@@ -152,7 +152,8 @@ def _evaluated(mesh: bpy.types.Object) -> np.ndarray:
     return co.reshape(-1, 3) @ world[:3, :3].T + world[:3, 3]
 
 
-def _keys(mesh: bpy.types.Object | None) -> list[bpy.types.ShapeKey]:
+def keys_of(mesh: bpy.types.Object | None) -> list[bpy.types.ShapeKey]:
+    """All but the first, which is the shape at rest."""
     keys = mesh.data.shape_keys if mesh is not None else None
     return list(keys.key_blocks)[1:] if keys is not None else []
 

@@ -65,16 +65,19 @@ def export_head(
     Raises OSError if the folder cannot be written to, RuntimeError with an exporter's words.
     """
     licence = licence_of(head)
+    # Blender's glTF and USD exporters take any unit of the scene for a metre (4.2 to 5.0).
+    metres = preset.format in ("GLB", "USD")
+    unit = context.scene.unit_settings.scale_length if metres else 1.0
     with tempfile.TemporaryDirectory(prefix=".pixel3dmm-", dir=path.parent) as scratch:
         with borrowed_names(_taken(head, path.stem, preset)) as names:
             started = time.perf_counter()
-            with stage(context, names[head]) as scene:
-                draft = Draft(scene, head, names, preset, options, licence)
+            with stage(context, names[head], metres=metres) as scene:
+                draft = Draft(scene, head, names, preset, options, licence, unit)
                 files, notes = draft.write(Path(scratch, path.name))
             written = time.perf_counter()
             checks: list[Check] = []
             for file in files if options.check else ():
-                with stage(context, names[head]) as scene:
+                with stage(context, names[head], metres=metres) as scene:
                     checks += _check(scene, Path(scratch, file.name), file, preset)
             read = time.perf_counter()
         verdict = Verdict(tuple(checks)) if options.check else None

@@ -26,8 +26,12 @@ def _views(window: bpy.types.Window) -> Iterator[bpy.types.RegionView3D]:
 
 
 @contextmanager
-def stage(context: bpy.types.Context, name: str) -> Iterator[bpy.types.Scene]:
+def stage(
+    context: bpy.types.Context, name: str, *, metres: bool = False
+) -> Iterator[bpy.types.Scene]:
     """An empty scene in the window, with the units, frames and rate of the artist's.
+
+    metres: but with a unit of one metre, whatever the artist's is.
 
     Everything that was made within is removed at the end, whatever happens.
     """
@@ -41,6 +45,8 @@ def stage(context: bpy.types.Context, name: str) -> Iterator[bpy.types.Scene]:
         setattr(scene.render, setting, getattr(artist.render, setting))
     for setting in _UNITS:
         setattr(scene.unit_settings, setting, getattr(artist.unit_settings, setting))
+    if metres:
+        scene.unit_settings.scale_length = 1.0
     scene.camera = artist.camera
     scene.frame_set(artist.frame_current, subframe=artist.frame_subframe)
     previous = window.scene

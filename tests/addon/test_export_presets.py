@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 import pytest
 from looking import datablocks, evaluated
+from test_export import matched
 
 PRESETS = {
     "UNREAL": ".fbx",
@@ -80,6 +81,71 @@ def test_keys_alone_move_and_the_gaze_stays(ours, person, tmp_path, preset):
     assert person.rig.animation_data is None or person.rig.animation_data.action is None
     export(tmp_path / f"head{PRESETS[preset]}", preset, animation=True)
     assert result(ours).verdict.passed
+
+
+def masked(person):
+    blocks = person.head.data.shape_keys.key_blocks
+    blocks["jawOpen"].vertex_group, blocks["jawOpen"].value = "jaw", 1.0
+
+
+def relative(person):
+    blocks = person.head.data.shape_keys.key_blocks
+    blocks["mouthSmileLeft"].relative_key = blocks["jawOpen"]
+    blocks["mouthSmileLeft"].value, blocks["jawOpen"].value = 0.5, 0.3
+
+
+def muted(person):
+    block = person.head.data.shape_keys.key_blocks["jawOpen"]
+    block.value, block.mute = 1.0, True
+
+
+def in_centimetres(person):
+    bpy.context.scene.unit_settings.scale_length = 0.01
+    person.rig.scale = (100, 100, 100)
+
+
+def with_lists(person):
+    person.head["numbers"], person.head["words"] = [1, 2, 3], {"a": 1}
+
+
+def strangely_named(person):
+    person.head.data.shape_keys.key_blocks["photoResidual"].name = 'a "key" / é'
+
+
+def without_a_rig(person):
+    bpy.data.objects.remove(person.rig)
+
+
+def turned_and_stretched(person):
+    person.rig.scale, person.rig.rotation_euler = (1, 1.5, 2), (0.3, 0.2, 1.0)
+    person.rig.location = (5, 6, 7)
+
+
+ODD = [masked, relative, muted, in_centimetres, with_lists, strangely_named, without_a_rig,
+       turned_and_stretched]  # fmt: skip
+
+
+@pytest.mark.parametrize("preset", ["UNREAL", "GODOT", "USD"])
+@pytest.mark.parametrize("change", ODD, ids=lambda f: f.__name__)
+def test_what_other_files_do_not_know_looks_the_same(ours, person, tmp_path, change, preset):
+    change(person)
+    bpy.context.view_layer.update()
+    shown = evaluated(person.head)
+    unit = bpy.context.scene.unit_settings.scale_length
+    path = tmp_path / f"head{PRESETS[preset]}"
+    assert export(path, preset) == {"FINISHED"}
+    assert result(ours).verdict.passed
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    if preset == "UNREAL":
+        bpy.ops.import_scene.fbx(filepath=str(path), anim_offset=0.0)
+    elif preset == "GODOT":
+        bpy.ops.import_scene.gltf(filepath=str(path))
+    else:
+        bpy.ops.wm.usd_import(filepath=str(path))
+    bpy.context.scene.frame_set(1)  # USD holds a pose as an animation of one frame
+    meshes = [o for o in bpy.data.objects if o.type == "MESH" and o.data.shape_keys]
+    far = matched(evaluated(meshes[0]), shown * unit).max()
+    assert far < 1e-4 * max(1.0, np.abs(shown).max())
 
 
 def state():

@@ -139,6 +139,17 @@ def test_values_beyond_a_readers_range_are_not_held_against_it():
     there = replace(mesh(), values=np.array([1.0, 0.0, 1.0]))
     here = replace(mesh(), values=np.array([1.7, -0.4, 1.0]))
     assert compare(scene(here), scene(there)).passed
+    held = replace(there, posed=there.posed + 0.01)
+    verdict = compare(scene(here), scene(held))
+    assert verdict.passed and "pose not compared" in verdict.sentence
+    assert not compare(scene(there), scene(held)).passed
+
+
+def test_a_skeleton_that_a_format_makes_up_is_no_fault():
+    facts = replace(mesh(), bones=(), weights=np.zeros((COUNT, 0)))
+    made_up = replace(facts, bones=("joint1",), weights=np.ones((COUNT, 1)))
+    bare = replace(scene(facts), bone_heads={}, turns=np.zeros((3, 0, 4, 3)))
+    assert compare(bare, replace(bare, meshes=(made_up,), bone_heads={"joint1": np.ones(3)})).passed
 
 
 def test_far_from_the_origin_float32_is_allowed_for():
