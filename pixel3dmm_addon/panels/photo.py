@@ -10,7 +10,11 @@ import bpy
 from .. import installed, looks, session, thumbnails
 from ..operators.choose_face import PIXEL3DMM_OT_check_photo, PIXEL3DMM_OT_choose_face
 from ..operators.help import PIXEL3DMM_OT_open_manual
-from ..operators.reconstruct import PIXEL3DMM_OT_cancel, PIXEL3DMM_OT_reconstruct_face
+from ..operators.reconstruct import (
+    PIXEL3DMM_OT_cancel,
+    PIXEL3DMM_OT_reconstruct_face,
+    PIXEL3DMM_OT_reconstruct_photos,
+)
 from ..translations import tr
 from .sidebar import Sidebar, draw_sentence
 
@@ -47,9 +51,10 @@ class PIXEL3DMM_PT_photo(Sidebar, bpy.types.Panel):
             choices.predictor,
         )
         picked.prop(choices, "match_render_size")
-        button = layout.row()
+        button = layout.row(align=True)
         button.scale_y = 1.5
         button.operator(PIXEL3DMM_OT_reconstruct_face.bl_idname, icon="USER")
+        button.operator(PIXEL3DMM_OT_reconstruct_photos.bl_idname, text="", icon="FILEBROWSER")
         if status.running:
             _draw_progress(layout, status)
         elif status.message:

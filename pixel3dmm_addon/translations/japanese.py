@@ -188,6 +188,7 @@ WORDS: dict[str, str] = {
     "Reading the photo": "写真を読み込んでいます",
     "Reading the surface": "表面を読み取っています",
     "Reconstruct Face": "顔を再構築",
+    "Reconstruct Several Photos": "複数の写真から再構築",
     "Reset": "リセット",
     "Reset Traits": "特徴をリセット",
     "Rig": "リグ",

@@ -188,6 +188,7 @@ WORDS: dict[str, str] = {
     "Reading the photo": "正在读取照片",
     "Reading the surface": "正在读取表面",
     "Reconstruct Face": "重建人脸",
+    "Reconstruct Several Photos": "重建多张照片",
     "Reset": "重置",
     "Reset Traits": "重置特征",
     "Rig": "绑定",

@@ -28,6 +28,7 @@ def test_panel_before_during_and_after(ours, scene, status, example_photo):
     empty = draw(ours, "PIXEL3DMM_PT_photo")
     assert ("prop", "photo") in empty
     assert ("operator", "pixel3dmm.reconstruct_face") in empty
+    assert ("operator", "pixel3dmm.reconstruct_photos") in empty
     assert not [d for d in empty if d[0] == "picture"]
 
     scene.pixel3dmm.photo = str(example_photo)
