@@ -69,7 +69,7 @@ def export_head(
     metres = preset.format in ("GLB", "USD")
     unit = context.scene.unit_settings.scale_length if metres else 1.0
     with tempfile.TemporaryDirectory(prefix=".pixel3dmm-", dir=path.parent) as scratch:
-        with borrowed_names(_taken(head, path.stem, preset)) as names:
+        with borrowed_names(_taken(head, preset)) as names:
             started = time.perf_counter()
             with stage(context, names[head], metres=metres) as scene:
                 draft = Draft(scene, head, names, preset, options, licence, unit)
@@ -95,18 +95,19 @@ def export_head(
     )
 
 
-def _taken(head: bpy.types.Object, stem: str, preset: Preset) -> list[bpy.types.ID]:
+def _taken(head: bpy.types.Object, preset: Preset) -> list[bpy.types.ID]:
     """Every datablock whose name something in the file shall have."""
     blocks: list[bpy.types.ID] = []
     for obj in (*family(head), *filter(None, [photo_camera(head)])):
         blocks += [obj, obj.data]
     if head.data.shape_keys is not None:
         blocks.append(head.data.shape_keys)
-    blocks += head.users_collection
     levels = [f"{head.name}{suffix}" for suffix in LEVELS]
     blocks += holders("objects", [*levels, preset.rig_name])
     blocks += holders("meshes", levels) + holders("armatures", [preset.rig_name])
-    return blocks + holders("scenes", [head.name]) + holders("actions", [head.name])
+    for kind in ("scenes", "actions", "collections"):
+        blocks += holders(kind, [head.name])
+    return blocks
 
 
 def _check(scene: bpy.types.Scene, path: Path, file: File, preset: Preset) -> list[Check]:
@@ -119,7 +120,7 @@ def _check(scene: bpy.types.Scene, path: Path, file: File, preset: Preset) -> li
         return [Check("file", False, f"{file.name} cannot be read ({last})")]
     found = facts.gather(scene, meshes, rigs, file.frames, animated=bool(file.facts.frames))
     checks = compare(file.facts, found, ranges_kept=preset.format == "BLEND").checks
-    if file.name == path.name and not file.prefix:
+    if not file.prefix:
         return list(checks)
     return [Check(c.name, c.passed, f"{file.prefix}: {c.figure}") for c in checks]
 

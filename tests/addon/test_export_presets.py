@@ -215,8 +215,14 @@ def carried_by_an_empty(person):
     bpy.context.view_layer.update()
 
 
-STATES = [in_edit_mode, in_pose_mode, in_edit_mode_of_the_rig, hidden, renamed, on_a_later_frame,
-          on_another_layer, carried_by_an_empty]  # fmt: skip
+def in_the_scenes_own_collection(person):
+    bpy.context.scene.collection.objects.link(person.head)
+    person.collection.objects.unlink(person.head)
+    person.collection.name = "someone"
+
+
+STATES = [in_the_scenes_own_collection, in_edit_mode, in_pose_mode, in_edit_mode_of_the_rig,
+          hidden, renamed, on_a_later_frame, on_another_layer, carried_by_an_empty]  # fmt: skip
 
 
 @pytest.mark.parametrize("preset", ["UNREAL", "GODOT", "USD", "BLENDER"])
