@@ -17,9 +17,10 @@ from ..heads.corners import triangle_part
 from ..heads.model import HeadModel
 from ..reconstruction import PhotoFit
 from .arkit import ARKIT_NAMES, PHOTO_RESIDUAL
-from .contacts import EyeView, Fold, Index, lid_fold
+from .contacts import EyeView, Fold, Index, lid_fold, lip_fold
 from .correctives import PREFIX, corrective_name, corrective_pairs, corrective_shapes
 from .lids import close_blink
+from .lips import GIVES_WAY, part_lips
 from .solve_keys import key_solver
 
 Array = NDArray[np.float64]
@@ -115,6 +116,11 @@ def _at_rest(head: HeadModel, neutral: Array) -> tuple[Array, dict[tuple[str, st
         if fold is not None and view is not None:
             k = ARKIT_NAMES.index(name)
             keys[k] = close_blink(neutral, keys[k], fold, view)
+    mouth = _mouth(head)
+    if mouth is not None:
+        for name, lip in GIVES_WAY.items():
+            k = ARKIT_NAMES.index(name)
+            keys[k] = part_lips(neutral, keys[k], mouth, lip)
     by_name = dict(zip(ARKIT_NAMES, keys, strict=True))
     return keys, corrective_shapes(neutral, by_name, lids)
 
@@ -148,6 +154,15 @@ def _lids(head: HeadModel) -> dict[str, Fold | None]:
         around = around | head.regions.get(f"eye_socket_{side}", none)
         out[side] = lid_fold(head.template, skin, around, at, present, side)
     return out
+
+
+@lru_cache(maxsize=2)
+def _mouth(head: HeadModel) -> Fold | None:
+    """Which triangles are the lips; None where the head tells no lips or landmarks."""
+    at = head.landmarks(head.template, np.arange(len(head.landmark_vertices), dtype=np.int32))
+    present = head.landmark_vertices[:, 0] >= 0
+    lips = head.regions.get("lips", np.zeros(head.vertex_count, bool))
+    return lip_fold(head.template, _part(head, ("skin",)), lips, at, present)
 
 
 def _eye(head: HeadModel, neutral: Array, side: str) -> EyeView | None:

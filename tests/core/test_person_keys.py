@@ -126,3 +126,13 @@ def test_random_people_pass_the_whole_certificate(seed):
     identity = np.random.default_rng(seed).normal(size=100)
     rigged = rigged_person(load_open_head(), identity, SMILING)
     assert certify(RigArrays.of(rigged)).failures == ()
+
+
+def test_rolled_lips_keep_out_of_thicker_ones():
+    head, identity = load_open_head(), np.random.default_rng(8).normal(size=100)
+    made = RigArrays.of(rigged_person(head, identity))
+    carried = key_solver(head).solve(head.neutral(identity))[ARKIT_NAMES.index("mouthRollUpper")]
+    assert made.lips.overlap(made.basis + carried) > 0.003
+    assert made.lips.overlap(made.posed({"mouthRollUpper": 1.0})) < 0.0012
+    corners = made.landmarks(made.delta("mouthRollUpper"))[[61, 291]]
+    assert np.abs(corners - made.landmarks(carried)[[61, 291]]).max() < 3e-4
