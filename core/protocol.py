@@ -39,6 +39,9 @@ complete; a job that did not end in a result leaves none.
 ``refit``: a head's fit goes on under pins or with further photos, see :mod:`core.refit_job`.
 
 ``look``: finds the faces of one photo and makes no head, see :mod:`core.look_job`.
+
+``install_runtime``, ``remove_runtime``, ``check_python``, ``import_models``: the neural tier is
+set up, see :mod:`core.setup_job`.
 """
 
 from __future__ import annotations

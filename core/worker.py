@@ -36,6 +36,8 @@ from .protocol import (
     message,
 )
 from .refit_job import refit_job
+from .setup_job import KINDS as SETUP_KINDS
+from .setup_job import setup_job
 
 #: Seconds that an ending process gives its running job to stop by itself.
 GRACE_SECONDS = 2.0
@@ -141,6 +143,9 @@ class Worker:
             return message("result", id=job["id"])
         if job.get("kind") == "refit":
             done = refit_job(job.get("params"), self._progress, self._point_of_no_return)
+            return message("result", id=job["id"], **done)
+        if job.get("kind") in SETUP_KINDS:
+            done = setup_job(str(job["kind"]), job.get("params"), self._progress)
             return message("result", id=job["id"], **done)
         if job.get("kind") != "reconstruct":
             raise WorkerError(f"The worker does not know jobs of kind {job.get('kind')!r}.")

@@ -30,6 +30,7 @@ from .operators import (
     open_log,
     photo_file,
     reconstruct,
+    setup,
 )
 
 _MODULES = (
@@ -49,6 +50,7 @@ _MODULES = (
     import_motion,
     open_log,
     help,
+    setup,
     preferences,
     panels,
 )

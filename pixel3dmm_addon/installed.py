@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Head models and predictors that are there to choose from, each with its licence.
 
-Beside what everybody has these are the FLAME heads that were imported into the models folder.
+Beside what everybody has these are what was imported into the models folder: FLAME heads and
+Pixel3DMM's networks.
 Asked at every redraw: a file is opened again only when it changed.
 """
 
@@ -12,11 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..core.errors import ModelFileError
+from ..core.files.convert_checkpoint import find_converted
 from ..core.heads.flame import read_info
 from ..core.resources import OPEN_HEAD
 from . import paths
 
-MEDIAPIPE = "mediapipe"
+MEDIAPIPE, PIXEL3DMM = "mediapipe", "pixel3dmm"
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,17 @@ def heads() -> tuple[Entry, ...]:
 
 def predictors() -> tuple[Entry, ...]:
     """The first is what everybody has."""
-    return (Entry(MEDIAPIPE, "MediaPipe", "Apache-2.0", True),)
+    files = sorted(models_folder().glob("pixel3dmm_*"))
+    own = _networks(tuple((path, _changed(path)) for path in files))
+    return (Entry(MEDIAPIPE, "MediaPipe", "Apache-2.0", True), *((own,) if own else ()))
+
+
+def networks() -> tuple[str, ...]:
+    """Which maps Pixel3DMM's imported networks give: "normals", "uv"."""
+    try:
+        return tuple(sorted(find_converted(models_folder())))
+    except ModelFileError:
+        return ()
 
 
 def chosen(entries: tuple[Entry, ...], name: str) -> Entry | None:
@@ -72,3 +84,12 @@ def _flame(path: Path, changed: int) -> Entry | None:
         return None
     licence = info["licence"]
     return Entry(str(path), str(info["title"]), str(licence["spdx"]), licence["commercial"])
+
+
+@lru_cache(maxsize=8)
+def _networks(files: tuple[tuple[Path, int], ...]) -> Entry | None:
+    """None without weights; a damaged file among them counts as none."""
+    if not files or not networks():
+        return None
+    licence = next(iter(find_converted(models_folder()).values())).description["licence"]
+    return Entry(PIXEL3DMM, "Pixel3DMM", str(licence["spdx"]), licence["commercial"])

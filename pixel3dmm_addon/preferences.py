@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The extension's preferences: how long the worker stays, and where its log is."""
+"""The extension's preferences: how long the worker stays, where its log is, the neural tier."""
 
 from __future__ import annotations
 
 import bpy
-from bpy.props import FloatProperty
+from bpy.props import FloatProperty, StringProperty
 
 from . import paths, session
 from .jobs import IDLE_MINUTES
+from .setup import rows
 
 
 def _set_idle_minutes(preferences: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
@@ -28,6 +29,19 @@ class PIXEL3DMM_AP_preferences(bpy.types.AddonPreferences):
         update=_set_idle_minutes,
     )
 
+    wheels_folder: StringProperty(
+        name="Wheels Folder",
+        description="Installs the neural runtime from the wheels in this folder, without the "
+        "network. Empty: from where this machine's pip gets its packages",
+        subtype="DIR_PATH",
+    )
+    existing_python: StringProperty(
+        name="Use Existing Python",
+        description="A Python interpreter with torch that runs the networks instead of the "
+        "neural runtime, for example one with CUDA",
+        subtype="FILE_PATH",
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this."""
         layout = self.layout
@@ -36,6 +50,7 @@ class PIXEL3DMM_AP_preferences(bpy.types.AddonPreferences):
         row = layout.row()
         row.label(text=str(paths.log_file().parent))
         row.operator("pixel3dmm.open_log", icon="TEXT")
+        rows.draw(layout, context)
 
 
 CLASSES = (PIXEL3DMM_AP_preferences,)

@@ -128,6 +128,7 @@ def job_options(choices: PIXEL3DMM_PG_scene) -> dict[str, Any]:
     # What another machine chose and this one lacks is refused by core, in a sentence.
     options["head"] = choices.head or installed.OPEN_HEAD
     options["predictor"] = choices.predictor or installed.MEDIAPIPE
+    options["models"] = str(installed.models_folder())
     return options
 
 

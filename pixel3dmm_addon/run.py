@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.continuation import pins_to_json
 from ..core.errors import Cancelled
+from ..core.fitting.pins import Pin
 from ..core.rig.rigged_head import RiggedHead
 from . import session
 from .job import Job, Progress
@@ -43,6 +45,18 @@ def _private_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="pixel3dmm-", ignore_cleanup_errors=True)
 
 
+@dataclass(frozen=True)
+class Change:
+    """How a head in the scene is to change: the head after and before, the further photo if there
+    is one, and sentences.
+    """
+
+    after: RiggedHead
+    before: RiggedHead
+    loaded: LoadedPhoto | None
+    warnings: tuple[str, ...]
+
+
 class Run:
     """A run that can be cancelled between any two steps."""
 
@@ -68,13 +82,13 @@ class Run:
         started = time.perf_counter()
         yield Progress("Reading the photo", 0.0)
         # What the worker loads when it is new, it loads while the photo is read.
-        session.warm_up()
+        session.warm_up(self.options)
         with _private_folder() as scratch:
             photo, out = Path(scratch, "photo.npz"), Path(scratch, "out")
             out.mkdir()
             loaded = yield from self._photo(photo, wait)
             params = {"photos": [str(photo)], "options": self.options, "out": str(out)}
-            self._job = session.jobs().start("reconstruct", params)
+            self._job = session.jobs_for(self.options).start("reconstruct", params)
             result = yield from self._job.events(wait)
             rigged = RiggedHead.load(Path(result["heads"][0]))
         warnings = tuple(str(w) for w in result.get("warnings", ()))
@@ -94,3 +108,51 @@ class Run:
             return end.value
         finally:
             steps.close()
+
+
+class RefitRun(Run):
+    """A head's fit goes on: under pins, and with a further photo if there is a path."""
+
+    def __init__(
+        self,
+        told: str,
+        pins: Sequence[Pin],
+        path: Path | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        """told: JSON of core.continuation."""
+        super().__init__(path or Path(), options)
+        self._told, self._pins, self._more = told, list(pins), path is not None
+
+    def steps(self, wait: float = 0.0) -> Generator[Progress | None, None, Change]:
+        """As Run.steps."""
+        with _private_folder() as scratch:
+            photo, out = Path(scratch, "photo.npz"), Path(scratch, "out")
+            out.mkdir()
+            loaded = None
+            if self._more:
+                yield Progress("Reading the photo", 0.0)
+                session.warm_up()
+                loaded = yield from self._photo(photo, wait)
+            params = {
+                "continuation": self._told,
+                "pins": pins_to_json(self._pins),
+                "photos": [str(photo)] if self._more else [],
+                "options": self.options,
+                "out": str(out),
+            }
+            self._job = session.jobs_for(self.options).start("refit", params)
+            result = yield from self._job.events(wait)
+            after = RiggedHead.load(Path(result["after"]))
+            before = RiggedHead.load(Path(result["before"]))
+        warnings = tuple(str(w) for w in result.get("warnings", ()))
+        return Change(after, before, loaded, warnings)
+
+    def outcome(self) -> Change:
+        """All steps in a row."""
+        steps = self.steps(wait=0.02)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value

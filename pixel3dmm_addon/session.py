@@ -10,10 +10,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from . import paths
+from ..core import protocol
+from . import installed, paths
 from .jobs import Jobs
+from .setup import state
 
 if TYPE_CHECKING:
     from .run import Outcome
@@ -66,6 +68,7 @@ status = Status()
 #: So that the redo panel rebuilds the scene without a new run. One photo's memory, not more.
 kept: Kept | None = None
 _jobs: Jobs | None = None
+_neural: Jobs | None = None
 
 
 def jobs() -> Jobs:
@@ -76,10 +79,29 @@ def jobs() -> Jobs:
     return _jobs
 
 
-def warm_up() -> None:
+def neural_jobs() -> Jobs:
+    """As jobs(), for what needs torch: its worker runs in the neural runtime, not in Blender's
+    Python, so that whatever is wrong with the one leaves the other alone.
+    """
+    global _neural
+    if _neural is None:
+        _neural = Jobs(
+            paths.log_file, lambda: protocol.worker_command(state.neural_command_python())
+        )
+        _neural.idle_minutes = jobs().idle_minutes
+    return _neural
+
+
+def jobs_for(options: dict[str, Any]) -> Jobs:
+    """Who reconstructs with these fields of core.pipeline.Options."""
+    return neural_jobs() if options.get("predictor") == installed.PIXEL3DMM else jobs()
+
+
+def warm_up(options: dict[str, Any] | None = None) -> None:
     """Has a worker that is not there yet started, and its networks loaded, by nobody waited for."""
-    if not jobs().running:
-        jobs().start_unattended("warm", {})
+    workers = jobs_for(options or {})
+    if not workers.running:
+        workers.start_unattended("warm", {})
 
 
 def keep(key: object, outcome: Outcome) -> None:
@@ -88,13 +110,22 @@ def keep(key: object, outcome: Outcome) -> None:
     kept = Kept(key, outcome)
 
 
+def close_neural() -> None:
+    """Stops the neural worker, so that its runtime can be replaced."""
+    global _neural
+    if _neural is not None:
+        _neural.close()
+        _neural = None
+
+
 def close() -> None:
     """Stops the worker, and what it was working on."""
-    global _jobs, kept
+    global _jobs, _neural, kept
     # Blender drops a running operator with its class, without a call to its cancel().
     status.running = status.cancel = False
     status.waiting.clear()
     kept = None
-    if _jobs is not None:
-        _jobs.close()
-        _jobs = None
+    for running in (_jobs, _neural):
+        if running is not None:
+            running.close()
+    _jobs = _neural = None

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sets the neural tier up from the preferences: runtime installed or removed, models imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.props import StringProperty
+
+from ...core.errors import PersonError
+from ...core.runtime import RuntimeSetupError, default_variant
+from .. import installed, properties, session
+from ..setup import state
+from ..setup.run import SetupRun
+from .running import RunOperator
+
+OFFLINE = (
+    "Blender is not allowed to go online: allow it in Preferences, System, Network, or choose a "
+    "folder of wheels"
+)
+
+
+class _SetupOperator(RunOperator):
+    """One setup job; its last word is in the preferences and in the panel."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """One job at a time."""
+        if session.status.running:
+            cls.poll_message_set("Something is running: wait for it or cancel it")
+            return False
+        return True
+
+    def _finish(self, context: bpy.types.Context, result: dict[str, Any]) -> set[str]:
+        for note in result.get("notes", ()):
+            self.report({"WARNING"}, str(note))
+        for area in (a for w in context.window_manager.windows for a in w.screen.areas):
+            area.tag_redraw()
+        return self._say(context, "INFO", str(result.get("words", "")))
+
+
+class PIXEL3DMM_OT_install_runtime(_SetupOperator, bpy.types.Operator):
+    """Install Python packages (torch and others) into a folder of this extension. Esc cancels"""
+
+    bl_idname = "pixel3dmm.install_runtime"
+    bl_label = "Install Neural Runtime"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Greyed out with the reason."""
+        if default_variant() is None:
+            cls.poll_message_set("There is none for this system: use an existing Python")
+            return False
+        ours = state.preferences(context)
+        wheels = ours.wheels_folder if ours else ""
+        if not wheels and not bpy.app.online_access:
+            cls.poll_message_set(OFFLINE)
+            return False
+        return super().poll(context)
+
+    def _make_run(self, context: bpy.types.Context) -> SetupRun:
+        ours = state.preferences(context)
+        wheels = bpy.path.abspath(ours.wheels_folder) if ours and ours.wheels_folder else ""
+        if not wheels and not bpy.app.online_access:
+            raise RuntimeSetupError(f"{OFFLINE}.")
+        session.close_neural()
+        params = {"folder": str(state.runtime_folder()), "wheels": wheels, "offline": bool(wheels)}
+        return SetupRun("install_runtime", params, "neural runtime")
+
+
+class PIXEL3DMM_OT_remove_runtime(_SetupOperator, bpy.types.Operator):
+    """Delete the neural runtime; models stay"""
+
+    bl_idname = "pixel3dmm.remove_runtime"
+    bl_label = "Remove"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Greyed out with the reason."""
+        if not state.runtime().installed:
+            cls.poll_message_set("The neural runtime is not installed")
+            return False
+        return super().poll(context)
+
+    def _make_run(self, context: bpy.types.Context) -> SetupRun:
+        session.close_neural()
+        return SetupRun("remove_runtime", {"folder": str(state.runtime_folder())}, "neural runtime")
+
+
+class PIXEL3DMM_OT_check_python(_SetupOperator, bpy.types.Operator):
+    """Try out whether the chosen Python can run the networks"""
+
+    bl_idname = "pixel3dmm.check_python"
+    bl_label = "Check"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Greyed out with the reason."""
+        ours = state.preferences(context)
+        if ours is None or not ours.existing_python:
+            cls.poll_message_set("Choose a Python interpreter first")
+            return False
+        return super().poll(context)
+
+    def _make_run(self, context: bpy.types.Context) -> SetupRun:
+        python = state.neural_python()
+        return SetupRun("check_python", {"python": str(python)}, "Python")
+
+
+class PIXEL3DMM_OT_import_models(_SetupOperator, bpy.types.Operator):
+    """Import FLAME models and Pixel3DMM checkpoints from a file, a folder or a zip"""
+
+    bl_idname = "pixel3dmm.import_models"
+    bl_label = "Import Models"
+
+    _chosen_in_window = False
+
+    filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filter_glob: StringProperty(default="*.ckpt;*.pkl;*.npz;*.zip", options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Asks for the file or folder, unless it is given."""
+        if self.filepath:
+            return super().invoke(context, event)
+        self._chosen_in_window = True
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Modal after the file was chosen in a window; blocking for scripts."""
+        if self._chosen_in_window:
+            return super().invoke(context, None)
+        return super().execute(context)
+
+    def _make_run(self, context: bpy.types.Context) -> SetupRun:
+        source = bpy.path.abspath(self.filepath)
+        if not source:
+            raise PersonError("Choose a model's file, or a folder that has them.")
+        params = {"source": source, "folder": str(installed.models_folder())}
+        return SetupRun("import_models", params, Path(source).name)
+
+    def _finish(self, context: bpy.types.Context, result: dict[str, Any]) -> set[str]:
+        properties.redraw(context)
+        return super()._finish(context, result)
+
+
+CLASSES = (
+    PIXEL3DMM_OT_install_runtime,
+    PIXEL3DMM_OT_remove_runtime,
+    PIXEL3DMM_OT_check_python,
+    PIXEL3DMM_OT_import_models,
+)
