@@ -53,7 +53,7 @@ def test_check_photo_gives_advice_and_a_choice_of_faces(ours, scene, two_faces):
     assert bpy.ops.pixel3dmm.choose_face(number=2) == {"FINISHED"}
     assert scene.pixel3dmm.face == 1
     options = ours("pixel3dmm_addon.properties").job_options(scene.pixel3dmm)
-    assert options == {"face": 1, "head": "open-head", "predictor": "mediapipe"}
+    assert options.items() >= {"face": 1, "head": "open-head", "predictor": "mediapipe"}.items()
     with pytest.raises(RuntimeError, match="does not show that many"):
         bpy.ops.pixel3dmm.choose_face(number=3)
 
