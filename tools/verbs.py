@@ -79,6 +79,14 @@ def _parser() -> argparse.ArgumentParser:
     verb("assets", _assets, "Rebuild vendor/ from its sources and say whether anything changed.")
     gui = verb("gui", _gui, "Drive the extension in a real Blender window (Debian, as root).")
     gui.add_argument("--suite", choices=list(SUITES), default="trixie", help="Debian's suite")
+    runtime = verb(
+        "runtime", _runtime, "Install the neural runtime (torch) for the command line, in .build/."
+    )
+    runtime.add_argument(
+        "action", nargs="?", choices=("build", "remove", "status"), default="build"
+    )
+    runtime.add_argument("--folder", type=Path, help="where (default: .build/runtime)")
+    runtime.add_argument("--wheels", type=Path, help="a folder of wheels, instead of the network")
     bench = verb("bench", _bench, "Measure accuracy (needs ../shared/bench), speed and memory.")
     bench.add_argument("names", nargs="*", help="scripts of benchmarks/ (default: all)")
     return parser
@@ -143,6 +151,12 @@ def _gui(options: argparse.Namespace) -> int:
     command = [str(python), "-m", "pytest", "-c", "tests/pytest.ini", "tests/gui"]
     variables = clean_variables(**variables)
     return subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode
+
+
+def _runtime(options: argparse.Namespace) -> int:
+    from .neural_runtime import FOLDER, neural_runtime
+
+    return neural_runtime(options.action, options.folder or FOLDER, options.wheels)
 
 
 def _bench(options: argparse.Namespace) -> int:
