@@ -15,7 +15,7 @@ from .contacts import Fold
 Array = NDArray[np.float64]
 
 #: The lip that gives way, 1 for the upper and -1 for the lower one.
-GIVES_WAY = {"mouthRollUpper": 1, "mouthRollLower": -1, "mouthShrugLower": -1}
+GIVES_WAY = {"mouthRollUpper": 1, "mouthShrugLower": -1}
 #: Metres of overlap that are let be, and that are left.
 _TOLERATED, _LEFT = 0.001, 0.0004
 _REACH = 0.005
