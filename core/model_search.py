@@ -42,6 +42,8 @@ def candidates(source: Path, scratch: Path) -> Iterator[list[Path]]:
                 "has the model's files."
             )
         yield found
+    elif not source.is_file():
+        raise ModelFileError(f"There is no file {source}: choose a model's file or folder.")
     elif source.suffix.lower() == ".zip" and not is_checkpoint(source):
         found = _unpacked(source, scratch)
         if not found:
@@ -50,10 +52,8 @@ def candidates(source: Path, scratch: Path) -> Iterator[list[Path]]:
             yield found
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-    elif source.is_file():
-        yield [source]
     else:
-        raise ModelFileError(f"There is no file {source}: choose a model's file or folder.")
+        yield [source]
 
 
 def _in_folder(folder: Path) -> list[Path]:
@@ -78,7 +78,7 @@ def _unpacked(source: Path, scratch: Path) -> list[Path]:
                 raise ModelFileError(f"{source.name} unpacks to more than any model has: refused.")
             require_room(scratch, size, "the unpacked models")
             for number, member in enumerate(members):
-                name = PurePosixPath(member.filename).name
+                name = _place(member).name
                 # Beside its template, apart from everything else of the same name.
                 folder = scratch / str(_folder_number(members, number))
                 folder.mkdir(exist_ok=True)
@@ -94,15 +94,20 @@ def _unpacked(source: Path, scratch: Path) -> list[Path]:
 
 
 def _wanted(member: zipfile.ZipInfo) -> bool:
-    name = PurePosixPath(member.filename.replace("\\", "/")).name
+    name = _place(member).name
     regular = not member.is_dir() and not stat.S_ISLNK(member.external_attr >> 16)
     return regular and (Path(name).suffix.lower() in KINDS or name in BESIDE)
 
 
 def _folder_number(members: list[zipfile.ZipInfo], number: int) -> int:
     """The first member that lies in the same folder of the zip."""
-    parent = PurePosixPath(members[number].filename).parent
-    return next(i for i, m in enumerate(members) if PurePosixPath(m.filename).parent == parent)
+    parent = _place(members[number]).parent
+    return next(i for i, m in enumerate(members) if _place(m).parent == parent)
+
+
+def _place(member: zipfile.ZipInfo) -> PurePosixPath:
+    """Where it says it lies; some programs write Windows' separators."""
+    return PurePosixPath(member.filename.replace("\\", "/"))
 
 
 def _copy(stream: IO[bytes], out: IO[bytes], size: int, name: str) -> None:

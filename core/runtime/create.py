@@ -152,10 +152,13 @@ class _PipSteps:
         self._stage, self._share = INSTALLING, 0.0
 
     def __call__(self, line: str) -> None:
-        if line.startswith("Collecting "):
+        # What lies in a folder is not collected but processed.
+        if package := re.match(
+            r"Collecting ([^=<>(; ]+)|Processing .*?([^/\\-]+)-[^/\\]*\.whl", line
+        ):
             self._seen += 1
             self._share = 0.6 * min(1.0, self._seen / self._packages)
-            self._stage = f"Fetching {re.split(r'[=<>(; ]', line[11:])[0]}"
+            self._stage = f"Fetching {package[1] or package[2]}"
         elif line.startswith("Installing collected packages"):
             self._stage, self._share = INSTALLING, 0.7
         self._progress(self._stage, 0.1 + 0.8 * self._share)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flame_like import FlameLike, flame_like
+from flame_like import FlameLike, flame_like, write_template
 from test_flame_file import unpacked
 from test_worker import Client, job
 
@@ -66,21 +66,6 @@ def models(like: FlameLike, shared_dir: Path, tmp_path_factory: pytest.TempPathF
     files = [str(path) for path in (source, *networks)]
     assert main(["import", *files, "--models", str(folder / "models")]) == 0
     return folder / "models"
-
-
-def write_template(like: FlameLike, path: Path) -> None:
-    """A head_template.obj whose layout spreads the head like a fur, the face in its middle."""
-    v, triangles = like.arrays["v_template"], like.arrays["f"].astype(int)
-    from_middle = v - (v.min(axis=0) + v.max(axis=0)) / 2
-    angle = np.arctan2(np.hypot(from_middle[:, 0], from_middle[:, 1]), from_middle[:, 2])
-    aside = from_middle[:, :2] / np.maximum(np.hypot(*from_middle[:, :2].T), 1e-9)[:, None]
-    uv = 0.5 + 0.48 * (angle / np.pi)[:, None] * aside
-    # The balls lie behind the lids: away with them.
-    uv[like.skin :] = 0.01 + 0.01 * uv[like.skin :]
-    lines = ["v {:.6f} {:.6f} {:.6f}".format(*p) for p in v]
-    lines += ["vt {:.7f} {:.7f}".format(*p) for p in uv]
-    lines += ["f " + " ".join(f"{i + 1}/{i + 1}" for i in t) for t in triangles]
-    path.write_text("\n".join(lines))
 
 
 def named(head: str, models: Path) -> str:
