@@ -86,7 +86,8 @@ def neural_jobs() -> Jobs:
     global _neural
     if _neural is None:
         _neural = Jobs(
-            paths.log_file, lambda: protocol.worker_command(state.neural_command_python())
+            lambda: paths.log_file().with_name("neural.log"),
+            lambda: protocol.worker_command(state.neural_command_python()),
         )
         _neural.idle_minutes = jobs().idle_minutes
     return _neural
