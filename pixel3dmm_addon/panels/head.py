@@ -7,7 +7,6 @@ import json
 
 import bpy
 
-from ..operators.export import PIXEL3DMM_OT_export_fbx, PIXEL3DMM_OT_export_gltf
 from ..operators.look_through import PIXEL3DMM_OT_look_through
 from ..scene.head import PREFIX, active_head
 from .sidebar import Sidebar, draw_sentence
@@ -35,9 +34,6 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
             for warning in warnings_of(head):
                 draw_sentence(layout, warning, "INFO")
         layout.operator(PIXEL3DMM_OT_look_through.bl_idname, icon="OUTLINER_OB_CAMERA")
-        row = layout.row(align=True)
-        row.operator(PIXEL3DMM_OT_export_fbx.bl_idname, icon="EXPORT")
-        row.operator(PIXEL3DMM_OT_export_gltf.bl_idname, icon="EXPORT")
 
 
 def warnings_of(head: bpy.types.Object) -> list[str]:
