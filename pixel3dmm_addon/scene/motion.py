@@ -20,6 +20,7 @@ from ...core.motion import FaceMotion, MotionError
 from ...core.motion.key_names import arkit_name, matched_names
 from ...core.rig.arkit import ARKIT_NAMES
 from . import curves
+from .eyes import FOLLOW_NAME
 from .rig import JOINT
 
 #: What bones of other people's rigs are called, in small letters and without separators.
@@ -185,6 +186,9 @@ def _slider(path: str) -> str | None:
 
 
 def _bone_is_driven(rig: bpy.types.Object, bone: str) -> bool:
+    """By drivers, or as an eye that follows the eyeLook keys and would turn twice."""
+    if FOLLOW_NAME in rig.pose.bones[bone].constraints:
+        return True
     path = f'pose.bones["{bpy.utils.escape_identifier(bone)}"].rotation_'
     data = rig.animation_data
     return data is not None and any(curve.data_path.startswith(path) for curve in data.drivers)

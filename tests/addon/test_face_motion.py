@@ -62,6 +62,18 @@ def test_a_recording_moves_keys_and_bones(ours, person, take):
     assert person.head["pixel3dmm_photo"] == "someone"
 
 
+def test_eyes_that_follow_the_sliders_do_not_turn_twice(person, take):
+    scene = bpy.context.scene
+    scene.render.fps, scene.render.fps_base = 30, 1.0
+    assert bpy.ops.pixel3dmm.eyes_follow() == {"FINISHED"}
+    assert bpy.ops.pixel3dmm.import_motion(filepath=str(take), head=False) == {"FINISHED"}
+    # The action of the bones would be there for the head, which was not asked for.
+    assert person.rig.animation_data is None or person.rig.animation_data.action is None
+    scene.frame_set(30)
+    eye = looks(person.rig, "eye.L")
+    assert eye.x > 0.2  # the sliders turn it, to its left
+
+
 def test_flipped_and_without_turns(ours, person, take):
     scene = bpy.context.scene
     bpy.ops.pixel3dmm.import_motion(filepath=str(take), flip_yaw=True, eyes=False)
