@@ -4,7 +4,7 @@
     python -m training make DATA --count 4000 --seed 1     (examples, resumable)
     python -m training sheet DATA --out SHEET.png                (look at them)
     python -m training train DATA --out RUN                      (needs torch; resumable)
-    python -m training evaluate RUN --data HELD_OUT
+    python -m training evaluate WEIGHTS                         (the whole fit on held-out people)
     python -m training export RUN --out vendor/dense/dense.npz
 
 Making needs numpy and OpenCV. Every example is a function of the seed and its number alone. What

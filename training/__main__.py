@@ -23,6 +23,20 @@ def main() -> None:
     train.add_argument("--rate", type=float, default=1.5e-3)
     train.add_argument("--threads", type=int, default=1)
     train.add_argument("--device", default="cpu")
+    sheet = steps.add_parser("sheet", help="a picture of examples")
+    sheet.add_argument("data", type=Path)
+    sheet.add_argument("--out", type=Path, required=True)
+    sheet.add_argument("--seed", type=int, default=1)
+    curves = steps.add_parser("curves", help="a picture of a run's log")
+    curves.add_argument("run", type=Path)
+    curves.add_argument("--out", type=Path, required=True)
+    export = steps.add_parser("export", help="a run's weights for the product")
+    export.add_argument("run", type=Path)
+    export.add_argument("--out", type=Path, required=True)
+    judge = steps.add_parser("evaluate", help="the whole fit on held-out people")
+    judge.add_argument("weights", type=Path, help="as exported")
+    judge.add_argument("--count", type=int, default=40)
+    judge.add_argument("--seed", type=int, default=3)
     options = parser.parse_args()
     if options.step == "make":
         from .shards import make as make_shards
@@ -43,6 +57,22 @@ def main() -> None:
                 device=options.device,
             )
         )
+    elif options.step == "evaluate":
+        from .evaluate import evaluate, table
+
+        print(table(evaluate(options.weights, options.count, options.seed)))
+    elif options.step == "sheet":
+        from .pictures import sheet as draw_sheet
+
+        draw_sheet(options.data, options.out, options.seed)
+    elif options.step == "curves":
+        from .pictures import curves as draw_curves
+
+        draw_curves(options.run, options.out)
+    elif options.step == "export":
+        from .export import export as write_weights
+
+        write_weights(options.run / "state.pt", options.out)
 
 
 if __name__ == "__main__":

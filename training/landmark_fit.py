@@ -70,7 +70,7 @@ class LandmarkFitter:
 
     def __init__(self, head: HeadModel, canonical: Array) -> None:
         model: LandmarkModel = load_landmark_model().for_head(head)
-        self.head, self.canonical = head, canonical
+        self.head, self.canonical, self.model = head, canonical, model
         self.ids = head.landmark_ids[head.landmark_ids < SKIN]
         self.rest = head.landmarks(head.template, self.ids)
         self.shape = np.concatenate(
@@ -111,6 +111,13 @@ class LandmarkFitter:
             depth - depth.mean(),
             camera.focal * np.exp(rng.normal(0, 0.5 * KNOWN_FOCAL_SIGMA)) if known else None,
         )
+
+    def known_error(self, subject: Subject) -> Array:
+        """(n, 3) metres in the head frame: what the product's fit knows of a detector's errors,
+        and what reports here lack.
+        """
+        by_view = self.model.offset(subject.camera.R)[self.ids]
+        return by_view + self.model.identity[self.ids] @ subject.identity
 
     def fit(self, subject: Subject, rng: np.random.Generator) -> Fit | None:
         """The fit to a report of a subject, None if it went astray. The pose starts a few degrees

@@ -21,7 +21,7 @@ from .network import Network
 SAVE_EVERY, CHECK_EVERY = 100, 300
 WARM_UP = 100
 #: Share of each part in the loss.
-SHARES = {"normal": 1.0, "flow": 0.5, "skin": 0.5}
+SHARES = {"normal": 0.5, "flow": 2.0, "skin": 0.3}
 #: Weights of the network that is kept are a mean over about so many steps.
 AVERAGE = 200
 
