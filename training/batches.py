@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.cues.dense.network_input import GRID
+from training.cues.network_input import GRID
 
 from .examples import LOOKS
 from .shards import Arrays, load, shards

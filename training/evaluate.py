@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cues.dense.network_input import draw, face_region, network_input
-from core.cues.dense.network_output import read_output
-from core.cues.dense.predictor import cues_of
 from core.cues.face_maps import with_maps, without_maps
 from core.cues.screen_cues import LANDMARK_COUNT, ScreenCues
 from core.cues.tensor_program import TensorProgram
 from core.fitting import fit_head
 from core.geometry.mesh import vertex_normals
 from core.reconstruction import Reconstruction
+from training.cues.network_input import draw, face_region, network_input
+from training.cues.network_output import read_output
+from training.cues.predictor import cues_of
 
 from .examples import Studio
 from .landmark_fit import Fit, Report

@@ -13,7 +13,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cues.dense.network_input import (
+from core.geometry.mesh import vertex_normals
+from core.heads import load_open_head
+from core.heads.corners import is_skin
+from core.heads.model import HeadModel
+from core.raster import rasterise
+from training.cues.network_input import (
     GRID,
     SIZE,
     draw,
@@ -22,11 +27,6 @@ from core.cues.dense.network_input import (
     normalised,
     to_crop_frame,
 )
-from core.geometry.mesh import vertex_normals
-from core.heads import load_open_head
-from core.heads.corners import is_skin
-from core.heads.model import HeadModel
-from core.raster import rasterise
 
 from .appearance import Paint
 from .develop import background, develop

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.cues.dense.network_input import CHANNELS, GRID
 from core.cues.tensor_program import FORMAT, VERSION
+from training.cues.network_input import CHANNELS, GRID
 
 from .network import Block, Network, Up
 

@@ -39,7 +39,7 @@ STEPS = 7
 ASTRAY = 6.0
 #: What the model's components are worth, drawn for each fit: real people are not of the model's
 #: population, so that the product's fit explains less of them than of the model's own heads.
-WORTH = (0.15, 1.0)
+WORTH = (0.5, 1.0)
 #: Share of photos whose focal length is known.
 KNOWN_FOCAL = 0.25
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cues.dense.network_input import SIZE
+from training.cues.network_input import SIZE
 
 from .shards import load, shards
 

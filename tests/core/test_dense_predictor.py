@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from core.camera import Camera
-from core.cues.dense.network_input import (
+from core.cues.rendered_cues import rendered_cues
+from core.errors import ModelFileError
+from core.fitting import fit_head
+from core.heads import HeadModel, load_open_head
+from core.rotation import angle_between, matrix_from_vector
+from training.cues.network_input import (
     CHANNELS,
     GRID,
     SIZE,
@@ -21,13 +26,8 @@ from core.cues.dense.network_input import (
     sampled,
     to_crop_frame,
 )
-from core.cues.dense.network_output import OUTPUTS, Prediction, read_output
-from core.cues.dense.predictor import DensePredictor, common_turn, cues_of
-from core.cues.rendered_cues import rendered_cues
-from core.errors import ModelFileError
-from core.fitting import fit_head
-from core.heads import HeadModel, load_open_head
-from core.rotation import angle_between, matrix_from_vector
+from training.cues.network_output import OUTPUTS, Prediction, read_output
+from training.cues.predictor import DensePredictor, common_turn, cues_of
 
 
 @pytest.fixture(scope="module")

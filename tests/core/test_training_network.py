@@ -12,11 +12,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="no torch: see tests/requirements-neural.txt")
 
-from core.cues.dense.network_input import CHANNELS, GRID  # noqa: E402
-from core.cues.dense.network_output import FLOW_UNIT, OUTPUTS  # noqa: E402
 from core.cues.tensor_program import TensorProgram  # noqa: E402
 from training import shards  # noqa: E402
 from training.batches import Examples  # noqa: E402
+from training.cues.network_input import CHANNELS, GRID  # noqa: E402
+from training.cues.network_output import FLOW_UNIT, OUTPUTS  # noqa: E402
 from training.export import write  # noqa: E402
 from training.losses import errors, losses  # noqa: E402
 from training.network import Network  # noqa: E402

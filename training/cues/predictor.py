@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...camera import Camera
-from ...heads.corners import is_skin, triangle_uv
-from ...heads.model import HeadModel
-from ...reconstruction import Reconstruction
-from ...rotation import nearest_rotation
-from ..image_warp import Region
-from ..screen_cues import ScreenCues
-from ..tensor_program import TensorProgram
+from core.camera import Camera
+from core.cues.image_warp import Region
+from core.cues.screen_cues import ScreenCues
+from core.cues.tensor_program import TensorProgram
+from core.heads.corners import is_skin, triangle_uv
+from core.heads.model import HeadModel
+from core.reconstruction import Reconstruction
+from core.rotation import nearest_rotation
+
 from .network_input import (
     GRID,
     Drawing,
@@ -37,7 +38,6 @@ from .network_output import Prediction, read_output
 Array = NDArray[np.float64]
 
 PREDICTOR = "dense"
-VENDOR = Path(__file__).resolve().parents[3] / "vendor" / "dense" / "dense.npz"
 #: Cells of the drawing in which the points of the flow are looked up, for each cell of the grid.
 _FINER = 4
 #: Expected error of a normal, radians, at which a cell counts as much as any.
@@ -45,9 +45,9 @@ SURE = 0.08
 
 
 class DensePredictor:
-    """Keeps the network; one instance serves all photos. Raises ModelFileError without it."""
+    """Keeps a network as exported. Raises ModelFileError if its file is missing or damaged."""
 
-    def __init__(self, path: Path = VENDOR) -> None:
+    def __init__(self, path: Path) -> None:
         self._network = TensorProgram(path)
 
     def cues(
