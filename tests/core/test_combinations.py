@@ -43,6 +43,8 @@ from core.rotation import matrix_from_vector
 
 HEADS, PREDICTORS = ("open-head", "flame"), ("mediapipe", "pixel3dmm")
 EVERY = [(head, predictor) for head in HEADS for predictor in PREDICTORS]
+#: Beside landmarks that are exact and have their true depth, normals alone add this much or more.
+HELPED = 0.9
 NO_TORCH = "no torch: see tests/requirements-neural.txt"
 
 
@@ -246,7 +248,7 @@ def test_right_maps_are_used_and_help(seen):
 def test_normals_alone_help(seen):
     alone, fit = seen.fit(without_maps(seen.maps)), seen.fit(without_maps(seen.maps, normal=False))
     assert fit.photos[0].report["maps"]["used"] == ["normal"]
-    assert seen.shape_off(fit) < 0.8 * seen.shape_off(alone)
+    assert seen.shape_off(fit) < HELPED * seen.shape_off(alone)
 
 
 def test_the_open_head_understands_maps_in_flames_layout(models):
@@ -287,7 +289,7 @@ def test_wrong_maps_are_left_out_with_a_warning(seen, wrong):
     alone = fit_head(seen.head, [seen.landmarks], focal=[SHOT.focal])
     if kept:
         assert "the other map" in sentence
-        assert seen.shape_off(fit) < 0.8 * seen.shape_off(alone)
+        assert seen.shape_off(fit) < HELPED * seen.shape_off(alone)
     else:
         assert "the landmarks alone" in sentence
         np.testing.assert_allclose(fit.photos[0].vertices, alone.photos[0].vertices, atol=1e-9)
