@@ -8,6 +8,7 @@
     python -m training curves RUN --out CURVES.png
     python -m training export RUN --out WEIGHTS.npz         for the numpy runtime
     python -m training evaluate WEIGHTS.npz                 the whole fit on held-out people
+    python -m training bench WEIGHTS.npz --bench BENCH --out MESHES
 
 Making needs numpy and OpenCV. Every example is a function of the seed and its number alone. What
 the head model cannot be is not seen in training, so that the population is wider than the model's

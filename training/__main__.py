@@ -37,6 +37,10 @@ def main() -> None:
     judge.add_argument("weights", type=Path, help="as exported")
     judge.add_argument("--count", type=int, default=40)
     judge.add_argument("--seed", type=int, default=3)
+    bench = steps.add_parser("bench", help="the ablation on a bench's public items")
+    bench.add_argument("weights", type=Path)
+    bench.add_argument("--bench", type=Path, required=True, help="the bench's folder")
+    bench.add_argument("--out", type=Path, required=True, help="for the meshes")
     options = parser.parse_args()
     if options.step == "make":
         from .shards import make as make_shards
@@ -61,6 +65,11 @@ def main() -> None:
         from .evaluate import evaluate, table
 
         print(table(evaluate(options.weights, options.count, options.seed)))
+    elif options.step == "bench":
+        from .bench import ablation
+        from .bench import table as bench_table
+
+        print(bench_table(ablation(options.bench, options.weights, options.out)))
     elif options.step == "sheet":
         from .pictures import sheet as draw_sheet
 
