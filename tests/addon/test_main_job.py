@@ -32,7 +32,6 @@ def test_photo_to_files(repository, example_photo, tmp_path):
     }  # fmt: skip
 
     report = json.loads((out / "report.json").read_text())
-    assert report["shape_keys"] == 53
     assert report["blender"] == bpy.app.version_string
     assert report["photos"][0]["reprojection_px"]["mean"] < 2
 
@@ -47,13 +46,19 @@ def test_photo_to_files(repository, example_photo, tmp_path):
 
     bpy.ops.wm.open_mainfile(filepath=str(out / "head.blend"))
     (head,) = [o for o in bpy.data.objects if o.type == "MESH"]
-    assert len(head.data.shape_keys.key_blocks) >= 54
+    names = [key.name for key in head.data.shape_keys.key_blocks]
+    assert names[53] == "photoResidual"
+    assert all(name.startswith("corr_") for name in names[54:])
+    assert report["shape_keys"] == len(names) - 1
     assert bpy.context.scene.camera.data.background_images[0].image.packed_file
     assert [s.name for s in bpy.data.scenes] == ["Scene"]
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     bpy.ops.import_scene.fbx(filepath=str(out / "head.fbx"))
     (head,) = [o for o in bpy.data.objects if o.type == "MESH"]
-    assert len(head.data.shape_keys.key_blocks) >= 54
+    names = [key.name for key in head.data.shape_keys.key_blocks]
+    assert names[53] == "photoResidual"
+    assert all(name.startswith("corr_") for name in names[54:])
+    assert report["shape_keys"] == len(names) - 1
 
 
 @pytest.mark.parametrize("what", ["photo", "folder"])
