@@ -16,9 +16,11 @@ from . import (
     translations,
 )
 from .operators import (
+    add_photo,
     attach_to_body,
     check_rig,
     choose_face,
+    correct_fit,
     export,
     expression,
     eyes_follow,
@@ -29,6 +31,7 @@ from .operators import (
     name_bones,
     open_log,
     photo_file,
+    pins,
     reconstruct,
     setup,
 )
@@ -40,6 +43,9 @@ _MODULES = (
     photo_file,
     choose_face,
     look_through,
+    pins,
+    correct_fit,
+    add_photo,
     expression,
     identity,
     check_rig,
@@ -69,6 +75,7 @@ def register() -> None:
 
 def unregister() -> None:
     """Blender disables the extension, or quits: nothing of ours goes on."""
+    correct_fit.close()
     looks.close()
     session.close()
     bpy.types.TOPBAR_MT_file_import.remove(photo_file.draw_import_entry)

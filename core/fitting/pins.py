@@ -25,6 +25,8 @@ Array = NDArray[np.float64]
 #: near the surface is held to it in the end. The first is the larger one, or the whole face would
 #: turn and stretch to please one point of it.
 PIN_SIGMA, PIN_HELD = 2e-3, 5e-5
+#: How many of the former a pin may be off before the person is doubted less for it.
+PIN_REACH = 6.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,9 @@ class Pin:
 
 
 class PinBlock(LandmarkBlock):
-    """As LandmarkBlock. Never an outlier: that a pin is far off is why it was set."""
+    """As LandmarkBlock. Robust like it: a pin that no face can reach shall not make a mask of the
+    whole face; the surface near it still follows, see PIN_HELD.
+    """
 
     name = "pins"
 
@@ -77,7 +81,7 @@ def pin_blocks(
                 np.array([[p.x, p.y] for p in own]),
                 sigma,
                 np.array([c.width / 2, c.height / 2]),
-                robust_scale=None,
+                robust_scale=PIN_REACH,
             )
         )
     return blocks

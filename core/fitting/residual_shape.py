@@ -46,9 +46,12 @@ def residual_shape(
     image_plane = _kernel(shaped[vertices], in_head) @ pull
     out[vertices] = np.column_stack([image_plane, np.zeros(len(vertices))]) @ camera.R
     length = np.linalg.norm(out, axis=1, keepdims=True)
-    # A soft limit, so that the field stays smooth where it is reached.
-    limit = PINNED_LIMIT if any(isinstance(b, PinBlock) for b in blocks) else LIMIT
-    return out / np.sqrt(1 + (length / limit) ** 2)
+    # A soft limit, so that the field stays smooth where it is reached; a harder one for pins, which
+    # are to be met as long as they can be.
+    limit, power = LIMIT, 2
+    if any(isinstance(b, PinBlock) for b in blocks):
+        limit, power = PINNED_LIMIT, 4
+    return np.asarray(out / (1 + (length / limit) ** power) ** (1 / power))
 
 
 def _pull(block: LandmarkBlock, state: State, camera: Camera) -> tuple[Array, Array, Array]:
@@ -58,7 +61,9 @@ def _pull(block: LandmarkBlock, state: State, camera: Camera) -> tuple[Array, Ar
     photo = state.photos[block.photo]
     at = block.points.in_camera(state.identity, photo)
     residuals = block.residuals(state)
-    weights, _ = robust_weights(residuals, block.group, block.robust_scale)
+    # What a person has pinned is not doubted here, however far it is.
+    scale = None if isinstance(block, PinBlock) else block.robust_scale
+    weights, _ = robust_weights(residuals, block.group, scale)
     pixels = residuals.reshape(-1, 2) * block.sigma[:, None]
     skin = block.points.eye < 0
     metres = -pixels * (at[2] / camera.focal)[:, None]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tab "Pixel3DMM" in the 3D viewport's sidebar, a file a panel."""
 
-from . import export, head, help, identity, motion, photo, rig, sliders
+from . import export, head, help, identity, motion, photo, pins, rig, sliders
 
 #: From top to bottom; a panel inside another one comes after it.
 CLASSES = (
@@ -9,6 +9,7 @@ CLASSES = (
     *head.CLASSES,
     *sliders.CLASSES,
     *identity.CLASSES,
+    *pins.CLASSES,
     *rig.CLASSES,
     *export.CLASSES,
     *motion.CLASSES,

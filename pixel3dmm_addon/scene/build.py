@@ -14,7 +14,7 @@ from ...core.rig.arkit import ARKIT_NAMES
 from ...core.rig.rigged_head import RiggedHead
 from ..photo import LoadedPhoto
 from . import camera as photo_camera
-from . import driven
+from . import driven, kept
 from . import head as head_mesh
 from . import rig as head_rig
 
@@ -68,6 +68,8 @@ def build_person(
         background = photo_camera.background_image(loaded)
         camera = photo_camera.make_camera(scene, rigged, f"{name} camera", background)
         collection.objects.link(camera)
+        head[photo_camera.CAMERA] = camera
+        kept.keep(head, rigged.continuation_json)
         scene.camera = camera
         for obj in context.selected_objects:
             obj.select_set(False)

@@ -15,31 +15,58 @@ from ..photo import LoadedPhoto
 #: Marks the camera's kind, so that it is found again under any name.
 PHOTO_CAMERA = "pixel3dmm_photo_camera"
 
+#: Custom property of a head that points to the camera of its first photo; for the others the
+#: photo's number follows after an underscore.
+CAMERA = "pixel3dmm_camera"
+
 
 def make_camera(
     scene: bpy.types.Scene, rigged: RiggedHead, name: str, background: bpy.types.Image | None
+) -> bpy.types.Object:
+    """As new_camera, for a head's own photo."""
+    return new_camera(scene, rigged.camera, name, background)
+
+
+def new_camera(
+    scene: bpy.types.Scene, photo: Camera, name: str, background: bpy.types.Image | None
 ) -> bpy.types.Object:
     """The camera object, in no collection yet; it becomes nobody's active camera by itself.
 
     background: the upright photo, shown behind the head when looking through the camera.
     """
-    width, height = (int(side) for side in rigged.image_size)
-    photo = Camera(rigged.camera_K, rigged.camera_R, rigged.camera_t, width, height)
-    view = axes.scene_camera(photo, frame_aspect(scene))
     data = bpy.data.cameras.new(name)
+    data.display_size = 0.1
+    camera = bpy.data.objects.new(name, data)
+    place(scene, camera, photo)
+    camera[PHOTO_CAMERA] = True
+    if background is not None:
+        show_background(data, background)
+    return camera
+
+
+def place(
+    scene: bpy.types.Scene, camera: bpy.types.Object, photo: Camera, last: Camera | None = None
+) -> None:
+    """Lets the object see what ``photo`` sees. last: what it was placed as before; where a family
+    was moved since, it goes from where it stands now.
+    """
+    view = axes.scene_camera(photo, frame_aspect(scene))
+    data = camera.data
     data.sensor_fit = view.sensor_fit
     data.sensor_width = data.sensor_height = view.sensor_mm
     data.lens = view.lens_mm
     data.shift_x, data.shift_y = view.shift_x, view.shift_y
     distance = float(np.linalg.norm(view.matrix_world[:3, 3]))
     data.clip_start, data.clip_end = 0.01, max(100.0, 4 * distance)
-    data.display_size = 0.1
-    camera = bpy.data.objects.new(name, data)
-    camera.matrix_world = Matrix(view.matrix_world.tolist())
-    camera[PHOTO_CAMERA] = True
-    if background is not None:
-        show_background(data, background)
-    return camera
+    camera.matrix_world = moved_by(camera, last) @ Matrix(view.matrix_world.tolist())
+
+
+def moved_by(camera: bpy.types.Object, photo: Camera | None) -> Matrix:
+    """How the object, placed as ``photo``, was moved since; nowhere where that is not known."""
+    if photo is None:
+        return Matrix()
+    placed = Matrix(axes.scene_camera(photo).matrix_world.tolist())
+    return camera.matrix_world @ placed.inverted()
 
 
 def frame_aspect(scene: bpy.types.Scene) -> float:
@@ -83,8 +110,37 @@ def background_image(loaded: LoadedPhoto) -> bpy.types.Image:
     return image
 
 
+def camera_of(head: bpy.types.Object, photo: int) -> bpy.types.Object | None:
+    """The camera of one of the head's photos, under whatever name; None if it was deleted."""
+    found = head.get(pointer(photo))
+    there = isinstance(found, bpy.types.Object) and found.type == "CAMERA"
+    # Deleted by hand it is in no collection any more, though the pointer holds it.
+    if there and found.users_collection:
+        return found
+    return photo_camera(head) if photo == 0 and not there else None
+
+
+def photos(head: bpy.types.Object) -> list[bpy.types.Image]:
+    """The pictures behind what the head's cameras see."""
+    found = []
+    for name in head.keys():  # noqa: SIM118 - no mapping in the eyes of Python
+        camera = head[name] if name.startswith(CAMERA) else None
+        if isinstance(camera, bpy.types.Object) and camera.type == "CAMERA":
+            found += [b.image for b in camera.data.background_images if b.image is not None]
+    return found
+
+
+def pointer(photo: int) -> str:
+    """The custom property's name."""
+    return f"{CAMERA}_{photo}" if photo else CAMERA
+
+
 def photo_camera(head: bpy.types.Object) -> bpy.types.Object | None:
-    """The camera that was made with this head, if it still stands beside it."""
+    """The camera that was made with this head, if it still stands in the file."""
+    found = head.get(CAMERA)
+    if isinstance(found, bpy.types.Object) and found.type == "CAMERA" and found.users_collection:
+        return found
+    # Heads of schema 1 have no pointer.
     for collection in head.users_collection:
         for obj in collection.objects:
             if obj.type == "CAMERA" and PHOTO_CAMERA in obj:

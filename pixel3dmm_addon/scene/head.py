@@ -14,7 +14,7 @@ from ...core.rig.rigged_head import RiggedHead
 from . import expression, material, rig_data
 
 #: Version of the custom properties below, for files that outlive this version of the add-on.
-SCHEMA = 1
+SCHEMA = 2
 
 #: Marks a head of ours: its custom properties start so.
 PREFIX = "pixel3dmm_"

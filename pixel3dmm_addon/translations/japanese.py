@@ -4,6 +4,11 @@
 from __future__ import annotations
 
 WORDS: dict[str, str] = {
+    "Drag landmarks; X removes a pin; Enter ends": "特徴点をドラッグ。X で固定を解除、Enter で終了",
+    "{} pins, {} photos": "固定点 {} 個、写真 {} 枚",
+    "Add Sculpt Layer": "スカルプト用レイヤーを追加",
+    "Pack Photos": "写真をファイルに格納",
+    "Correct Fit": "フィットを修正",
     ", {:.0f} s left": "、残り {:.0f} 秒",
     "Add Photo": "写真を追加",
     "Afraid": "恐れ",

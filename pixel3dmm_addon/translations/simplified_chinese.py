@@ -4,6 +4,11 @@
 from __future__ import annotations
 
 WORDS: dict[str, str] = {
+    "Drag landmarks; X removes a pin; Enter ends": "拖动特征点；X 移除固定点；回车结束",
+    "{} pins, {} photos": "固定点 {} 个，照片 {} 张",
+    "Add Sculpt Layer": "添加雕刻层",
+    "Pack Photos": "将照片打包进文件",
+    "Correct Fit": "校正拟合",
     ", {:.0f} s left": ",剩余 {:.0f} 秒",
     "Add Photo": "添加照片",
     "Afraid": "恐惧",

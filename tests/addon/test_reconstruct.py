@@ -42,13 +42,15 @@ class Window:
 def modal(ours, monkeypatch):
     """(operator, context, reports): the operator as the event loop would drive it."""
     module = ours("pixel3dmm_addon.operators.reconstruct")
-    monkeypatch.setattr(module, "bpy", SimpleNamespace(app=SimpleNamespace(background=False),
-                                                       path=bpy.path))  # fmt: skip
+    running = ours("pixel3dmm_addon.operators.running")
+    app = SimpleNamespace(background=False)
+    monkeypatch.setattr(running, "bpy", SimpleNamespace(app=app))
     operator = module.PIXEL3DMM_OT_reconstruct_face
     methods = ("execute", "invoke", "modal", "cancel")
     methods += ("_begin", "_advance", "_show", "_finish", "_say", "_end", "_key")
+    methods += ("_make_run", "_build")
     reports = []
-    fake = type("Fake", (), {"_path": operator._path})()
+    fake = type("Fake", (running.RunOperator,), {"_path": operator._path})()
     for name, value in {
         "_timer": None, "_run": None, "report": lambda kind, text: reports.append(text),
         "photo": "", "match_render_size": False, "expression": 1.0,
@@ -169,7 +171,7 @@ def test_photos_that_wait_start_by_themselves_and_end_with_a_cancel(
     ours, modal, example_photo, status, monkeypatch
 ):
     operator, context, _ = modal
-    module = ours("pixel3dmm_addon.operators.reconstruct")
+    module = ours("pixel3dmm_addon.operators.running")
     timers = SimpleNamespace(register=lambda call, **_: started.append(call))
     module.bpy.app.timers, started = timers, []
     bpy.context.scene.pixel3dmm.photo = str(example_photo)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pins and further photos on a head in the scene, with the real worker: what follows and stays."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import bpy
+import numpy as np
+import pytest
+from looking import datablocks, evaluated, reconstruct
+
+
+@pytest.fixture
+def head(example_photo):
+    reconstruct(example_photo)
+    return bpy.context.object
+
+
+@pytest.fixture
+def kept(ours):
+    return ours("pixel3dmm_addon.scene.kept")
+
+
+def place(kept, head, landmark, photo=0):
+    """Where the last fit has a landmark, photo pixels."""
+    return kept.continuation(head).photos[photo].landmarks_fit[landmark].copy()
+
+
+def pin(kept, head, landmark, by):
+    goal = place(kept, head, landmark) + by
+    done = bpy.ops.pixel3dmm.pin_landmark(landmark=landmark, x=float(goal[0]), y=float(goal[1]))
+    assert done == {"FINISHED"}
+    return goal
+
+
+def seen_at(ours, kept, head, landmark):
+    """Where Blender's camera shows the mesh's own landmark, photo pixels."""
+    from bpy_extras.object_utils import world_to_camera_view
+    from mathutils import Vector
+
+    vertices = np.array(head.data["pixel3dmm_landmark_vertices"]).reshape(-1, 3)[landmark]
+    weights = np.array(head.data["pixel3dmm_landmark_weights"]).reshape(-1, 3)[landmark]
+    point = weights @ evaluated(head)[vertices]
+    scene, known = bpy.context.scene, kept.continuation(head).photos[0]
+    scene.render.resolution_x, scene.render.resolution_y = known.width, known.height
+    u, v, _ = world_to_camera_view(scene, head["pixel3dmm_camera"], Vector(point))
+    return np.array([u * known.width, (1 - v) * known.height])
+
+
+def keys(head):
+    """(K, V, 3) of all keys, scene."""
+    out = []
+    for key in head.data.shape_keys.key_blocks:
+        flat = np.empty(3 * len(key.points), np.float32)
+        key.points.foreach_get("co", flat)
+        out.append(flat.reshape(-1, 3))
+    return np.array(out)
+
+
+@pytest.mark.parametrize(("landmark", "by"), [(4, (3.0, 0.0)), (61, (-4.0, 2.0))])
+def test_a_pulled_landmark_is_seen_where_it_was_pulled_to(ours, kept, head, landmark, by):
+    goal = pin(kept, head, landmark, by)
+    assert np.linalg.norm(seen_at(ours, kept, head, landmark) - goal) < 1
+    assert np.linalg.norm(place(kept, head, landmark) - goal) < 1
+    (only,) = kept.continuation(head).pins
+    assert (only.photo, only.landmark) == (0, landmark)
+
+
+def test_a_pin_makes_and_removes_no_data(kept, head):
+    before = datablocks()
+    pin(kept, head, 4, (3.0, 0.0))
+    assert datablocks() == before
+    assert bpy.context.object == head
+
+
+def test_remove_pins_brings_the_landmark_back(kept, head):
+    pin(kept, head, 4, (0.5, 0.0))
+    bpy.ops.pixel3dmm.remove_pins()
+    rest = place(kept, head, 4)
+    pin(kept, head, 4, (5.0, 0.0))
+    bpy.ops.pixel3dmm.remove_pins()
+    assert np.linalg.norm(place(kept, head, 4) - rest) < 0.5
+    assert kept.continuation(head).pins == ()
+
+
+def test_hand_edits_stay(kept, head):
+    assert bpy.ops.pixel3dmm.sculpt_layer() == {"FINISHED"}
+    blocks = head.data.shape_keys.key_blocks
+    layer = blocks[-1]
+    assert layer == head.active_shape_key
+    at, bump = 1234, np.array([0.01, 0.0, 0.02])
+    layer.points[at].co = np.array(layer.points[at].co) + bump
+    blocks["jawOpen"].points[7].co = np.array(blocks["jawOpen"].points[7].co) + bump
+    blocks["browInnerUp"].value = 0.87  # a slider that was moved by hand
+    before = keys(head)
+    pin(kept, head, 152, (0.0, 6.0))
+    after = keys(head)
+    assert np.abs(after - before).max() > 1e-3
+    assert np.abs((after[-1] - after[0])[at] - bump).max() < 1e-6
+    others = np.delete(after[-1] - after[0], at, axis=0)
+    assert np.abs(others).max() < 1e-6
+    jaw = blocks.find("jawOpen")
+    moved = (after[jaw] - after[0])[7] - (before[jaw] - before[0])[7]
+    assert np.abs(moved).max() < 2e-3  # the bump of 22 mm is still there
+    assert blocks["browInnerUp"].value == pytest.approx(0.87)
+
+
+def test_a_head_that_was_moved_stays_where_it_is(ours, kept, head):
+    family = [head.find_armature(), head["pixel3dmm_camera"]]
+    from mathutils import Matrix
+
+    shift = Matrix.Translation((1.0, 2.0, 0.5))
+    for obj in family:
+        obj.matrix_world = shift @ obj.matrix_world
+    bpy.context.view_layer.update()
+    goal = pin(kept, head, 61, (-4.0, 2.0))
+    bpy.context.view_layer.update()
+    assert np.linalg.norm(seen_at(ours, kept, head, 61) - goal) < 1
+
+
+def test_one_pin_on_a_renamed_copy_leaves_the_original_alone(kept, head):
+    head.name = "somebody"
+    copy = head.copy()
+    copy.data = head.data.copy()
+    bpy.context.collection.objects.link(copy)
+    before = evaluated(head)
+    bpy.context.view_layer.objects.active = copy
+    pin(kept, copy, 61, (-4.0, 2.0))
+    assert len(kept.continuation(copy).pins) == 1
+    assert kept.continuation(head).pins == ()
+    assert np.abs(keys(copy)[0] - keys(head)[0]).max() > 1e-4
+    # They share the bones, which follow; the face is the original's own.
+    assert np.abs(evaluated(head) - before).max() < 2e-3
+
+
+def test_another_photo_of_the_person(ours, kept, head, example_photo, tmp_path):
+    again = tmp_path / "another.jpg"
+    shutil.copy(example_photo, again)
+    goal = pin(kept, head, 4, (3.0, 0.0))
+    bpy.ops.pixel3dmm.sculpt_layer()
+    layer = head.data.shape_keys.key_blocks[-1]
+    layer.points[99].co.x += 0.01
+    assert bpy.ops.pixel3dmm.add_photo(filepath=str(again)) == {"FINISHED"}
+    known = kept.continuation(head)
+    assert [p.name for p in known.photos] == [example_photo.stem, "another"]
+    assert np.linalg.norm(known.photos[0].landmarks_fit[4] - goal) < 1
+    camera = head["pixel3dmm_camera_1"]
+    assert camera.type == "CAMERA"
+    assert camera.data.background_images[0].image.filepath == str(again)
+    assert kept.photo_index(head, camera) == 1
+    edit = np.array(layer.points[99].co) - head.data.shape_keys.key_blocks[0].points[99].co
+    assert np.abs(edit - [0.01, 0, 0]).max() < 1e-6
+    # And pins go on, on the second photo too.
+    goal = place(kept, head, 61, photo=1) + np.array([-3.0, 0.0])
+    bpy.ops.pixel3dmm.pin_landmark(photo=1, landmark=61, x=goal[0], y=goal[1])
+    assert np.linalg.norm(place(kept, head, 61, photo=1) - goal) < 1
+    assert len(json.loads(head["pixel3dmm_report"])["photos"]) == 2
+
+
+def test_a_further_photo_that_cannot_be_read_changes_nothing(head, tmp_path, status):
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no photo")
+    before, text = datablocks(), head["pixel3dmm_continuation"]
+    with pytest.raises(RuntimeError, match=r"bad\.jpg"):
+        bpy.ops.pixel3dmm.add_photo(filepath=str(bad))
+    assert datablocks() == before
+    assert head["pixel3dmm_continuation"] == text
+    assert not status.running
+
+
+def test_a_mesh_that_is_no_longer_ours_is_one_sentence(kept, head):
+    head.shape_key_clear()
+    with pytest.raises(RuntimeError, match="shape keys were removed"):
+        bpy.ops.pixel3dmm.pin_landmark(landmark=4, x=1.0, y=1.0)
+
+
+def test_from_pixels_to_the_scene_and_back(ours, kept, head):
+    module = ours("pixel3dmm_addon.scene.photo_view")
+    camera = head["pixel3dmm_camera"]
+    view = module.PhotoView.of(camera, kept.photo_camera_of(kept.continuation(head), 0))
+    pixels = np.array([[10.0, 20.0], [256.0, 256.0], [500.0, 40.0]])
+    assert np.abs(view.pixels(view.points(pixels)) - pixels).max() < 1e-6
