@@ -31,6 +31,8 @@ from .pins import fit_options, with_pin, without_pin
 TICK = 0.02
 #: Region pixels within which a press takes hold of a landmark.
 REACH = 14.0
+#: A pin counts as so many times nearer than it is.
+PIN_NEARER = 0.4
 HELP = "Drag landmarks; X removes a pin; Enter ends"
 
 _COLOURS = {
@@ -113,9 +115,11 @@ class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
             (landmark, (x, y)), self._drag = self._drag, None
             self._solve(with_pin(self._pins(), Pin(self._photo, landmark, float(x), float(y))))
             return {"RUNNING_MODAL"}
-        if event.value == "PRESS" and event.type in ("X", "DEL") and self._hover is not None:
-            self._solve(without_pin(self._pins(), self._photo, self._hover))
-            return {"RUNNING_MODAL"}
+        if event.value == "PRESS" and event.type in ("X", "DEL"):
+            below = self._nearest(mouse, only_pins=True)
+            if below is not None:
+                self._solve(without_pin(self._pins(), self._photo, below))
+                return {"RUNNING_MODAL"}
         if event.value == "PRESS" and event.type in ("ESC", "RET", "NUMPAD_ENTER"):
             if self._drag is not None:
                 self._drag = None
@@ -154,13 +158,19 @@ class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
             out[self._drag[0]] = self._drag[1]
         return out
 
-    def _nearest(self, mouse: tuple[float, float]) -> int | None:
+    def _nearest(self, mouse: tuple[float, float], only_pins: bool = False) -> int | None:
         view = self._view()
         if view is None:
             return None
         at = view.to_region(self._region, self._area.spaces.active.region_3d, self._landmarks())
         distance = np.nan_to_num(np.linalg.norm(at - mouse, axis=1), nan=np.inf)
-        nearest = int(np.argmin(distance))
+        pins = [p.landmark for p in self._pins() if p.photo == self._photo]
+        if only_pins:
+            distance[np.setdiff1d(np.arange(len(distance)), pins)] = np.inf
+        # What was pinned is what is most likely meant among landmarks that lie close together.
+        ranked = distance.copy()
+        ranked[pins] *= PIN_NEARER
+        nearest = int(np.argmin(ranked))
         return nearest if distance[nearest] < REACH else None
 
     def _move(self, mouse: tuple[float, float]) -> set[str]:

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside a windowed Blender: corrects a fit with the mouse, and writes what it saw.
+
+extension.zip and photo.jpg come from the test; pins.json and a screenshot go back.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import bpy
+
+FOLDER = Path(__file__).resolve().parent
+sys.path.insert(0, str(FOLDER))
+from window_hands import (  # noqa: E402
+    in_viewport,
+    press,
+    region,
+    screenshot,
+    viewport,
+    wait_for,
+    window,
+)
+
+PACKAGE = "bl_ext.user_default.pixel3dmm"
+LANDMARK, BY = 61, -4
+seen = {}
+bpy.context.preferences.view.show_splash = False
+bpy.context.preferences.system.viewport_aa = "OFF"
+
+
+def ours(name):
+    return importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.{name}")
+
+
+def head():
+    return next(o for o in bpy.data.objects if "pixel3dmm_continuation" in o)
+
+
+def pins():
+    return [[p.landmark, p.x, p.y] for p in ours("scene.kept").continuation(head()).pins]
+
+
+def fitted():
+    return ours("scene.kept").continuation(head()).photos[0].landmarks_fit[LANDMARK].tolist()
+
+
+def on_screen(pixel):
+    """A photo pixel in the window."""
+    kept = ours("scene.kept")
+    camera = kept.photo_camera_of(kept.continuation(head()), 0)
+    view = ours("scene.photo_view").PhotoView.of(head()["pixel3dmm_camera"], camera)
+    import numpy as np
+
+    at = view.to_region(region(), viewport().spaces.active.region_3d, np.array([pixel]))[0]
+    return round(float(at[0])) + region().x, round(float(at[1])) + region().y
+
+
+def drag_to(start, end):
+    say = window().event_simulate
+    for k in range(2):
+        say(type="MOUSEMOVE", value="NOTHING", x=start[0] - 1 + k, y=start[1])
+        yield 0.2
+    say(type="LEFTMOUSE", value="PRESS", x=start[0], y=start[1])
+    for k in range(1, 6):
+        yield 0.1
+        x = start[0] + (end[0] - start[0]) * k // 5
+        say(type="MOUSEMOVE", value="NOTHING", x=x, y=end[1])
+    yield 0.3
+    say(type="LEFTMOUSE", value="RELEASE", x=end[0], y=end[1])
+
+
+def steps():
+    bpy.ops.extensions.package_install_files(
+        filepath=str(FOLDER / "extension.zip"), repo="user_default", enable_on_install=True
+    )
+    for name in ("Cube", "Light"):
+        bpy.data.objects.remove(bpy.data.objects[name])
+    bpy.context.scene.pixel3dmm.photo = str(FOLDER / "photo.jpg")
+    status = ours("session").status
+    with in_viewport():
+        bpy.ops.pixel3dmm.reconstruct_face("INVOKE_DEFAULT")
+    yield from wait_for(lambda: not status.running)
+    yield 1.0
+    with in_viewport():
+        seen["invoke"] = list(bpy.ops.pixel3dmm.correct_fit("INVOKE_DEFAULT"))
+    yield 2.0
+    screenshot("pins_before")
+    seen["before"] = fitted()
+    start = on_screen(seen["before"])
+    for turn in range(2):
+        end = (start[0] + BY // (2 - turn), start[1])
+        began = time.perf_counter()
+        yield from drag_to(start, end)
+        began = time.perf_counter()
+        count = json.dumps(pins())
+        yield from wait_for(lambda count=count: json.dumps(pins()) != count)
+        seen[f"seconds_{turn}"] = time.perf_counter() - began
+        yield 1.0
+        seen[f"pins_{turn}"], seen[f"fitted_{turn}"] = pins(), fitted()
+        start = on_screen(pins()[0][1:])
+        seen[f"off_{turn}"] = [start[0] - end[0], start[1] - end[1]]
+    screenshot("pins_after")
+    for k in range(2):
+        with in_viewport():
+            bpy.ops.ed.undo()
+        yield 1.0
+        seen[f"undo_{k}"] = pins()
+    with in_viewport():
+        bpy.ops.ed.redo()
+    yield 1.0
+    seen["redo"], seen["tools"] = pins(), len(ours("operators.correct_fit")._running)
+    # Another drag after an undo, from the state that was brought back.
+    start = on_screen(pins()[0][1:])
+    yield from drag_to(start, (start[0], start[1] + 8))
+    kept_now = json.dumps(pins())
+    yield from wait_for(lambda: json.dumps(pins()) != kept_now)
+    yield 0.5
+    seen["after_undo"] = pins()
+    # X over the pin takes it away, Esc ends the tool.
+    start = on_screen(pins()[0][1:])
+    window().event_simulate(type="MOUSEMOVE", value="NOTHING", x=start[0] + 1, y=start[1])
+    yield 0.3
+    for value in ("PRESS", "RELEASE"):
+        window().event_simulate(type="X", value=value, x=start[0] + 1, y=start[1])
+    yield from wait_for(lambda: not pins())
+    press("ESC")
+    yield 0.5
+    seen["tools_at_last"] = len(ours("operators.correct_fit")._running)
+    # The tool in hand while another file comes.
+    with in_viewport():
+        bpy.ops.pixel3dmm.correct_fit("INVOKE_DEFAULT")
+    yield 0.5
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    yield 1.0
+    seen["tools_in_new_file"] = len(ours("operators.correct_fit")._running)
+    seen["done"] = True
+
+
+walk = steps()
+
+
+def tick():
+    try:
+        return next(walk)
+    except StopIteration:
+        pass
+    except Exception:
+        seen["traceback"] = traceback.format_exc()
+        screenshot("pins_failed")
+    (FOLDER / "pins.json").write_text(json.dumps(seen, indent=1))
+    sys.stdout.flush()
+    os._exit(0)
+
+
+bpy.app.timers.register(tick, first_interval=1.0, persistent=True)
