@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All checkers in one go: ruff (rules and format), mypy on core, and the house's own gate."""
+"""All checkers in one go: ruff, mypy on core, bandit, and the house's own gate."""
 
 from __future__ import annotations
 
 import subprocess
 
 from .environments import lint_recipe, prepare
+from .findings import bandit_faults
 from .gate import check_tree
 from .processes import ROOT, clean_variables, say
 
@@ -19,10 +20,10 @@ def lint() -> int:
     ok &= _run("ruff format", python, "-m", "ruff", "format", "--check", "--quiet", ".")
     # -p, since the extension's own __init__.py makes the root look like a package to mypy
     ok &= _run("mypy (core)", python, "-m", "mypy", "-p", "core")
-    faults = check_tree(ROOT)
-    for fault in faults:
-        say(fault)
-    ok &= _tell("house rules", not faults)
+    for name, faults in (("bandit", bandit_faults(python)), ("house rules", check_tree(ROOT))):
+        for fault in faults:
+            say(fault)
+        ok &= _tell(name, not faults)
     return 0 if ok else 1
 
 
