@@ -64,6 +64,9 @@ def _held(basis: Array, fold: Fold) -> Array:
     reach = 3 * _HOLD
     low, high = rims.min(axis=0) - reach, rims.max(axis=0) + reach
     near = np.nonzero(((basis > low) & (basis < high)).all(axis=1))[0]
-    squares = ((basis[near, None] - rims[None]) ** 2).sum(axis=2).min(axis=1)
+    # About their middle, where no digits are lost to how far away the origin is.
+    ours, theirs = basis[near] - rims.mean(axis=0), rims - rims.mean(axis=0)
+    products = (theirs**2).sum(axis=1) - 2 * ours @ theirs.T
+    squares = np.maximum((ours**2).sum(axis=1) + products.min(axis=1), 0)
     out[near] = np.exp(-squares / (2 * _HOLD**2))
     return out

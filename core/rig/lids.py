@@ -103,9 +103,12 @@ def _off_the_ball(vertices: Array, blink: Array, view: EyeView) -> Array:
     """Moving skin that starts outside the eyeball and ends inside comes out along its radius."""
     ball = vertices[np.unique(view.ball)]
     centre = (ball.max(axis=0) + ball.min(axis=0)) / 2
-    moving = np.nonzero(np.linalg.norm(blink, axis=1) > 1e-5)[0]
     reach = np.linalg.norm(ball - centre, axis=1)
     directions = (ball - centre) / reach[:, None]
+    moving = np.nonzero(np.linalg.norm(blink, axis=1) > 1e-5)[0]
+    # What stays beyond the ball's farthest point needs no look at the point that is beneath it.
+    close = np.linalg.norm(vertices[moving] + blink[moving] - centre, axis=1)
+    moving = moving[close < reach.max() + _CLEARANCE]
 
     def depth(points: Array) -> tuple[Array, Array, Array]:
         away = points - centre

@@ -78,7 +78,9 @@ class KeySolver:
         """(52, V, 3) the keys of a person at rest, neutral (V, 3)."""
         at = self._map(neutral)
         out = self.deltas.copy()
-        out[:, self.moving] += np.einsum("wij,kwj->kwi", at, self.deltas[:, self.moving])
+        # A product a vertex: several times as fast as einsum, which knows no matrix of threes.
+        moved = at @ self.deltas[:, self.moving].transpose(1, 2, 0)
+        out[:, self.moving] += moved.transpose(2, 0, 1)
         return out
 
     def carried(self, neutral: Array, shape: Array) -> Array:
