@@ -217,7 +217,9 @@ class Worker:
         except OSError:
             # Windows: the parent died and took its end of the pipe along.
             self._exit_code = 1
-        self._end()
+        finally:
+            # Whatever it was (memory may have run out even here): who cannot hear has to end.
+            self._end()
 
     def _receive(self, msg: Message) -> None:
         kind = msg["type"]
@@ -266,8 +268,9 @@ class Worker:
     # Both, and the heartbeat.
 
     def _beat(self) -> None:
+        beat = encode(message("heartbeat"))
         while not self._ending.wait(HEARTBEAT_SECONDS):
-            self._send(message("heartbeat"))
+            self._write(beat)
 
     def _send(self, msg: Message) -> None:
         self._write(encode(msg))

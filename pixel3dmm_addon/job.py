@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 SEE_LOG = "try again, and look into the log (Preferences, Pixel3DMM, Open Log) if it stays so."
 
 
+#: Characters of a sentence that are shown.
+_LONGEST = 600
+
+
 @dataclass(frozen=True)
 class Progress:
     """stage in words for the artist, fraction of the whole job in 0..1."""
@@ -78,16 +82,30 @@ class Job:
         return self.result
 
 
+def as_progress(msg: protocol.Message) -> Progress:
+    """Raises WorkerError for a message without stage or fraction."""
+    stage, fraction = msg.get("stage"), msg.get("fraction")
+    if not isinstance(stage, str) or not isinstance(fraction, int | float):
+        raise WorkerError(f"The reconstruction process sent what cannot be read: {SEE_LOG}")
+    # Before it is a float: an integer may be too long for one.
+    return Progress(stage[:_LONGEST], float(min(max(fraction, 0), 1)))
+
+
 def as_worker_error(msg: protocol.Message) -> WorkerError:
     """What the worker said of itself, not of a job."""
-    return WorkerError(str(msg.get("message", "")) or f"The reconstruction failed: {SEE_LOG}")
+    return WorkerError(_sentence(msg))
 
 
 def person_error(msg: protocol.Message) -> PersonError:
     """The error of core.errors that the worker named; a WorkerError for any other code."""
     kinds = {cls.code: cls for cls in vars(errors).values() if _is_person_error(cls)}
-    text = str(msg.get("message", "")) or f"The reconstruction failed: {SEE_LOG}"
-    return kinds.get(str(msg.get("code")), WorkerError)(text)
+    return kinds.get(str(msg.get("code")), WorkerError)(_sentence(msg))
+
+
+def _sentence(msg: protocol.Message) -> str:
+    """On one line, and of a length that a status bar can take."""
+    text = " ".join(str(msg.get("message", "")).split())
+    return text[:_LONGEST] or f"The reconstruction failed: {SEE_LOG}"
 
 
 def _is_person_error(cls: object) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import itertools
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from typing import Any
 
 from ..core import protocol
 from ..core.errors import WorkerError
-from .job import SEE_LOG, Job, Progress, as_worker_error, person_error
+from .job import SEE_LOG, Job, as_progress, as_worker_error, person_error
 from .worker_process import WorkerProcess, find_python
 
 #: Seconds from start to hello: a cold disk with a virus scanner on it takes its time.
@@ -114,17 +115,18 @@ class Jobs:
             worker = self._worker
             if worker is None:
                 return
-            died = worker.exit_code is not None  # asked first: its last words are read below
             try:
                 for msg in worker.messages(wait):
                     self._receive(msg)
-                if died:
+                if worker.gone:
                     if self._repeat():
                         return
                     raise WorkerError(
                         "The reconstruction process ended unexpectedly "
-                        f"(exit code {worker.exit_code}): {SEE_LOG}"
+                        f"({_how(worker.exit_code)}): {SEE_LOG}"
                     )
+                if worker.deaf:
+                    raise WorkerError(f"The reconstruction process no longer listens: {SEE_LOG}")
                 self._check_silence(worker)
                 self._enforce_cancel(worker)
             except WorkerError as error:
@@ -133,12 +135,18 @@ class Jobs:
     def stop(self) -> None:
         """Ends the worker; jobs that are still under way count as cancelled."""
         with self._lock:
-            self._stop_idle_timer()
-            worker, self._worker = self._worker, None
-            for job in list(self._jobs.values()):
-                self._end(job, "cancelled")
-            if worker is not None:
-                worker.close()
+            worker = self._let_go()
+        # Outside: a worker that takes its time must not keep the next job waiting.
+        if worker is not None:
+            worker.close()
+
+    def _let_go(self) -> WorkerProcess | None:
+        """The worker, if there was one, is no longer ours; its jobs count as cancelled."""
+        self._stop_idle_timer()
+        worker, self._worker = self._worker, None
+        for job in list(self._jobs.values()):
+            self._end(job, "cancelled")
+        return worker
 
     def close(self) -> None:
         """As stop, and forgets to do so at exit."""
@@ -166,7 +174,6 @@ class Jobs:
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.kill()
-            worker.close()
         try:
             for job in jobs:
                 job._may_repeat = False
@@ -180,7 +187,7 @@ class Jobs:
 
     def _live_worker(self) -> WorkerProcess:
         if self._worker is not None and self._worker.exit_code is not None:
-            self._worker.close()
+            self._worker.kill()
             self._worker = None
         if self._worker is None:
             self._worker = WorkerProcess(self._command(), self._log_path())
@@ -203,9 +210,7 @@ class Jobs:
         if msg["type"] == "progress":
             job.state = "running"
             if not job.cancelled:
-                job.progress = Progress(
-                    str(msg.get("stage", "")), min(max(float(msg.get("fraction", 0.0)), 0.0), 1.0)
-                )
+                job.progress = as_progress(msg)
         elif msg["type"] == "result":
             job.result = msg
             # A result that crossed the cancel on its way is not what the person wants any more.
@@ -242,7 +247,6 @@ class Jobs:
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.kill()
-            worker.close()
         for job in list(self._jobs.values()):
             if job.cancelled:
                 self._end(job, "cancelled")
@@ -261,10 +265,18 @@ class Jobs:
 
     def _stop_if_idle(self) -> None:
         with self._lock:
-            if not self._jobs:
-                self.stop()
+            worker = None if self._jobs else self._let_go()
+        if worker is not None:
+            worker.close()
 
     def _stop_idle_timer(self) -> None:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
+
+
+def _how(exit_code: int | None) -> str:
+    """In words, where the number has some."""
+    if exit_code is not None and -exit_code == getattr(signal, "SIGKILL", None):
+        return "it was killed, as a system does that runs out of memory"
+    return f"exit code {exit_code}"

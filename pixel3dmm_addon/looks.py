@@ -7,7 +7,6 @@ The panel asks :func:`of` at every redraw; an app timer takes the steps.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,9 @@ import numpy as np
 
 from ..core.errors import Cancelled, PersonError
 from . import properties, session, thumbnails
+from .job import SEE_LOG
 from .photo import loading
+from .scratch import PrivateFolder
 
 TICK = 0.05
 
@@ -98,12 +99,13 @@ def _tick() -> float | None:
 def _take(look: Look, wait: float) -> Generator[None, None, None]:
     """The steps. What goes wrong is the look's error: nothing depends on it."""
     try:
-        with tempfile.TemporaryDirectory(prefix="pixel3dmm-", ignore_cleanup_errors=True) as folder:
-            photo = Path(folder, "photo.npz")
+        with PrivateFolder() as scratch:
+            photo = scratch.path / "photo.npz"
             yield from loading(look.path, photo)
-            job = session.jobs().start("look", {"photo": str(photo), "out": folder})
+            job = session.jobs().start("look", {"photo": str(photo), "out": str(scratch.path)})
+            scratch.used_by(job)
             result = yield from _result(job.events(wait))
-            picture = np.load(result["picture"], allow_pickle=False)
+            picture = np.load(scratch.path / "faces.npy", allow_pickle=False)
         look.faces = [[str(s) for s in face["advice"]] for face in result["faces"]]
         look.advice = [str(s) for s in result["advice"]]
         if len(look.faces) > 1:
@@ -114,6 +116,8 @@ def _take(look: Look, wait: float) -> Generator[None, None, None]:
         look.error = str(error)
     except OSError as error:
         look.error = f"The photo cannot be handed on ({error.strerror or error})."
+    except (LookupError, TypeError, ValueError, EOFError):
+        look.error = f"Nobody could look at the photo: {SEE_LOG}"
     look.done = True
 
 

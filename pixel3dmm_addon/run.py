@@ -7,7 +7,7 @@ them all in a row; both get the same.
 
 from __future__ import annotations
 
-import tempfile
+import threading
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -15,34 +15,32 @@ from pathlib import Path
 from typing import Any
 
 from ..core.continuation import pins_to_json
-from ..core.errors import Cancelled
+from ..core.errors import Cancelled, ModelFileError, WorkerError
 from ..core.fitting.pins import Pin
 from ..core.rig.rigged_head import RiggedHead
 from . import session
-from .job import Job, Progress
+from .job import SEE_LOG, Job, Progress
 from .photo import LoadedPhoto, loading
+from .scratch import PrivateFolder
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the scene is made from, and what is said about it: warnings are sentences."""
+    """What the scene is made from, and what is said about it: warnings are sentences, error_px is
+    the mean distance of the photo's landmarks.
+    """
 
     rigged: RiggedHead
     loaded: LoadedPhoto
     warnings: tuple[str, ...]
+    error_px: float
     seconds: float
 
     @property
     def summary(self) -> str:
         """How well it went, in figures, on one line."""
-        photo = self.rigged.report["photos"][0]
-        error = photo["reprojection_px"]["mean"]
+        error = self.error_px
         return f"{self.rigged.name}: {error:.1f} px from the landmarks, {self.seconds:.1f} s"
-
-
-def _private_folder() -> tempfile.TemporaryDirectory[str]:
-    """For this user's eyes only. A worker that was just cancelled may still be writing into it."""
-    return tempfile.TemporaryDirectory(prefix="pixel3dmm-", ignore_cleanup_errors=True)
 
 
 @dataclass(frozen=True)
@@ -83,16 +81,23 @@ class Run:
         yield Progress("Reading the photo", 0.0)
         # What the worker loads when it is new, it loads while the photo is read.
         session.warm_up(self.options)
-        with _private_folder() as scratch:
-            photo, out = Path(scratch, "photo.npz"), Path(scratch, "out")
+        with PrivateFolder() as scratch:
+            photo, out = scratch.path / "photo.npz", scratch.path / "out"
             out.mkdir()
             loaded = yield from self._photo(photo, wait)
             params = {"photos": [str(photo)], "options": self.options, "out": str(out)}
-            self._job = session.jobs_for(self.options).start("reconstruct", params)
-            result = yield from self._job.events(wait)
-            rigged = RiggedHead.load(Path(result["heads"][0]))
-        warnings = tuple(str(w) for w in result.get("warnings", ()))
-        return Outcome(rigged, loaded, warnings, time.perf_counter() - started)
+            result = yield from self._ask("reconstruct", params, scratch, wait)
+            rigged = yield from _read(_path(result, "heads", out), wait)
+        error = _error_px(rigged)
+        return Outcome(rigged, loaded, _warnings(result), error, time.perf_counter() - started)
+
+    def _ask(
+        self, kind: str, params: dict[str, Any], scratch: PrivateFolder, wait: float
+    ) -> Generator[Progress | None, None, dict[str, Any]]:
+        """The worker's result of a job that writes into a folder of ours."""
+        self._job = session.jobs_for(self.options).start(kind, params)
+        scratch.used_by(self._job)
+        return (yield from self._job.events(wait))
 
     def _photo(self, target: Path, wait: float) -> Generator[None, None, LoadedPhoto]:
         """The photo, also in the file ``target``."""
@@ -103,7 +108,8 @@ class Run:
                     raise Cancelled
                 next(steps)
                 yield
-                time.sleep(min(wait, 0.01))
+                if wait:
+                    time.sleep(min(wait, 0.01))
         except StopIteration as end:
             return end.value
         finally:
@@ -126,8 +132,8 @@ class RefitRun(Run):
 
     def steps(self, wait: float = 0.0) -> Generator[Progress | None, None, Change]:
         """As Run.steps."""
-        with _private_folder() as scratch:
-            photo, out = Path(scratch, "photo.npz"), Path(scratch, "out")
+        with PrivateFolder() as scratch:
+            photo, out = scratch.path / "photo.npz", scratch.path / "out"
             out.mkdir()
             loaded = None
             if self._more:
@@ -141,12 +147,10 @@ class RefitRun(Run):
                 "options": self.options,
                 "out": str(out),
             }
-            self._job = session.jobs_for(self.options).start("refit", params)
-            result = yield from self._job.events(wait)
-            after = RiggedHead.load(Path(result["after"]))
-            before = RiggedHead.load(Path(result["before"]))
-        warnings = tuple(str(w) for w in result.get("warnings", ()))
-        return Change(after, before, loaded, warnings)
+            result = yield from self._ask("refit", params, scratch, wait)
+            after = yield from _read(_path(result, "after", out), wait)
+            before = yield from _read(_path(result, "before", out), wait)
+        return Change(after, before, loaded, _warnings(result))
 
     def outcome(self) -> Change:
         """All steps in a row."""
@@ -156,3 +160,51 @@ class RefitRun(Run):
                 next(steps)
             except StopIteration as end:
                 return end.value
+
+
+def _path(result: dict[str, Any], name: str, out: Path) -> Path:
+    """The file that a result names, or the first of them; in our own folder, and nowhere else."""
+    found = result.get(name)
+    if isinstance(found, list) and found:
+        found = found[0]
+    if not isinstance(found, str) or Path(found).parent != out:
+        raise WorkerError(f"The reconstruction process named no result: {SEE_LOG}")
+    return Path(found)
+
+
+def _warnings(result: dict[str, Any]) -> tuple[str, ...]:
+    found = result.get("warnings")
+    return tuple(str(w) for w in found) if isinstance(found, list) else ()
+
+
+def _read(path: Path, wait: float) -> Generator[None, None, RiggedHead]:
+    """A thread reads and checks it: megabytes, on a disk that may be slow."""
+    found: list[RiggedHead | BaseException] = []
+
+    def work() -> None:
+        try:
+            found.append(RiggedHead.load(path))
+        except MemoryError:
+            found.append(WorkerError("The head does not fit into memory: close other programs."))
+        except BaseException as error:  # raised where somebody waits for it
+            found.append(error)
+
+    thread = threading.Thread(target=work, name="pixel3dmm-head", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        yield
+        thread.join(wait)
+    if isinstance(found[0], BaseException):
+        raise found[0]
+    return found[0]
+
+
+def _error_px(rigged: RiggedHead) -> float:
+    """Raises ModelFileError for a report that does not say it: before anything is built."""
+    try:
+        error = float(rigged.report["photos"][0]["reprojection_px"]["mean"])
+    except (ValueError, TypeError, LookupError) as failure:
+        raise ModelFileError(
+            "The head's report is missing or damaged: reconstruct it again."
+        ) from failure
+    return error

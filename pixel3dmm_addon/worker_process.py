@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One child process: its command line, environment, pipes, log and end. Knows no bpy.
 
-Two daemon threads read the pipes and touch nothing but a queue and a log file, so that neither
-a silent nor a chatty child can block whoever asks.
+Whoever asks is never blocked by the child, be it silent, chatty, stopped or deaf: daemon threads
+feed its stdin, read its pipes and collect it, and touch nothing but two queues and a log file. What
+they hold of it is bounded, however much it says.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import os
@@ -27,6 +29,14 @@ from ..core.errors import WorkerError
 MAX_THREADS = 4
 
 _LOG_BYTES = 1_000_000
+#: Bytes of a longer line of the log are a line of their own, so that none has to be held whole.
+_LOG_LINE = 1 << 14
+_READ_BYTES = 1 << 16
+#: Messages that wait to be taken in; a child that says more waits as well.
+_MOST_WAITING = 256
+#: Seconds that the pipes of a child that ended may take to end, too: a child of its own that lives
+#: on holds them open.
+_LAST_WORDS = 1.0
 
 
 def find_python() -> str:
@@ -64,11 +74,16 @@ class WorkerProcess:
     """A started worker. Construction raises WorkerError if it cannot be started at all."""
 
     def __init__(self, command: Sequence[str], log_path: Path) -> None:
-        self._messages: queue.SimpleQueue[protocol.Message | WorkerError | None]
-        self._messages = queue.SimpleQueue()
+        self._messages: queue.Queue[protocol.Message | WorkerError] = queue.Queue(_MOST_WAITING)
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         #: When the child was last heard of, by time.monotonic().
         self.heard = time.monotonic()
+        self._deaf_since = self._ended_at = float("inf")
+        self._all_read, self._ended = threading.Event(), threading.Event()
+        self._given_up = threading.Event()
         self._log = _open_log(log_path)
+        self._log_lock = threading.Lock()
+        self._log_open = True
         flags = 0
         if os.name == "nt":
             flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
@@ -88,7 +103,7 @@ class WorkerProcess:
             raise WorkerError(
                 f"The reconstruction process cannot be started: {error.strerror or error}."
             ) from error
-        for target in (self._read_messages, self._drain_log):
+        for target in (self._feed, self._read_messages, self._drain_log, self._collect):
             threading.Thread(target=target, daemon=True, name="pixel3dmm-pipe").start()
 
     @property
@@ -99,30 +114,41 @@ class WorkerProcess:
     @property
     def exit_code(self) -> int | None:
         """None while the process lives; negative numbers are signals."""
-        return self._popen.poll()
+        return self._popen.returncode
+
+    @property
+    def gone(self) -> bool:
+        """True when the process has ended and all that it said was taken in."""
+        over = self._all_read.is_set() or time.monotonic() - self._ended_at > _LAST_WORDS
+        return self._ended.is_set() and over and self._messages.empty()
+
+    @property
+    def deaf(self) -> bool:
+        """True for a process that lives and has closed its stdin."""
+        return not self._ended.is_set() and time.monotonic() - self._deaf_since > _LAST_WORDS
 
     def send(self, msg: protocol.Message) -> None:
-        """Raises WorkerError if the process no longer listens."""
-        assert self._popen.stdin is not None
-        try:
-            self._popen.stdin.write(protocol.encode(msg))
-            self._popen.stdin.flush()
-        except (OSError, ValueError) as error:  # ValueError: our end is closed already
-            raise WorkerError("The reconstruction process no longer listens.") from error
+        """Hands a message on and waits for nothing.
+
+        Raises WorkerError if it is none, or the process is known to listen no longer.
+        """
+        frame = protocol.encode(msg)
+        if self._ended.is_set() or self._deaf_since < float("inf"):
+            raise WorkerError("The reconstruction process no longer listens.")
+        self._outbox.put(frame)
 
     def messages(self, wait: float = 0.0) -> Iterator[protocol.Message]:
-        """What has come since; waits up to ``wait`` seconds for the first message.
+        """What has come since, but no heartbeats, and not more than can wait at once; waits up to
+        ``wait`` seconds for the first message.
 
         Raises WorkerError for a broken frame. Ends quietly when the process has ended.
         """
-        while True:
+        for _ in range(_MOST_WAITING):
             try:
                 item = self._messages.get(timeout=wait) if wait else self._messages.get_nowait()
             except queue.Empty:
                 return
             wait = 0.0
-            if item is None:
-                return
             if isinstance(item, WorkerError):
                 raise item
             yield item
@@ -137,51 +163,75 @@ class WorkerProcess:
             self._write_log("interrupt did not reach the process")
 
     def kill(self) -> None:
-        """Ends the process at once and collects it."""
+        """Ends the process at once; its end is waited for by a thread of ours."""
+        self._given_up.set()
         self._popen.kill()
-        self._popen.wait()
+        self._outbox.put(None)
 
     def close(self, patience: float = 2.0) -> None:
         """Asks the process to end, closes its stdin, and kills it after ``patience`` seconds."""
-        if self.exit_code is None:
-            try:
-                self.send(protocol.message("bye"))
-            except WorkerError:
-                self._write_log("the process had closed its stdin")
-        assert self._popen.stdin is not None
+        self._outbox.put(protocol.encode(protocol.message("bye")))
+        self._outbox.put(None)
+        self._given_up.set()
+        if not self._ended.wait(patience):
+            self.kill()
+            self._ended.wait(patience)
+
+    def _feed(self) -> None:
+        stream: Any = self._popen.stdin
         try:
-            self._popen.stdin.close()
+            while (frame := self._outbox.get()) is not None:
+                stream.write(frame)
+                stream.flush()
+        except OSError:
+            self._deaf_since = time.monotonic()
+        try:
+            stream.close()
         except OSError:
             self._write_log("the pipe to the process was broken")
-        try:
-            self._popen.wait(patience)
-        except subprocess.TimeoutExpired:
-            self.kill()
 
     def _read_messages(self) -> None:
         stream: Any = self._popen.stdout
         decoder = protocol.FrameDecoder()
         try:
-            while data := stream.read1(1 << 16):
+            while data := stream.read1(_READ_BYTES):
                 self.heard = time.monotonic()
                 for msg in decoder.feed(data):
-                    self._messages.put(msg)
+                    if msg["type"] != "heartbeat":
+                        self._deliver(msg)
         except WorkerError as error:
-            self._messages.put(error)
+            self._deliver(error)
         finally:
-            self._messages.put(None)
+            self._all_read.set()
             stream.close()
+
+    def _deliver(self, item: protocol.Message | WorkerError) -> None:
+        while not self._given_up.is_set():
+            try:
+                return self._messages.put(item, timeout=0.5)
+            except queue.Full:
+                continue
 
     def _drain_log(self) -> None:
         stream: Any = self._popen.stderr
-        for line in stream:
+        while line := stream.readline(_LOG_LINE):
             self._write_log(line.decode("utf-8", "replace").rstrip())
         stream.close()
-        self._log.close()
+        with self._log_lock:
+            self._log_open = False
+            self._log.close()
+
+    def _collect(self) -> None:
+        self._popen.wait()
+        self._ended_at = time.monotonic()
+        self._ended.set()
 
     def _write_log(self, text: str) -> None:
         record = logging.LogRecord("worker", logging.INFO, "", 0, text, None, None)
-        self._log.handle(record)
+        with self._log_lock:
+            # A handler that was closed would open its file again.
+            if self._log_open:
+                self._log.handle(record)
 
 
 def _open_log(path: Path) -> logging.handlers.RotatingFileHandler:
@@ -196,4 +246,11 @@ def _open_log(path: Path) -> logging.handlers.RotatingFileHandler:
             f"The log file {path} cannot be written: {error.strerror or error}."
         ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handler.rotator = _rotate
     return handler
+
+
+def _rotate(source: str, target: str) -> None:
+    """Windows does not let a file be renamed that another Blender writes to: it then grows on."""
+    with contextlib.suppress(PermissionError):
+        os.replace(source, target)

@@ -117,8 +117,20 @@ class RunOperator:
             return self._say(context, "ERROR", str(error))
         except OSError as error:
             # A full disk, or a temporary folder that nobody may write to.
+            reason = error.strerror or error
             return self._say(
-                context, "ERROR", f"The photo cannot be handed on ({error.strerror or error})."
+                context,
+                "ERROR",
+                f"The photo cannot be handed on ({reason}): see that the temporary folder can be "
+                "written to and has room.",
+            )
+        except Exception as error:  # a defect of ours: the button must work again all the same
+            LOG.exception("A step of the job failed")
+            return self._say(
+                context,
+                "ERROR",
+                f"Something went wrong inside Pixel3DMM ({type(error).__name__}), nothing was "
+                "changed: the console has the details.",
             )
         if news is not None:
             self._show(context, news)

@@ -151,7 +151,7 @@ def test_silence_is_noticed(jobs_with, ours, monkeypatch, mode):
     pid = jobs.pid
     with pytest.raises(module.WorkerError, match="does not answer"):
         finish(job)
-    assert not is_alive(pid)
+    wait_for(lambda: not is_alive(pid))
 
 
 def test_cancel_is_a_message_first(jobs_with, ours):
@@ -188,7 +188,7 @@ def test_who_does_not_listen_is_interrupted_and_then_killed(
     assert is_alive(pid)
     wait_for(lambda: job.finished)
     assert job.state == "cancelled"
-    assert not is_alive(pid)
+    wait_for(lambda: not is_alive(pid))
     assert log in (tmp_path / "logs" / "worker.log").read_text()
 
 
