@@ -46,7 +46,8 @@ class Reconstruction:
 
     report: JSON-ready figures and ``warnings`` (sentences). recipe: JSON-ready; what is needed
     to compute the same vertices again (input hash, model hash, parameters, versions).
-    uncertainty (V,) standard deviation of the neutral surface in metres, or None. continuation:
+    uncertainty (V,) standard deviation of the neutral surface in metres, and information (I, I)
+    the inverse covariance of the identity that it comes from, or None. continuation:
     core.continuation.Continuation as JSON, or empty.
     """
 
@@ -57,6 +58,7 @@ class Reconstruction:
     report: dict[str, Any]
     recipe: dict[str, Any]
     uncertainty: Array | None = None
+    information: Array | None = None
     continuation: str = ""
 
     @property

@@ -80,6 +80,7 @@ def assemble(
         report=report,
         recipe={},
         uncertainty=None if information is None else surface_spread(head, information),
+        information=information,
     )
 
 

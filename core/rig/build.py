@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..continuation import with_first
 from ..heads.model import HeadModel
 from ..images import Photo
+from ..likeness import likeness_of
 from ..reconstruction import Reconstruction
 from .person_keys import person_keys
 from .photo_colors import iris_color, skin_color
@@ -42,6 +43,7 @@ def build_rigged_head(
         keys = keys.with_components(head)
     commercial = head.licence.commercial
     uncertainty = reconstruction.uncertainty
+    likeness = likeness_of(head, reconstruction)
     return RiggedHead(
         schema=SCHEMA,
         name=photo.name,
@@ -86,6 +88,7 @@ def build_rigged_head(
         landmark_vertices=head.landmark_vertices,
         landmark_barycentric=head.landmark_barycentric.astype(np.float32),
         continuation_json=with_first(reconstruction.continuation, photo_index),
+        **({} if likeness is None else likeness.fields()),
     )
 
 

@@ -9,4 +9,9 @@ linear Gaussian model (see core.fitting.landmark_model). No benchmark head is ev
     python -m tools.calibration embed FOLDER  (moves the points in vendor/open_head)
     python3 build.py assets                   (the head with its landmarks where they were measured)
     python -m tools.calibration solve FOLDER --out vendor/calibration/landmarks.npz
+
+How far a fit may be off (core.likeness) is measured on people that the head's model does not hold:
+
+    python -m tools.calibration strangers --out FOLDER               (needs bpy)
+    python -m tools.calibration bound FOLDER                         (prints two numbers)
 """

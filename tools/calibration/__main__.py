@@ -10,7 +10,7 @@ SOURCE = Path("vendor/open_head/mediapipe_embedding_source.npz")
 
 
 def main() -> None:
-    """Run one of the three steps."""
+    """Run one of the steps."""
     parser = argparse.ArgumentParser(prog="python -m tools.calibration")
     steps = parser.add_subparsers(dest="step", required=True)
     first = steps.add_parser("render")
@@ -23,6 +23,12 @@ def main() -> None:
     second = steps.add_parser("solve")
     second.add_argument("folder", type=Path)
     second.add_argument("--out", type=Path, required=True)
+    third = steps.add_parser("strangers")
+    third.add_argument("--count", type=int, default=70)
+    third.add_argument("--seed", type=int, default=5)
+    third.add_argument("--out", type=Path, required=True)
+    last = steps.add_parser("bound")
+    last.add_argument("folder", type=Path)
     options = parser.parse_args()
     if options.step == "render":
         from .render import render
@@ -32,6 +38,14 @@ def main() -> None:
         from .embed import embed
 
         embed(options.folder, options.source)
+    elif options.step == "strangers":
+        from .strangers import render_strangers
+
+        render_strangers(options.count, options.seed, options.out)
+    elif options.step == "bound":
+        from .bound import bound
+
+        bound(options.folder)
     else:
         from .solve import solve
 
