@@ -164,7 +164,10 @@ class Continuation:
                 photos=tuple(_photo(p) for p in photos),
                 pins=pins_from_json(data.get("pins", []), len(photos)),
             )
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        # OverflowError: JSON knows integers of any length.
+        except (ArithmeticError, AttributeError, LookupError) as error:
+            raise damaged from error
+        except (RecursionError, TypeError, ValueError) as error:
             raise damaged from error
 
 

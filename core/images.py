@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from .errors import PhotoError
 from .exif import read_exif, upright
+from .files.npz import read_npz
 from .image_container import Container, profile_name, read_container
 
 Pixels = NDArray[np.uint8]
@@ -101,24 +101,20 @@ def photo_from_npz(path: Path) -> Photo:
     """Inverse of :meth:`Photo.save`; ``notes`` may be missing. Raises PhotoError."""
     broken = PhotoError(f"The picture handed over in {Path(path).name} is damaged: try again.")
     try:
-        with zipfile.ZipFile(path) as z:
-            if sum(entry.file_size for entry in z.infolist()) > 4 * MAX_PIXELS:
-                raise broken
-        with np.load(path, allow_pickle=False) as z:
-            pixels = z["pixels"]
-            focal = float(z["focal_px"])
-            where = str(z["path"])
-            photo = Photo(
-                pixels=np.ascontiguousarray(pixels),
-                name=str(z["name"]),
-                path=Path(where) if where else None,
-                sha256=str(z["sha256"]),
-                focal_px=focal if np.isfinite(focal) and focal > 0 else None,
-                notes=tuple(str(n) for n in z["notes"]) if "notes" in z.files else (),
-            )
-            if (int(z["width"]), int(z["height"])) != (photo.width, photo.height):
-                raise broken
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        z = read_npz(Path(path), 4 * MAX_PIXELS)
+        focal = float(z["focal_px"].item())
+        where = str(z["path"])
+        photo = Photo(
+            pixels=np.ascontiguousarray(z["pixels"]),
+            name=str(z["name"]),
+            path=Path(where) if where else None,
+            sha256=str(z["sha256"]),
+            focal_px=focal if np.isfinite(focal) and focal > 0 else None,
+            notes=tuple(str(n) for n in z["notes"]) if "notes" in z else (),
+        )
+        if (z["width"].item(), z["height"].item()) != (photo.width, photo.height):
+            raise broken
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise broken from error
     return photo
 

@@ -17,6 +17,7 @@ from typing import IO
 
 from .errors import ModelFileError
 from .files.atomic_write import require_room
+from .files.npz import DAMAGE
 from .models_folder import is_checkpoint
 
 KINDS = (".ckpt", ".pkl", ".npz")
@@ -86,7 +87,12 @@ def _unpacked(source: Path, scratch: Path) -> list[Path]:
                     _copy(stream, out, member.file_size, source.name)
                 if Path(name).suffix.lower() in KINDS:
                     found.append(folder / name)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except OSError as error:  # a name that this system cannot write, or no room left
+        raise ModelFileError(
+            f"{source.name} cannot be unpacked ({error.strerror or error}): unpack it yourself "
+            "and choose the folder."
+        ) from error
+    except DAMAGE as error:
         raise ModelFileError(
             f"{source.name} is damaged or protected by a password: fetch it again."
         ) from error

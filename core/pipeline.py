@@ -8,7 +8,6 @@ raise Cancelled and is called often enough for that.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -45,6 +44,10 @@ FINDING, READING, FITTING = "Finding the face", "Reading landmarks", "Fitting th
 MAPPING = "Reading the surface"
 RIGGING, WRITING = "Building the rig", "Writing files"
 LOADING = "Loading the networks"
+
+
+#: Pixels or millimetres; beyond it is no photo.
+_LARGEST = 1e9
 
 
 def silent(stage: str, fraction: float) -> None:
@@ -93,8 +96,10 @@ class Options:
             )
         if not (self.models is None or isinstance(self.models, str)):
             raise PersonError("The models folder must be a path.")
-        if self.face is not None and (not isinstance(self.face, int) or self.face < 0):
+        if self.face is not None and (type(self.face) is not int or self.face < 0):
             raise PersonError("The face's number must be 0 (the largest), 1, 2 and so on.")
+        if type(self.same_person) is not bool or type(self.own_components) is not bool:
+            raise PersonError("same_person and own_components must be true or false.")
         for focal in (self.focal_px, self.focal_35mm):
             if focal is not None and not (_is_number(focal) and focal > 0):
                 raise PersonError("The focal length must be a number above zero.")
@@ -118,7 +123,8 @@ class Options:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    # Compared, not asked for its finiteness: JSON knows integers that no float can hold.
+    return type(value) in (int, float) and -_LARGEST < value < _LARGEST  # type: ignore[operator]
 
 
 def _is_box(box: object) -> bool:

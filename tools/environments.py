@@ -89,6 +89,13 @@ def tests_recipe() -> Recipe:
     return Recipe(f"tests-{python}", python, (REQUIREMENTS / "tests.txt",), oracle, disk_gb=1.5)
 
 
+def fuzz_recipe() -> Recipe:
+    """The tests' environment and, where it exists for the system, a coverage-guided fuzzer."""
+    python = pythons.this_version()
+    files = (REQUIREMENTS / "tests.txt", REQUIREMENTS / "fuzz.txt")
+    return Recipe(f"fuzz-{python}", python, files, disk_gb=0.6)
+
+
 def readers_recipe() -> Recipe:
     """The environment of the readers that judge exported files, for the running Python."""
     python = pythons.this_version()

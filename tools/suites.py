@@ -20,7 +20,7 @@ from .processes import ROOT, BuildError, clean_variables, say
 
 REPORTS = ROOT / ".build" / "reports"
 NOTHING_COLLECTED = 5
-CORE, ADDON = "tests/core", "tests/addon"
+CORE, FUZZ, ADDON = "tests/core", "tests/fuzz", "tests/addon"
 
 
 @dataclass
@@ -62,14 +62,14 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str], list[st
         if not path.exists() or not path.is_relative_to(ROOT / "tests"):
             rest.append(argument)
         elif path == ROOT / "tests":
-            core.append(CORE)
+            core += [CORE, FUZZ]
             addon.append(ADDON)
         elif path.is_relative_to(ROOT / ADDON):
             addon.append(argument)
         else:
             core.append(argument)
     if not core and not addon:
-        return [CORE], [ADDON], rest
+        return [CORE, FUZZ], [ADDON], rest
     return core, addon, rest
 
 

@@ -16,6 +16,7 @@ from .environments import (
     assets_recipe,
     blender_recipe,
     default_blender,
+    fuzz_recipe,
     prepare,
     tests_recipe,
 )
@@ -87,6 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     runtime.add_argument("--folder", type=Path, help="where (default: .build/runtime)")
     runtime.add_argument("--wheels", type=Path, help="a folder of wheels, instead of the network")
+    fuzz = verb("fuzz", _fuzz, "Feed the readers of files with what nobody would write.")
+    fuzz.add_argument("targets", nargs="*", help="names (default: all)")
+    fuzz.add_argument("--minutes", type=float, default=1.0, help="for each target (default: 1)")
+    fuzz.add_argument("--blind", action="store_true", help="without coverage, past all faults")
     bench = verb("bench", _bench, "Measure accuracy (needs ../shared/bench), speed and memory.")
     bench.add_argument("names", nargs="*", help="scripts of benchmarks/ (default: all)")
     return parser
@@ -161,6 +166,12 @@ def _runtime(options: argparse.Namespace) -> int:
 
 def _bench(options: argparse.Namespace) -> int:
     return _module(prepare(tests_recipe()), "benchmarks", *options.names)
+
+
+def _fuzz(options: argparse.Namespace) -> int:
+    arguments = ["--minutes", str(options.minutes), *(["--blind"] * options.blind)]
+    command = [str(prepare(fuzz_recipe()).python), "tests/fuzz", *arguments, *options.targets]
+    return subprocess.run(command, cwd=ROOT, env=clean_variables(), check=False).returncode
 
 
 def _module(environment: Environment, *arguments: str) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ _ZIP_DAMAGE = (
     RuntimeError,
     ValueError,
     struct.error,
+    zlib.error,
 )
 
 

@@ -8,9 +8,7 @@ the file it came from is never opened again.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,12 +19,15 @@ from numpy.typing import NDArray
 
 from ..cues.screen_cues import LANDMARK_COUNT
 from ..errors import ModelFileError
+from ..files.npz import read_npz
 from ..rig.arkit import ARKIT_NAMES
 from .corners import is_skin, triangle_part, triangle_uv
 from .flame_kinds import JOINT_NAMES, PARENTS
 from .model import HeadModel, Licence
 
 SCHEMA = 1
+#: Bytes of all arrays together; a head of FLAME has a tenth.
+_LARGEST = 1 << 30
 
 
 @lru_cache(maxsize=2)
@@ -39,10 +40,8 @@ def load_flame(path: Path) -> HeadModel:
     """
     try:
         data = path.read_bytes()
-        with np.load(io.BytesIO(data), allow_pickle=False) as z:
-            arrays = {name: z[name] for name in z.files}
-        return _build(arrays, hashlib.sha256(data).hexdigest())
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        return _build(read_npz(data, _LARGEST), hashlib.sha256(data).hexdigest())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ModelFileError(
             f"{path.name} is missing, damaged or not a converted FLAME head: import the FLAME "
             "model again."
@@ -57,15 +56,20 @@ def in_flame_layout(head: HeadModel, path: Path) -> HeadModel:
     it was converted without, or for another version of the open head.
     """
     info = read_info(path)
-    with np.load(path, allow_pickle=False) as z:
-        if "open_head_uv" not in z.files or str(z["open_head_digest"]) != head.digest:
-            raise ModelFileError(
-                f"{info['title']} does not bring FLAME's texture layout for this open head: "
-                "import the FLAME model again with head_template.obj beside it."
-            )
-        of_skin = z["open_head_uv"].astype(np.float64)
     uv = triangle_uv(head)
-    uv[is_skin(head)] = of_skin
+    try:
+        found = read_npz(path, _LARGEST, ("open_head_uv", "open_head_digest"))
+        if str(found["open_head_digest"]) != head.digest:
+            raise ValueError("for another version of the open head")
+        of_skin = found["open_head_uv"].astype(np.float64)
+        if not np.isfinite(of_skin).all():
+            raise ValueError("not finite")
+        uv[is_skin(head)] = of_skin
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelFileError(
+            f"{info['title']} does not bring FLAME's texture layout for this open head: "
+            "import the FLAME model again with head_template.obj beside it."
+        ) from error
     corners = np.arange(3 * len(uv), dtype=np.int32).reshape(-1, 3)
     return replace(
         head,
@@ -82,21 +86,33 @@ def read_info(path: Path) -> dict[str, Any]:
     Raises ModelFileError like :func:`load_flame`.
     """
     try:
-        with np.load(path, allow_pickle=False) as z:
-            info: dict[str, Any] = json.loads(str(z["info_json"]))
-            return info
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        return _info(read_npz(path, _LARGEST, ("info_json",)))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(
             f"{path.name} is missing, damaged or not a converted FLAME head: import the FLAME "
             "model again."
         ) from error
 
 
+def _info(a: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """The record, with all that a panel or a report asks of it; ValueError where it is not so."""
+    info: dict[str, Any] = json.loads(str(a["info_json"]))
+    licence = info["licence"]
+    texts = (info["title"], info["texture_layout"], licence["spdx"], licence["notice"])
+    if not all(isinstance(text, str) and len(text) < 1000 for text in texts):
+        raise ValueError("a record without its words")
+    if licence["commercial"] not in (True, False, None) or type(info["jaw_turns"]) is not bool:
+        raise ValueError("a record without its facts")
+    if not isinstance(info["warnings"], list):
+        raise ValueError("warnings")
+    return info
+
+
 def _build(a: dict[str, NDArray[Any]], digest: str) -> HeadModel:
-    if int(a["schema"]) != SCHEMA:
+    if a["schema"].item() != SCHEMA:
         raise ValueError("schema of another version")
     _check(a)
-    info = json.loads(str(a["info_json"]))
+    info = _info(a)
     licence = info["licence"]
     arkit = a["arkit"].astype(np.float64)
     lids = [ARKIT_NAMES.index(name) for name in ("eyeBlinkLeft", "eyeBlinkRight")]

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError
+from ..files.npz import DAMAGE, ObjectsError, read_npy
 from ..files.restricted_pickle import damaged, load_restricted
 from .flame_kinds import EXPRESSIONS, JOINT_NAMES, PARENTS, SHAPES, FlameKind, recognise
 from .flame_pickle import FLAME_CLASSES, plain_array
@@ -123,24 +124,15 @@ def _read_npz(data: bytes, source: str) -> dict[str, Any]:
                 raise ModelFileError(f"{source} is too large for a FLAME model: {_GET_FLAME}")
             members = [name for name in names if name.endswith(".npy")]
             return {name[:-4]: _read_npy(archive.read(name), source) for name in members}
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+    except DAMAGE as error:
         raise damaged(source) from error
 
 
 def _read_npy(data: bytes, source: str) -> Any:
     try:
-        return np.load(io.BytesIO(data), allow_pickle=False)
-    except ValueError:
-        stream = io.BytesIO(data)
-        version = np.lib.format.read_magic(stream)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        _, _, kind = read_header(stream)
-        if not kind.hasobject:
-            raise
-        return load_restricted(stream.read(), FLAME_CLASSES, source=source)
+        return read_npy(data)
+    except ObjectsError as error:
+        return load_restricted(data[error.start :], FLAME_CLASSES, source=source)
 
 
 def _arrays(values: dict[Any, Any], source: str) -> dict[str, NDArray[Any]]:
@@ -154,8 +146,12 @@ def _arrays(values: dict[Any, Any], source: str) -> dict[str, NDArray[Any]]:
             key: value if isinstance(value := values[key], np.ndarray) else plain_array(value)
             for key in _NEEDED
         }
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ArithmeticError, AttributeError, LookupError) as error:
         raise damaged(source) from error
+    except (MemoryError, RecursionError, TypeError, ValueError) as error:
+        raise damaged(source) from error
+    if any(array.dtype.kind not in "biuf" for array in arrays.values()):
+        raise damaged(source)
     _check(arrays, source)
     return arrays
 
@@ -187,8 +183,10 @@ def _check(arrays: dict[str, NDArray[Any]], source: str) -> None:
         raise ModelFileError(
             f"{source} does not have the arrays of a FLAME head in their shapes: {_GET_FLAME}"
         )
-    faces = arrays["f"].astype(np.int64)
-    numbers = all(np.isfinite(arrays[key].astype(np.float64)).all() for key in _NEEDED)
+    # As the type in which it is kept: what is too large for that is not finite there.
+    with np.errstate(over="ignore"):
+        numbers = all(np.isfinite(arrays[key].astype(np.float32)).all() for key in _NEEDED)
+    faces = arrays["f"].astype(np.int64) if numbers else np.full(1, -1)
     if not numbers or faces.min() < 0 or faces.max() >= count:
         raise damaged(source)
     # Loose on purpose: it tells numbers that are weights from numbers that are not.

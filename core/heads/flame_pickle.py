@@ -78,9 +78,12 @@ class PickledSparse:
             plain_array(self.state[key]) for key in ("data", "indices", "indptr")
         )
         outer = columns if self.by_column else rows
-        if len(starts) != outer + 1 or len(data) != len(indices):
+        runs = np.diff(starts.astype(np.int64)).astype(np.int64)
+        # A run that is longer than the data would be made before anybody saw that it is.
+        fits = len(starts) == outer + 1 and len(data) == len(indices) == runs.sum()
+        if not fits or starts[0] != 0 or (runs < 0).any():
             raise ValueError("sparse matrix of contradictory sizes")
-        major = np.repeat(np.arange(outer), np.diff(starts))
+        major = np.repeat(np.arange(outer), runs)
         dense = np.zeros((rows, columns))
         np.add.at(dense, (indices, major) if self.by_column else (major, indices), data)
         return dense

@@ -40,7 +40,7 @@ def read_template_uv(path: Path, triangles: Index, vertex_count: int) -> tuple[A
             f"{path.name} cannot be read ({error.strerror}): check that it is there and that "
             "you may open it."
         ) from error
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, OverflowError) as error:
         raise ModelFileError(
             f"{path.name} is not a triangle mesh with texture coordinates: choose FLAME's "
             "head_template.obj."
@@ -82,7 +82,7 @@ def _parse_obj(lines: list[str]) -> tuple[Array, Index, Index, int]:
     coordinates = np.array(uv)
     if table.min() < 0 or table[..., 0].max() >= count or table[..., 1].max() >= len(coordinates):
         raise ValueError("index beyond the mesh")
-    if not np.isfinite(coordinates).all():
+    if coordinates.shape[1:] != (2,) or not np.isfinite(coordinates).all():
         raise ValueError("texture coordinates that are no numbers")
     return coordinates, table[..., 0], table[..., 1], count
 

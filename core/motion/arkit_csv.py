@@ -24,7 +24,8 @@ from ..rotation import matrix_from_vector
 from . import Array, FaceMotion, MotionError
 from .key_names import arkit_name
 
-#: Two hours at 60 a second.
+MAX_SECONDS = 7200
+#: As many at 60 a second.
 MAX_ROWS = 432_000
 #: Characters. A recording's lines have about 600.
 MAX_LINE = 20_000
@@ -87,7 +88,7 @@ def _read_rows(
             continue
         out.total += 1
         if out.total > MAX_ROWS:
-            raise MotionError(f"{name} is longer than two hours: cut it into shorter recordings.")
+            raise _too_long(name)
         cells = [row[i].strip() if i < len(row) else "" for i in wanted]
         if not any(cells):
             out.lost += 1
@@ -136,6 +137,9 @@ def _motion(name: str, lines: Iterator[list[str]], flips: tuple[float, float]) -
         notes.append(f"{rows.broken} damaged lines were left out")
     times, said = _times(rows.codes)
     notes += said
+    # A single wrong timecode would ask the scene for millions of frames.
+    if times[-1] - times[0] > MAX_SECONDS:
+        raise _too_long(name)
     onward = np.flatnonzero(np.diff(times, prepend=-np.inf) > 0)
     data = np.array(rows.numbers)[onward]
     values, said = _unit(data[:, : len(sliders)])
@@ -250,6 +254,10 @@ def rotations(left: Array, up: Array, tilt: Array) -> Array:
     roll = matrix_from_vector(np.stack([zero, zero, -tilt], axis=1))
     out: Array = turn @ nod @ roll
     return out
+
+
+def _too_long(name: str) -> MotionError:
+    return MotionError(f"{name} is longer than two hours: cut it into shorter recordings.")
 
 
 def _not_one(name: str, reason: str) -> MotionError:

@@ -7,9 +7,7 @@ is checked on loading, before anything in a scene is touched. All in metres in t
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..camera import Camera
 from ..errors import ModelFileError
+from ..files.npz import read_npz
 from ..likeness import SOURCES
 
 SCHEMA = 1
@@ -27,6 +26,19 @@ Ints = NDArray[np.int32]
 
 #: More than any head of ours, and few enough that a damaged file cannot exhaust memory.
 MAX_VERTICES = 500_000
+MAX_BYTES = 2 << 30
+
+#: Of each field, by its annotation: what it is, or numpy's letter of its numbers.
+_KINDS: dict[str, type | str] = {
+    "int": int,
+    "str": str,
+    "Floats": "f",
+    "Ints": "i",
+    "NDArray[np.float64]": "f",
+    "NDArray[np.int8]": "i",
+    "NDArray[np.str_]": "U",
+    "NDArray[np.bool_]": "b",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,26 +138,16 @@ class RiggedHead:
     def load(cls, path: Path) -> RiggedHead:
         """Read and check. Raises ModelFileError with one sentence if anything is off."""
         try:
-            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as z:
-                needed = [
-                    f.name for f in fields(cls) if f.name in z.files or f.default_factory is MISSING
-                ]
-                arrays = {name: z[name] for name in needed}
+            found = read_npz(Path(path), MAX_BYTES, [f.name for f in fields(cls)])
+            needed = [f.name for f in fields(cls) if f.default_factory is MISSING]
+            arrays = {name: found[name] for name in dict.fromkeys([*needed, *found])}
             values: dict[str, Any] = {
                 name: array.item() if array.ndim == 0 else array for name, array in arrays.items()
             }
             head = cls(**values)
             head.check()
             return head
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            EOFError,
-            TypeError,
-            AttributeError,
-            zipfile.BadZipFile,
-        ) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelFileError(
                 f"The head file {Path(path).name} is missing or damaged: reconstruct it again."
             ) from error
@@ -154,6 +156,7 @@ class RiggedHead:
         """Raises ValueError that names the first field whose shape or values are wrong."""
         if self.schema != SCHEMA:
             raise ValueError(f"schema {self.schema}")
+        self._check_kinds()
         v, f, k, j = (len(x) for x in (self.basis, self.quads, self.key_names, self.joint_names))
         shapes: dict[str, tuple[int, ...]] = {
             "basis": (v, 3), "quads": (f, 4), "face_part": (f,), "uv": (len(self.uv), 2),
@@ -181,6 +184,18 @@ class RiggedHead:
         self._check_indices()
         if len(set(self.key_names.tolist())) != k or len(set(self.joint_names.tolist())) != j:
             raise ValueError("a name stands twice")
+
+    def _check_kinds(self) -> None:
+        """Texts that are texts, numbers that are numbers, and JSON that is an object."""
+        for f in fields(self):
+            value, kind = getattr(self, f.name), _KINDS[str(f.type)]
+            right = type(value) is kind if isinstance(kind, type) else value.dtype.kind == kind
+            if not right:
+                raise ValueError(f"{f.name} is of another kind")
+        if self.licence_commercial not in (1, 0, -1):
+            raise ValueError("licence_commercial")
+        if not (isinstance(self.report, dict) and isinstance(self.recipe, dict)):
+            raise ValueError("recipe or report")
 
     def _check_indices(self) -> None:
         for name, index, count in (

@@ -227,7 +227,7 @@ Collecting idna
 
 
 def test_paths_choose_the_suite_and_the_rest_goes_to_pytest():
-    both = (["tests/core"], ["tests/addon"])
+    both = (["tests/core", "tests/fuzz"], ["tests/addon"])
     assert suites.split_arguments(["-k", "core"]) == (*both, ["-k", "core"])
     assert suites.split_arguments(["tests", "-x"]) == (*both, ["-x"])
     one = "tests/core/test_build.py::test_help_names_every_verb"
