@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import PhotoError
-from .exif import Exif, read_exif, upright
+from .exif import read_exif, upright
 from .image_container import read_container
+from .image_headers import read_header
 from .images import Photo, Pixels, check_container, read_photo_file
 
 #: What transparency is laid over, display-referred; as in core.images.
@@ -39,10 +40,10 @@ class PhotoFile:
         self.path = path
         self.data = read_photo_file(path)
         self.notes: list[str] = []
-        container = read_container(self.data)
+        container = read_container(self.data) or read_header(self.data)
+        # Blender has decoders for more, films among it: none gets to see what nobody measured.
         if container is None:
-            self.exif = Exif()
-            return
+            raise self.refusal
         check_container(path.name, container)
         if container.pictures > 1:
             self.notes.append(

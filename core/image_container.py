@@ -110,7 +110,8 @@ def _png(data: bytes) -> Container:
     while at + 12 <= len(data):
         length, name = _number(">I", data, at), data[at + 4 : at + 8]
         body = data[at + 8 : at + 8 + min(length, len(data))]
-        if name == b"IHDR":
+        # A second one is for no decoder, and must not hide what the first says.
+        if name == b"IHDR" and not out.width:
             out.width, out.height = _number(">I", body, 0), _number(">I", body, 4)
         elif name == b"acTL":
             out.pictures = _number(">I", body, 0)
@@ -153,7 +154,7 @@ def _webp(data: bytes) -> Container:
     """WebP container specification (RFC 9649, section 2)."""
     out = Container("WebP", complete=len(data) >= _number("<I", data, 4) + 8, pictures=0)
     for name, body in _riff_chunks(data):
-        if name == b"VP8X":
+        if name == b"VP8X" and not out.width:
             out.width = 1 + int.from_bytes(body[4:7], "little")
             out.height = 1 + int.from_bytes(body[7:10], "little")
         elif name == b"VP8 " and not out.width and body[3:6] == b"\x9d\x01\x2a":

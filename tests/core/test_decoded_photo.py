@@ -110,7 +110,8 @@ def test_files_that_are_no_photos_are_refused_before_decoding(tmp_path, content,
         PhotoFile(path)
 
 
-def test_text_is_left_to_the_decoder_and_its_refusal_names_the_file(tmp_path):
+def test_what_does_not_say_how_large_it_is_gets_no_decoder(tmp_path):
     path = tmp_path / "text.jpg"
     path.write_text("not a photo")
-    assert "text.jpg is not a picture" in str(PhotoFile(path).refusal)
+    with pytest.raises(PhotoError, match=r"text\.jpg is not a picture"):
+        PhotoFile(path)
