@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tab "Pixel3DMM" in the 3D viewport's sidebar, a file a panel."""
 
-from . import export, head, help, identity, motion, photo, pins, rig, sliders
+from . import export, head, help, identity, likeness, motion, photo, pins, rig, sliders
 
 #: From top to bottom; a panel inside another one comes after it.
 CLASSES = (
     *photo.CLASSES,
     *head.CLASSES,
+    *likeness.CLASSES,
     *sliders.CLASSES,
     *identity.CLASSES,
     *pins.CLASSES,

@@ -19,7 +19,7 @@ from ...core.errors import ModelFileError
 from ...core.rig.rigged_head import RiggedHead
 from ...core.rotation import matrix_from_vector
 from . import camera as photo_camera
-from . import kept
+from . import kept, likeness
 from .head import PREFIX
 from .rig import JOINT
 
@@ -61,6 +61,7 @@ def apply(
     kept.keep(head, after.continuation_json)
     head[PREFIX + "recipe"] = after.recipe_json
     head[PREFIX + "report"] = json.dumps({**_report(head), **after.report})
+    likeness.follow(head, after)
 
 
 def _move_points(head: bpy.types.Object, after: RiggedHead, before: RiggedHead) -> None:

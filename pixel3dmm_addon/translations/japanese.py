@@ -246,4 +246,50 @@ WORDS: dict[str, str] = {
     "{} channels keyed at frame {}": "{} チャンネルにキーを挿入、フレーム {}",
     "{} is not installed here": "{} はここにインストールされていません",
     "{} more photos wait": "あと {} 枚の写真が待機中",
+    "Show Likeness": "本人らしさを表示",
+    "Show on Photo": "写真に重ねて表示",
+    "Source": "由来",
+    "Expected Error": "予想誤差",
+    "Measured": "写真から計測",
+    "Mirrored": "反対側から鏡映",
+    "Inferred": "推測",
+    "within {} mm": "{} mm 以内",
+    "{}: {:.1f} pixels, {:.1f} %": "{}：{:.1f} ピクセル、{:.1f} %",
+    "Trust {}: within {:.1f} mm of the person.": "信頼できる部分：{}（誤差 {:.1f} mm 以内）。",
+    "Mirrored from the other side: {}.": "反対側から鏡映した部分：{}。",
+    "{} and {}": "{}と{}",
+    "{} are guesses that a further photo hardly changes.": (
+        "{}は推測で、写真を増やしてもほとんど変わりません。"
+    ),
+    "{} are guesses: add a photo from the side.": "{}は推測です。横からの写真を追加してください。",
+    "{} are guesses: add a photo from the person's left.": (
+        "{}は推測です。本人の左側からの写真を追加してください。"
+    ),
+    "{} are guesses: add a photo from the person's right.": (
+        "{}は推測です。本人の右側からの写真を追加してください。"
+    ),
+    "{} are guesses: add a photo from the front.": (
+        "{}は推測です。正面からの写真を追加してください。"
+    ),
+    "nose": "鼻",
+    "eyes": "目",
+    "left eye": "左目",
+    "right eye": "右目",
+    "mouth": "口",
+    "cheeks": "頬",
+    "left cheek": "左頬",
+    "right cheek": "右頬",
+    "chin": "顎先",
+    "forehead": "額",
+    "jaw": "顎",
+    "ears": "耳",
+    "left ear": "左耳",
+    "right ear": "右耳",
+    "neck": "首",
+    "back of the head": "後頭部",
+    "Mark as Asset": "アセットとしてマーク",
+    "This head does not know how sure it is: reconstruct it from its photo again": (
+        "この頭部は精度の情報を持っていません。写真からもう一度復元してください"
+    ),
+    "Leave edit mode first": "先に編集モードを終了してください",
 }

@@ -22,7 +22,7 @@ class Layout:
     def panel(self, name, *, default_closed=False):
         return Layout(self.drawn), Layout(self.drawn)
 
-    def label(self, *, text="", icon="NONE"):
+    def label(self, *, text="", icon="NONE", icon_value=0):
         self.drawn.append(("label", text))
 
     def prop(self, data, name, **options):

@@ -68,6 +68,9 @@ def words(ours) -> set[str]:
             out |= {expression.title(stem or name), expression.short_title(stem or name, region)}
         out.add(region)
     out |= set(ours("core.identity_traits").TRAITS)
+    said_of_likeness = ours("core.likeness_words")
+    out |= {*said_of_likeness.PARTS, *said_of_likeness.TEMPLATES}
+    out |= {source.capitalize() for source in ours("core.likeness").SOURCES}
     poses = ours("core.rig.poses")
     out |= set(poses.POSES)
     return {word for word in out if re.search("[A-Za-z]", word)}

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Show Likeness: where the head can be trusted, on the head and over its photo."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import bpy
+from bpy.props import EnumProperty
+
+from ...core.errors import PersonError
+from ..scene import camera as photo_camera
+from ..scene import kept, likeness
+from ..scene.head import active_head
+from ..translations import tr
+
+#: What the viewports showed before, on the head.
+_VIEWS = "views"
+
+
+class PIXEL3DMM_OT_show_likeness(bpy.types.Operator):
+    """Paint on the head where it can be trusted; its materials come back when it is switched off"""
+
+    bl_idname = "pixel3dmm.show_likeness"
+    bl_label = "Show Likeness"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    what: EnumProperty(
+        name="Show",
+        items=(
+            ("SOURCE", "Source", "Measured by a photo, mirrored from the other side, or inferred"),
+            ("ERROR", "Expected Error", "Millimetres that 95 of 100 vertices stay within"),
+            ("OFF", "Off", "The head's own materials"),
+        ),
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Greyed out with the reason."""
+        reason = likeness.why_not(active_head(context))
+        if reason:
+            cls.poll_message_set(tr(reason))
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Viewports in solid mode show the paint too, and what they showed before afterwards."""
+        head = active_head(context)
+        if self.what == "OFF":
+            _restore_views(head)
+            likeness.hide(head)
+        else:
+            first = not likeness.shown(head)
+            likeness.show(head, self.what)
+            if first:
+                _show_in_views(head)
+        return {"FINISHED"}
+
+
+class PIXEL3DMM_OT_likeness_on_photo(bpy.types.Operator):
+    """Lay the head's outline over its photo, in the colours of how far its parts are off"""
+
+    bl_idname = "pixel3dmm.likeness_on_photo"
+    bl_label = "Show on Photo"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Greyed out with the reason."""
+        head = active_head(context)
+        reason = kept.why_not(head)
+        if not reason and head.mode == "EDIT":
+            reason = "Leave edit mode first"
+        if not reason and photo_camera.camera_of(head, shown_photo(context, head)) is None:
+            reason = "The photo's camera is no longer in the head's collection"
+        if reason:
+            cls.poll_message_set(tr(reason))
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Switches it on, looking through the photo's camera; or off."""
+        head = active_head(context)
+        photo = shown_photo(context, head)
+        camera = photo_camera.camera_of(head, photo)
+        if likeness.on_photo(head, photo) is not None:
+            likeness.hide_on_photo(camera)
+            return {"FINISHED"}
+        try:
+            likeness.show_on_photo(head, photo)
+        except PersonError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        context.scene.camera = camera
+        if context.area is not None and context.area.type == "VIEW_3D":
+            context.area.spaces.active.region_3d.view_perspective = "CAMERA"
+        return {"FINISHED"}
+
+
+def shown_photo(context: bpy.types.Context, head: bpy.types.Object) -> int:
+    """The photo whose camera is the scene's, else the first."""
+    return kept.photo_index(head, context.scene.camera)
+
+
+def _views() -> Iterator[tuple[str, bpy.types.View3DShading]]:
+    """Every viewport's shading by a name of its place."""
+    for screen in bpy.data.screens:
+        for i, area in enumerate(screen.areas):
+            if area.type == "VIEW_3D":
+                yield f"{screen.name}/{i}", area.spaces.active.shading
+
+
+def _show_in_views(head: bpy.types.Object) -> None:
+    before = {}
+    for name, shading in _views():
+        if shading.color_type != "VERTEX":
+            before[name] = shading.color_type
+            shading.color_type = "VERTEX"
+    head[likeness.SHOWN][_VIEWS] = json.dumps(before)
+
+
+def _restore_views(head: bpy.types.Object) -> None:
+    if likeness.SHOWN not in head:
+        return
+    before = json.loads(str(head[likeness.SHOWN].get(_VIEWS, "{}")))
+    for name, shading in _views():
+        if shading.color_type == "VERTEX" and name in before:
+            shading.color_type = before[name]
+
+
+CLASSES = (PIXEL3DMM_OT_show_likeness, PIXEL3DMM_OT_likeness_on_photo)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the active head can be trusted, in words and as a legend of what is painted."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from ...core.errors import PersonError
+from ...core.likeness import SOURCES
+from ...core.likeness_picture import BOUND_STOPS, SOURCE_COLORS
+from .. import thumbnails
+from ..operators.likeness import (
+    PIXEL3DMM_OT_likeness_on_photo,
+    PIXEL3DMM_OT_show_likeness,
+    shown_photo,
+)
+from ..scene import kept, likeness
+from ..scene.head import active_head
+from ..translations import tr
+from .head import PIXEL3DMM_PT_head
+from .sidebar import Sidebar, draw_sentence
+
+_SWATCH = 16
+
+
+class PIXEL3DMM_PT_likeness(Sidebar, bpy.types.Panel):
+    """How far the active head is the person's."""
+
+    bl_idname = "PIXEL3DMM_PT_likeness"
+    bl_label = "Likeness"
+    bl_parent_id = PIXEL3DMM_PT_head.bl_idname
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Nothing to show without a head."""
+        return active_head(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Blender calls this at every redraw."""
+        layout, head = self.layout, active_head(context)
+        reason = likeness.why_not(head)
+        if reason:
+            draw_sentence(layout, tr(reason), "INFO")
+            return
+        try:
+            _, advice = likeness.described(head)
+        except PersonError as error:
+            draw_sentence(layout, str(error), "INFO")
+            return
+        for i, sentence in enumerate(advice.sentences(tr)):
+            draw_sentence(layout, sentence, "BLANK1" if i else "INFO")
+        _draw_paint(layout, head)
+        _draw_photo(layout, context, head)
+
+
+def _draw_paint(layout: bpy.types.UILayout, head: bpy.types.Object) -> None:
+    now = likeness.shown(head)
+    name = PIXEL3DMM_OT_show_likeness.bl_idname
+    icon = "HIDE_OFF" if now else "HIDE_ON"
+    layout.operator(name, icon=icon, depress=bool(now)).what = "OFF" if now else "SOURCE"
+    if not now:
+        return
+    row = layout.row(align=True)
+    row.operator(name, text="Source", depress=now == "SOURCE").what = "SOURCE"
+    row.operator(name, text="Expected Error", depress=now == "ERROR").what = "ERROR"
+    column = layout.column(align=True)
+    if now == "SOURCE":
+        for word, color in zip(SOURCES, SOURCE_COLORS, strict=True):
+            column.label(text=tr(word.capitalize()), icon_value=_swatch(color))
+    else:
+        for millimetres, color in BOUND_STOPS:
+            text = tr("within {} mm").format(millimetres)
+            column.label(text=text, icon_value=_swatch(np.array(color)))
+
+
+def _draw_photo(
+    layout: bpy.types.UILayout, context: bpy.types.Context, head: bpy.types.Object
+) -> None:
+    told = None if kept.why_not(head) else likeness.on_photo(head, shown_photo(context, head))
+    icon = "HIDE_ON" if told is None else "HIDE_OFF"
+    name = PIXEL3DMM_OT_likeness_on_photo.bl_idname
+    layout.operator(name, icon=icon, depress=told is not None)
+    column = layout.column(align=True)
+    for part, (pixels, percent) in (told or {}).items():
+        text = tr("{}: {:.1f} pixels, {:.1f} %").format(tr(part), pixels, percent)
+        column.label(text=text)
+
+
+def _swatch(srgb: np.ndarray) -> int:
+    """Icon of a colour."""
+    pixel = np.round(255 * srgb).astype(np.uint8)
+    pixels = np.broadcast_to(pixel, (_SWATCH, _SWATCH, 3))
+    return thumbnails.picture(f"swatch {pixel.tolist()}", pixels)
+
+
+CLASSES = (PIXEL3DMM_PT_likeness,)
