@@ -28,6 +28,10 @@ from .worker_process import WorkerProcess, find_python
 START_SECONDS = 60.0
 #: Seconds of silence after which a worker counts as hung; it sends a heartbeat each second.
 SILENCE_SECONDS = 30.0
+#: Seconds after which a worker that breathes counts as stuck if no job of these kinds gets on.
+#: Where memory has run out, OpenBLAS (seen in 0.3.23) asks for it again and again, for ever.
+STUCK_SECONDS = 300.0
+NEVER_LONG = frozenset({"reconstruct", "refit", "look", "warm"})
 #: After a cancel: seconds until the worker is interrupted, and from then on until it is killed.
 INTERRUPT_AFTER = 2.0
 KILL_AFTER = 3.0
@@ -51,7 +55,7 @@ class Jobs:
         self._greeted = False
         self._jobs: dict[str, Job] = {}
         self._ids = itertools.count(1)
-        self._pumped = 0.0
+        self._pumped = self._got_on = 0.0
         self._idle_timer: threading.Timer | None = None
         self._lock = threading.RLock()
         atexit.register(self.stop)
@@ -71,6 +75,8 @@ class Jobs:
         with self._lock:
             self._clear_abandoned()
             job = Job(f"job-{next(self._ids)}", kind, params, self)
+            if not self._jobs:
+                self._got_on = time.monotonic()
             self._jobs[job.id] = job
             self._stop_idle_timer()
             job._may_repeat = self.running
@@ -192,7 +198,7 @@ class Jobs:
         if self._worker is None:
             self._worker = WorkerProcess(self._command(), self._log_path())
             self._greeted = False
-            self._pumped = time.monotonic()
+            self._pumped = self._got_on = time.monotonic()
         return self._worker
 
     def _receive(self, msg: protocol.Message) -> None:
@@ -207,6 +213,7 @@ class Jobs:
         job = self._jobs.get(str(msg.get("id")))
         if job is None:
             return
+        self._got_on = time.monotonic()
         if msg["type"] == "progress":
             job.state = "running"
             if not job.cancelled:
@@ -227,9 +234,16 @@ class Jobs:
         # After a pause of ours (Blender was busy, the machine slept) the worker gets its turn.
         if now - self._pumped > SILENCE_SECONDS / 2:
             worker.heard = max(worker.heard, now)
+            self._got_on = now
         self._pumped = now
         if now - worker.heard > (SILENCE_SECONDS if self._greeted else START_SECONDS):
             raise WorkerError(f"The reconstruction process does not answer any more: {SEE_LOG}")
+        kinds = {job.kind for job in self._jobs.values()}
+        if kinds and kinds <= NEVER_LONG and now - self._got_on > STUCK_SECONDS:
+            raise WorkerError(
+                "The reconstruction does not get on any more: close other programs, since memory "
+                "may have run out, and try again."
+            )
 
     def _enforce_cancel(self, worker: WorkerProcess) -> None:
         for job in list(self._jobs.values()):

@@ -102,6 +102,14 @@ def status(ours):
     return ours("pixel3dmm_addon.session").status
 
 
+@pytest.fixture
+def modal(ours, monkeypatch):
+    """(operator, context, reports): Reconstruct Face as the event loop would drive it."""
+    from driving import modal_operator
+
+    return modal_operator(ours, monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def rigged(ours):
     """A person that nobody photographed: the open head with identity, expression and gaze."""
