@@ -208,14 +208,15 @@ def _shapes(folder: Path = VENDOR) -> dict[str, tuple[Array, Array]]:
             a = {name: z[name] for name in z.files}
         place = {str(name): k for k, name in enumerate(a["names"])}
         rows = {str(name): k for k, name in enumerate(a["slider_names"])}
-        count = load_open_head().vertex_count
+        head = load_open_head()
         out = {}
         for group in TRAITS.values():
             for trait in group:
                 row = rows[trait.slider]
                 ends = (str(a[f"slider_{end}"][row]) for end in ("negative", "positive"))
                 negative, positive = (
-                    _sum(a, [place[n] for n in end.split("|") if n], count) for end in ends
+                    head.led(_sum(a, [place[n] for n in end.split("|") if n], head.vertex_count))
+                    for end in ends
                 )
                 out[trait.name] = (negative, positive)
     except (OSError, ValueError, KeyError, EOFError, IndexError, zipfile.BadZipFile) as error:

@@ -51,7 +51,7 @@ def residual_shape(
     limit, power = LIMIT, 2
     if any(isinstance(b, PinBlock) for b in blocks):
         limit, power = PINNED_LIMIT, 4
-    return np.asarray(out / (1 + (length / limit) ** power) ** (1 / power))
+    return head.led(np.asarray(out / (1 + (length / limit) ** power) ** (1 / power)))
 
 
 def _pull(block: LandmarkBlock, state: State, camera: Camera) -> tuple[Array, Array, Array]:

@@ -20,9 +20,20 @@ from numpy.typing import NDArray
 
 from ..rig.arkit import ARKIT_NAMES
 from ..rotation import matrix_from_vector
+from .followers import Followers
 
 #: Faces of these parts, and faces with all corners in these regions, are inside the head.
-INNER_PARTS = ("mouth_interior", "teeth_upper", "teeth_lower", "tongue")
+INNER_PARTS = (
+    "mouth_interior",
+    "teeth_upper",
+    "teeth_lower",
+    "gums_upper",
+    "gums_lower",
+    "tongue",
+    "neck_cut",
+)
+#: Faces of these parts stand on the skin: hairs, which no scanner sees as a surface.
+HAIR_PARTS = ("lashes", "brows")
 INNER_REGIONS = ("eye_socket_l", "eye_socket_r")
 
 Array = NDArray[np.float64]
@@ -57,6 +68,7 @@ class HeadModel:
     joints follow the expression too, as FLAME's do, not the identity alone. ``locked_joints``
     never turn, since the head does their work by other means. ``own_components`` (V, 3, n): the
     expression components of the file itself, in sigma units, where sliders stand in for them.
+    ``followers``: the last vertices, if they ride on the others.
     """
 
     name: str
@@ -85,6 +97,7 @@ class HeadModel:
     expression_moves_joints: bool = False
     locked_joints: tuple[str, ...] = ()
     own_components: Array | None = None
+    followers: Followers | None = None
 
     @property
     def vertex_count(self) -> int:
@@ -114,13 +127,14 @@ class HeadModel:
     @cached_property
     def outer_triangles(self) -> Index:
         """(n, 3): the surface that light from outside meets, as a scanner would see it: without
-        the mouth's inside, teeth, tongue and the sockets behind the eyeballs.
+        the mouth's inside, teeth, gums, tongue, hairs, the cut of the neck, and the sockets
+        behind the eyeballs.
         """
         inside = np.zeros(self.vertex_count, bool)
         for name in INNER_REGIONS:
             if name in self.regions:
                 inside |= self.regions[name]
-        parts = [i for i, name in enumerate(self.part_names) if name in INNER_PARTS]
+        parts = [i for i, name in enumerate(self.part_names) if name in INNER_PARTS + HAIR_PARTS]
         hidden = np.isin(self.face_part, parts)
         per_quad = np.where(self.quads[:, 3] >= 0, 2, 1)
         keep = ~np.repeat(hidden, per_quad) & ~inside[self.triangles].all(axis=1)
@@ -139,6 +153,17 @@ class HeadModel:
             expression_names=ARKIT_NAMES,
             expression_moves_joints=False,
         )
+
+    @property
+    def proper_count(self) -> int:
+        """How many of the vertices come first and follow no others."""
+        return self.vertex_count - (0 if self.followers is None else self.followers.count)
+
+    def led(self, motion: Array) -> Array:
+        """Motion (V, ...), that of the followers replaced by what those before them do."""
+        if self.followers is None:
+            return motion
+        return self.followers.extend(motion[: self.proper_count])
 
     def joint(self, name: str) -> int:
         """Index of a joint by name; KeyError if the model has no such joint."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ModelFileError
+from .followers import Followers
 from .model import HeadModel, Licence
 
 VENDOR = Path(__file__).resolve().parents[2] / "vendor" / "open_head"
@@ -39,6 +40,7 @@ def _build(a: dict[str, np.ndarray], digest: str) -> HeadModel:
     quads = a["quads"].astype(np.int32)
     regions = {str(n): m.astype(bool) for n, m in zip(a["region_names"], a["regions"], strict=True)}
     gaze = {str(n): r for n, r in zip(a["gaze_names"], a["gaze_rotvec"].astype(float), strict=True)}
+    follow = followers(a)
     return HeadModel(
         name="Open Head",
         licence=Licence("CC0-1.0", True, "MakeHuman / MPFB2 base mesh and targets, CC0 1.0"),
@@ -47,11 +49,11 @@ def _build(a: dict[str, np.ndarray], digest: str) -> HeadModel:
         quads=quads,
         uv=a["uv"].astype(np.float64),
         uv_quads=a["uv_quads"].astype(np.int32),
-        identity_basis=a["shapedirs"].astype(np.float64),
-        expression_basis=a["exprdirs"].astype(np.float64),
+        identity_basis=follow.extend(a["shapedirs"].astype(np.float64)),
+        expression_basis=follow.extend(a["exprdirs"].astype(np.float64)),
         expression_names=tuple(str(n) for n in a["expr_names"]),
-        pose_basis=a["posedirs"].astype(np.float64),
-        joint_regressor=a["J_regressor"].astype(np.float64),
+        pose_basis=follow.extend(a["posedirs"].astype(np.float64)),
+        joint_regressor=_for_all(a["J_regressor"].astype(np.float64), len(a["v_template"])),
         skin_weights=a["weights"].astype(np.float64),
         parents=tuple(int(p) for p in a["parents"]),
         joint_names=tuple(str(n) for n in a["joint_names"]),
@@ -62,4 +64,17 @@ def _build(a: dict[str, np.ndarray], digest: str) -> HeadModel:
         landmark_barycentric=a["lmk_bary"].astype(np.float64),
         mirror=a["mirror"].astype(np.int32),
         gaze_range=gaze,
+        followers=follow,
     )
+
+
+def followers(a: dict[str, np.ndarray]) -> Followers:
+    """Who follows whom, of the file's arrays; raises ValueError if they do not fit together."""
+    out = Followers(a["follow_start"], a["follow_leader"], a["follow_weight"].astype(np.float64))
+    out.check(len(a["v_template"]) - len(a["follow_start"]) + 1)
+    return out
+
+
+def _for_all(regressor: np.ndarray, count: int) -> np.ndarray:
+    """No joint is told by what only follows."""
+    return np.pad(regressor, [(0, 0), (0, count - regressor.shape[1])])

@@ -115,14 +115,16 @@ def _at_rest(head: HeadModel, neutral: Array) -> tuple[Array, dict[tuple[str, st
         fold, view = lids[side], _eye(head, neutral, side)
         if fold is not None and view is not None:
             k = ARKIT_NAMES.index(name)
-            keys[k] = close_blink(neutral, keys[k], fold, view)
+            keys[k] = head.led(close_blink(neutral, keys[k], fold, view))
     mouth = _mouth(head)
     if mouth is not None:
         for name, lip in GIVES_WAY.items():
             k = ARKIT_NAMES.index(name)
-            keys[k] = part_lips(neutral, keys[k], mouth, lip)
+            parted = part_lips(neutral, keys[k], mouth, lip)
+            keys[k] = head.led(np.where(_skin(head)[:, None], parted, keys[k]))
     by_name = dict(zip(ARKIT_NAMES, keys, strict=True))
-    return keys, corrective_shapes(neutral, by_name, lids)
+    shapes = corrective_shapes(neutral, by_name, lids)
+    return keys, {pair: head.led(shape) for pair, shape in shapes.items()}
 
 
 def _revalued(head: HeadModel, fit: PhotoFit, old: Array, new: Array) -> tuple[Array, Array]:
@@ -138,7 +140,7 @@ def _revalued(head: HeadModel, fit: PhotoFit, old: Array, new: Array) -> tuple[A
     values[used] = np.clip(fitted[used] * share, np.minimum(fitted[used], 0),
                            np.maximum(fitted[used], 1))  # fmt: skip
     left = fit.residual + np.tensordot(fitted[used], old[used], 1)
-    return values, left - np.tensordot(values[used], new[used], 1)
+    return values, head.led(left - np.tensordot(values[used], new[used], 1))
 
 
 @lru_cache(maxsize=2)
@@ -163,6 +165,14 @@ def _mouth(head: HeadModel) -> Fold | None:
     present = head.landmark_vertices[:, 0] >= 0
     lips = head.regions.get("lips", np.zeros(head.vertex_count, bool))
     return lip_fold(head.template, _part(head, ("skin",)), lips, at, present)
+
+
+@lru_cache(maxsize=2)
+def _skin(head: HeadModel) -> NDArray[np.bool_]:
+    """(V,) skin and the inside of the mouth: what gives way, as gums and teeth do not."""
+    out = np.zeros(head.vertex_count, bool)
+    out[_part(head, ("skin", "mouth_interior"))] = True
+    return out
 
 
 def _eye(head: HeadModel, neutral: Array, side: str) -> EyeView | None:

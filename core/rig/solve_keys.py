@@ -43,6 +43,7 @@ class KeySolver:
     nodes' means; inverse (N, 3, 3) of their second moments; blend (W, N), rows sum to one.
     """
 
+    head: HeadModel
     template: Array
     deltas: Array
     moving: NDArray[np.intp]
@@ -57,14 +58,18 @@ class KeySolver:
         order = [head.expression_names.index(name) for name in ARKIT_NAMES]
         deltas = np.ascontiguousarray(head.expression_basis[:, :, order].transpose(2, 0, 1))
         template = head.template
-        moving = np.nonzero(np.abs(deltas).max(axis=(0, 2)) > 1e-7)[0]
+        # What follows others is carried by them: counted here, it would weigh them twice.
+        own = head.proper_count
+        moving = np.nonzero(np.abs(deltas[:, :own]).max(axis=(0, 2)) > 1e-7)[0]
         nodes = template[_spread(template, moving)]
         bumps = np.exp(-_squares(nodes, template) / (2 * _WIDTH**2))
+        bumps[:, own:] = 0.0
         share = bumps / bumps.sum(axis=1, keepdims=True)
         centre = share @ template
         moments = _moments(share, template, centre, template)
         near = bumps[:, moving].T + 1e-12
         return cls(
+            head,
             template,
             deltas,
             moving,
@@ -81,13 +86,15 @@ class KeySolver:
         # A product a vertex: several times as fast as einsum, which knows no matrix of threes.
         moved = at @ self.deltas[:, self.moving].transpose(1, 2, 0)
         out[:, self.moving] += moved.transpose(2, 0, 1)
-        return out
+        if self.head.followers is None:
+            return out
+        return np.ascontiguousarray(self.head.led(out.transpose(1, 0, 2)).transpose(1, 0, 2))
 
     def carried(self, neutral: Array, shape: Array) -> Array:
         """(V, 3) another shape of the template (V, 3), where its keys move."""
         out = shape.copy()
         out[self.moving] += np.einsum("wij,wj->wi", self._map(neutral), shape[self.moving])
-        return out
+        return self.head.led(out)
 
     def _map(self, neutral: Array) -> Array:
         """(W, 3, 3) A - 1 at the moving vertices."""

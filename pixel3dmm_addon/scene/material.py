@@ -18,6 +18,8 @@ KIND_OF_PART = {
     "mouth_interior": "mouth",
     "teeth_upper": "teeth",
     "teeth_lower": "teeth",
+    "gums_upper": "gums",
+    "gums_lower": "gums",
     "tongue": "tongue",
     "eyeball": "sclera",
     "iris": "iris",
@@ -26,8 +28,9 @@ KIND_OF_PART = {
 
 #: Linear RGB of what the photo says nothing of.
 _COLOURS: dict[str, Colour] = {
-    "mouth": (0.28, 0.07, 0.06),
-    "teeth": (0.72, 0.66, 0.54),
+    "mouth": (0.36, 0.10, 0.085),
+    "teeth": (0.80, 0.74, 0.63),
+    "gums": (0.50, 0.16, 0.14),
     "tongue": (0.42, 0.12, 0.11),
     "sclera": (0.72, 0.69, 0.66),
     "pupil": (0.004, 0.004, 0.004),
@@ -44,6 +47,7 @@ _SURFACE: dict[str, dict[str, Any]] = {
     },
     "mouth": {"Roughness": 0.35},
     "teeth": {"Roughness": 0.2, "Subsurface Weight": 0.1, "Subsurface Scale": 0.002},
+    "gums": {"Roughness": 0.3, "Subsurface Weight": 0.2, "Subsurface Scale": 0.003},
     "tongue": {"Roughness": 0.35, "Subsurface Weight": 0.2, "Subsurface Scale": 0.003},
     # The coat stands for the film of tears: the highlight that makes an eye alive.
     "sclera": {"Roughness": 0.35, "Coat Weight": 0.6, "Coat Roughness": 0.05},

@@ -146,7 +146,7 @@ def test_render_size_is_left_alone_unless_asked_for(ours, rigged, loaded):
 def test_materials_by_part_in_the_photos_tint(person, rigged):
     mesh = person.head.data
     slots = [m.name.rsplit(" ", 1)[1] for m in mesh.materials]
-    assert slots == ["skin", "sclera", "teeth", "tongue", "mouth", "iris", "pupil"]
+    assert slots == ["skin", "sclera", "teeth", "tongue", "mouth", "iris", "pupil", "gums"]
     kinds = {str(part): set() for part in rigged.part_names}
     for polygon, part in zip(mesh.polygons, rigged.face_part, strict=True):
         kinds[str(rigged.part_names[part])].add(slots[polygon.material_index])

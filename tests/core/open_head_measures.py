@@ -26,6 +26,11 @@ class Head:
             self.raw = {name: data[name] for name in data.files}
         for name, array in self.raw.items():
             setattr(self, name, array.astype(float) if array.dtype.kind == "f" else array)
+        self.own = len(self.shapedirs)
+        for name in ("shapedirs", "exprdirs", "posedirs"):
+            setattr(self, name, self.followed(getattr(self, name)))
+        more = len(self.v_template) - self.own
+        self.J_regressor = np.pad(self.J_regressor, [(0, 0), (0, more)])
         self.parts = [str(n) for n in self.part_names]
         self.names = [str(n) for n in self.expr_names]
 
@@ -36,6 +41,14 @@ class Head:
         for name, weight in dict(expression).items():
             v += weight * self.shape(name)
         return v
+
+    def followed(self, motion):
+        """What the last vertices do, one by one: the weighted sum over those they follow."""
+        rows = [
+            self.follow_weight[a:b] @ motion[self.follow_leader[a:b]].reshape(b - a, -1)
+            for a, b in zip(self.follow_start[:-1], self.follow_start[1:], strict=True)
+        ]
+        return np.concatenate([motion, np.reshape(rows, (-1, *motion.shape[1:]))])
 
     def shape(self, name):
         return self.exprdirs[:, :, self.names.index(name)]
@@ -137,7 +150,13 @@ def tallest_mm(mask, step=2e-4):
 def lip_gap_mm(head, v):
     """Tallest sight of the mouth's inside between the lips, seen from the front."""
     triangles, part = head.triangles_of(
-        "skin", "mouth_interior", "teeth_upper", "teeth_lower", "tongue"
+        "skin",
+        "mouth_interior",
+        "teeth_upper",
+        "teeth_lower",
+        "gums_upper",
+        "gums_lower",
+        "tongue",
     )
     mouth = head.landmarks(v)[[61, 291, 13, 14]]
     margin = np.array([0, 0.01, 0])

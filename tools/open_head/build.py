@@ -10,6 +10,10 @@ What the files hold (V vertices, F faces, T triangles, U uv vertices; metres, he
     Shapes: shapedirs (V,3,100) per sigma and shape_std_mm (100,); exprdirs (V,3,52), expr_names.
     Rig: posedirs (V,3,45) per entry of R_j - I, row-major, joints 1..5; J_regressor (6,V), weights
     (V,6), parents, joint_names; gaze_names, gaze_rotvec (8,3) and jaw_open_rotvec (3,), radians.
+    What is put on (teeth, gums, lashes, brows, the cut of the neck): the last n of the V vertices.
+    shapedirs, exprdirs, posedirs and J_regressor hold the first V - n; those after them follow:
+    vertex V - n + i moves by the sum of follow_weight times the motion of follow_leader, rows
+    follow_start[i]:follow_start[i + 1].
     Places: region_names and regions (R,V); lmk_vertices (478,3), lmk_bary (478,3), lmk_mirror
     (478,); mh_index (V,), vertex number in MakeHuman's base.obj or -1; eye_ring (V,), ring of the
     eyeball from the pupil's middle outwards or -1.
@@ -27,6 +31,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .add_ons import assemble
 from .atlas import build_atlas
 from .embedding import landmark_embedding
 from .expressions import ARKIT_NAMES, GAZE_NAMES, read_expressions
@@ -34,7 +39,7 @@ from .identity_basis import principal_components, sample_population
 from .identity_targets import Slider, read_shapes, read_sliders, shape_names
 from .lip_contact import part_lips
 from .lip_seal import make_lip_seal
-from .mesh import PART_NAMES, HeadMesh, build_mesh
+from .mesh import PART_NAMES, HeadMesh, build_mesh, split_quads
 from .regions import build_regions
 from .rig import (
     JOINT_NAMES,
@@ -45,6 +50,7 @@ from .rig import (
     skin_weights,
 )
 from .source import Source
+from .teeth import affinely, arches, ridges, seat, settle, teeth
 
 COMPONENTS = 100
 _REGRESSOR_HEADS = 300
@@ -104,42 +110,58 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
 
     uv, uv_quads = build_atlas(mesh, template)
     say(f"atlas: {len(uv)} uv vertices")
+    both = arches(mesh, template, landmarks[[13, 14], 1].mean())
+    banded, template = template, ridges(mesh, template, both)
+    directions = settle(mesh, banded, template, directions)
+    correctives = affinely(mesh, banded, template, correctives)
+    components = seat(mesh, banded, template, basis.components)
+    size_mm = 1000 * np.sqrt((components**2).sum(axis=(0, 1)) / len(components))
+    named = seat(mesh, banded, template, shapes.transpose(1, 2, 0)).transpose(2, 0, 1)
+    add = assemble(teeth(mesh, template, both), mesh, len(uv))
+    say(f"added: {len(add.points)} vertices, {len(add.quads)} faces")
 
     lmk_vertices, lmk_bary, lmk_mirror = landmark_embedding(
         mesh, template, registration, measured=True
     )
+    more, owner = split_quads(add.quads)
+    none = np.full(len(add.points), -1)
+    nowhere = np.zeros(len(add.points), bool)
     head = {
-        "v_template": template.astype(np.float32),
-        "quads": mesh.quads,
-        "triangles": triangles,
-        "triangle_quad": triangle_quad,
+        "v_template": np.concatenate([template, add.points]).astype(np.float32),
+        "quads": np.concatenate([mesh.quads, add.quads]),
+        "triangles": np.concatenate([triangles, more]),
+        "triangle_quad": np.concatenate([triangle_quad, owner + np.int32(len(mesh.quads))]),
         "part_names": np.array(PART_NAMES),
-        "face_part": mesh.face_part,
-        "uv": uv.astype(np.float32),
-        "uv_quads": uv_quads,
-        "shapedirs": basis.components.astype(np.float16),
-        "shape_std_mm": basis.std_mm.astype(np.float32),
+        "face_part": np.concatenate([mesh.face_part, add.face_part]),
+        "uv": np.concatenate([uv, add.uv]).astype(np.float32),
+        "uv_quads": np.concatenate([uv_quads, add.uv_quads]),
+        "follow_start": add.follow_start,
+        "follow_leader": add.follow_leader,
+        "follow_weight": add.follow_weight,
+        "shapedirs": components.astype(np.float16),
+        "shape_std_mm": size_mm.astype(np.float32),
         "exprdirs": directions.transpose(1, 2, 0).astype(np.float16),
         "expr_names": np.array(ARKIT_NAMES),
         "posedirs": correctives.astype(np.float16),
         "J_regressor": regressor.astype(np.float32),
-        "weights": weights.astype(np.float32),
+        "weights": np.concatenate([weights, add.weights]).astype(np.float32),
         "parents": np.array(PARENTS, np.int32),
         "joint_names": np.array(JOINT_NAMES),
-        "mirror": mesh.mirror,
+        "mirror": np.concatenate([mesh.mirror, add.mirror]),
         "neck_loop": mesh.neck_loop,
         "region_names": np.array(list(regions)),
-        "regions": np.stack(list(regions.values())),
+        "regions": np.stack([np.concatenate([m, nowhere]) for m in regions.values()]),
         "lmk_vertices": lmk_vertices,
         "lmk_bary": lmk_bary,
         "lmk_mirror": lmk_mirror,
         "gaze_names": np.array(GAZE_NAMES),
         "gaze_rotvec": expressions.gaze_rotvec.astype(np.float32),
         "jaw_open_rotvec": expressions.jaw_open_rotvec.astype(np.float32),
-        "mh_index": mesh.mh_index,
-        "eye_ring": mesh.eye_ring.astype(np.int8),
+        "mh_index": np.concatenate([mesh.mh_index, none]).astype(np.int32),
+        "eye_ring": np.concatenate([mesh.eye_ring, none]).astype(np.int8),
     }
-    return head, _named_shapes(names, shapes, sliders, basis.components)
+    to_components = _in_components(shapes, basis.components)
+    return head, _named_shapes(names, named, sliders, to_components)
 
 
 def _origin(mesh: HeadMesh, template: np.ndarray) -> np.ndarray:
@@ -150,16 +172,12 @@ def _origin(mesh: HeadMesh, template: np.ndarray) -> np.ndarray:
 
 
 def _named_shapes(
-    names: list[str], shapes: np.ndarray, sliders: list[Slider], components: np.ndarray
+    names: list[str], shapes: np.ndarray, sliders: list[Slider], to_components: np.ndarray
 ) -> dict:
     steps = np.round(shapes / 1e-5)
     if np.abs(steps).max() > np.iinfo(np.int16).max:
         raise ValueError("a named shape moves further than int16 steps of 10 um can say")
     moved = [np.flatnonzero(s.any(axis=1)) for s in steps]
-    flat = components.reshape(-1, components.shape[2])
-    # Rounded, so that the noise of different BLAS versions around zero is not part of the file.
-    name_to_pca = shapes.reshape(len(names), -1) @ flat / (flat**2).sum(axis=0)
-    name_to_pca = np.round(name_to_pca, 6) + 0.0
     return {
         "names": np.array(names),
         "ptr": np.cumsum([0] + [len(m) for m in moved]).astype(np.int32),
@@ -172,5 +190,13 @@ def _named_shapes(
         "slider_negative": np.array(["|".join(s.negative) for s in sliders]),
         "slider_positive": np.array(["|".join(s.positive) for s in sliders]),
         "slider_sigma": np.array([s.sigma for s in sliders], np.float32),
-        "name_to_pca": name_to_pca.astype(np.float32),
+        "name_to_pca": to_components.astype(np.float32),
     }
+
+
+def _in_components(shapes: np.ndarray, components: np.ndarray) -> np.ndarray:
+    """(n, K) least-squares coefficients of shapes (n, V, 3)."""
+    flat = components.reshape(-1, components.shape[2])
+    out = shapes.reshape(len(shapes), -1) @ flat / (flat**2).sum(axis=0)
+    # Rounded, so that the noise of different BLAS versions around zero is not part of the file.
+    return np.round(out, 6) + 0.0

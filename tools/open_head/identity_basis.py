@@ -78,8 +78,6 @@ class IdentityBasis:
     """(V, 3) metres: even part of the population's mean displacement from the base mesh."""
     components: np.ndarray
     """(V, 3, K) metres per sigma, largest first."""
-    std_mm: np.ndarray
-    """(K,) root mean square displacement per vertex of one sigma, mm."""
     explained: np.ndarray
     """(K,) share of the variance explained by the components up to each."""
 
@@ -116,6 +114,5 @@ def principal_components(
     return IdentityBasis(
         mean=mean,
         components=components.reshape(count, *shapes.shape[1:]).transpose(1, 2, 0),
-        std_mm=1000 * np.linalg.norm(components, axis=1) / np.sqrt(shapes.shape[1]),
         explained=variance,
     )

@@ -27,6 +27,11 @@ PART_NAMES = (
     "iris_r",
     "pupil_l",
     "pupil_r",
+    "gums_upper",
+    "gums_lower",
+    "lashes",
+    "brows",
+    "neck_cut",
 )
 FLIP_X = np.array([-1.0, 1.0, 1.0])
 _MOUTH_BAG_ABOVE = 0.68
@@ -82,19 +87,26 @@ class HeadMesh:
 
     def triangles(self) -> tuple[np.ndarray, np.ndarray]:
         """Triangles (T, 3) and the quad (T,) each comes from."""
-        triangles, owner = [], []
-        for i, (a, b, c, d) in enumerate(self.quads.tolist()):
-            triangles.append((a, b, c))
-            owner.append(i)
-            if d >= 0:
-                triangles.append((a, c, d))
-                owner.append(i)
-        return np.array(triangles, np.int32), np.array(owner, np.int32)
+        return split_quads(self.quads)
 
     def base_faces(self) -> np.ndarray:
         """Faces of skin and mouth interior, the mesh with the one boundary loop."""
         names = [PART_NAMES.index(n) for n in ("skin", "mouth_interior")]
         return self.quads[np.isin(self.face_part, names)]
+
+
+def split_quads(quads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles (T, 3) of quads (F, 4) that have -1 in the fourth place where they are triangles
+    already, and the quad (T,) each comes from.
+    """
+    triangles, owner = [], []
+    for i, (a, b, c, d) in enumerate(quads.tolist()):
+        triangles.append((a, b, c))
+        owner.append(i)
+        if d >= 0:
+            triangles.append((a, c, d))
+            owner.append(i)
+    return np.array(triangles, np.int32), np.array(owner, np.int32)
 
 
 def _homogeneous(points: np.ndarray) -> np.ndarray:
@@ -124,7 +136,8 @@ def build_mesh(source: Source) -> HeadMesh:
         mh_index.append(vertices)
         quads.append(number[part[:, :, 0]])
         uv_corners.append(part[:, :, 1])
-        face_part.append(np.full(len(part), PART_NAMES.index(name)))
+        # MakeHuman's teeth are smooth bands: they become the ridges that the gums lie on.
+        face_part.append(np.full(len(part), PART_NAMES.index(name.replace("teeth", "gums"))))
     uv_used, uv_quads = np.unique(np.concatenate(uv_corners), return_inverse=True)
     uv_quads = uv_quads.reshape(-1, 4)
     centres = source.positions[faces["skin"][:, :, 0]].mean(axis=1)

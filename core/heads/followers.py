@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Vertices that ride on others: teeth on their gums, lashes and brows on the skin.
+
+A follower moves by a weighted sum of the motions of its leaders, whatever moves them: identity,
+a slider, a pose corrective. The weights of one follower sum to one, and its leaders are vertices
+of the head proper, which come first. So a head's file holds the shapes of the head proper alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Followers:
+    """start (n + 1,): follower i has the rows start[i]:start[i + 1] of leader and weight, which
+    are (m,); no follower is without a leader.
+    """
+
+    start: NDArray[np.integer[Any]]
+    leader: NDArray[np.integer[Any]]
+    weight: Array
+
+    @property
+    def count(self) -> int:
+        """n."""
+        return len(self.start) - 1
+
+    def extend(self, motion: Array) -> Array:
+        """Motion (V, ...) of the head proper -> (V + n, ...), the followers' after it."""
+        if not self.count:
+            return motion
+        flat = motion.reshape(len(motion), -1)
+        out = np.empty((len(motion) + self.count, flat.shape[1]))
+        out[: len(motion)] = flat
+        rows = self.weight[:, None] * flat[self.leader]
+        out[len(motion) :] = np.add.reduceat(rows, self.start[:-1].astype(np.intp), axis=0)
+        return out.reshape(-1, *motion.shape[1:])
+
+    def check(self, count: int) -> None:
+        """Raises ValueError unless the arrays belong to a head proper of ``count`` vertices."""
+        sizes = np.diff(self.start.astype(np.int64))
+        if self.start[0] != 0 or (sizes < 1).any() or self.start[-1] != len(self.leader):
+            raise ValueError("a follower has no leaders")
+        if len(self.leader) != len(self.weight) or not np.isfinite(self.weight).all():
+            raise ValueError("leaders without weights")
+        if len(self.leader) and not 0 <= self.leader.min() <= self.leader.max() < count:
+            raise ValueError("a leader is no vertex of the head")

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is put onto the finished head: vertices and faces that ride on those of the head proper.
+
+They come after all vertices of the head proper, whose numbers, components and fits they leave
+alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .mesh import FLIP_X, PART_NAMES, HeadMesh
+
+
+@dataclass(frozen=True)
+class AddOn:
+    """n vertices and f faces; numbers of vertices count from the add-on's own first."""
+
+    points: np.ndarray
+    """(n, 3) metres on the template."""
+    faces: np.ndarray
+    """(f, 4), triangles with -1 in the fourth place, outward orientation."""
+    part: str
+    uv: np.ndarray
+    """(f, 4, 2) texture coordinates of every face's corners, v upwards."""
+    leaders: np.ndarray
+    """(n, k) vertices of the head proper."""
+    shares: np.ndarray
+    """(n, k) weights of the leaders, rows summing to one."""
+    joints: np.ndarray
+    """(n, 6) skin weights."""
+
+    def with_mirror_image(self, mesh: HeadMesh) -> AddOn:
+        """The add-on of the left side together with its image on the right."""
+        n = len(self.points)
+        turned = _reversed(self.faces)
+        return AddOn(
+            np.concatenate([self.points, self.points * FLIP_X]),
+            np.concatenate([self.faces, np.where(turned >= 0, turned + n, -1)]),
+            self.part,
+            np.concatenate([self.uv, _mirrored_uv(self.faces, self.uv)]),
+            np.concatenate([self.leaders, mesh.mirror[self.leaders]]),
+            np.concatenate([self.shares, self.shares]),
+            np.concatenate([self.joints, self.joints[:, [0, 1, 2, 3, 5, 4]]]),
+        )
+
+
+def _reversed(faces: np.ndarray) -> np.ndarray:
+    """The same faces seen from behind, a triangle's gap still in the fourth place."""
+    four = faces[:, [0, 3, 2, 1]]
+    return np.where(faces[:, 3:] < 0, faces[:, [0, 2, 1, 3]], four)
+
+
+def _mirrored_uv(faces: np.ndarray, uv: np.ndarray) -> np.ndarray:
+    order = np.where(faces[:, 3:] < 0, [[0, 2, 1, 3]], [[0, 3, 2, 1]])
+    flipped = [1.0, 0.0] + uv * [-1.0, 1.0]
+    return np.take_along_axis(flipped, order[:, :, None], axis=1)
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """All add-ons together, their vertices numbered from the head proper's last one on."""
+
+    points: np.ndarray
+    quads: np.ndarray
+    face_part: np.ndarray
+    uv: np.ndarray
+    uv_quads: np.ndarray
+    weights: np.ndarray
+    mirror: np.ndarray
+    follow_start: np.ndarray
+    follow_leader: np.ndarray
+    follow_weight: np.ndarray
+
+
+def assemble(sides: list[AddOn], mesh: HeadMesh, uv_count: int) -> Assembly:
+    """Lay the add-ons, each given for the left side, one after another.
+
+    uv_count: how many texture coordinates the head proper has.
+    """
+    first = len(mesh.positions)
+    halves = [len(a.points) for a in sides]
+    whole = [a.with_mirror_image(mesh) for a in sides]
+    quads, parts, mirror, uv_quads = [], [], [], []
+    for half, add in zip(halves, whole, strict=True):
+        quads.append(np.where(add.faces >= 0, add.faces + first, -1))
+        parts.append(np.full(len(add.faces), PART_NAMES.index(add.part)))
+        mirror.append(first + np.roll(np.arange(2 * half), half))
+        first += 2 * half
+    uv, number = np.unique(
+        np.concatenate([a.uv.reshape(-1, 2) for a in whole]).round(6), axis=0, return_inverse=True
+    )
+    uv_quads = number.reshape(-1, 4) + uv_count
+    faces = np.concatenate(quads)
+    shares = [s for a in whole for s in a.shares]
+    leaders = [i for a in whole for i in a.leaders]
+    return Assembly(
+        points=np.concatenate([a.points for a in whole]),
+        quads=faces.astype(np.int32),
+        face_part=np.concatenate(parts).astype(np.int8),
+        uv=uv,
+        uv_quads=np.where(faces >= 0, uv_quads, -1).astype(np.int32),
+        weights=np.concatenate([a.joints for a in whole]),
+        mirror=np.concatenate(mirror).astype(np.int32),
+        follow_start=np.cumsum([0] + [len(s) for s in shares]).astype(np.int32),
+        follow_leader=np.concatenate(leaders).astype(np.uint16),
+        follow_weight=np.concatenate(shares).astype(np.float32),
+    )
+
+
+def affine_shares(points: np.ndarray, leaders: np.ndarray) -> np.ndarray:
+    """(n, k) weights with which leaders (k, 3) carry points (n, 3) affinely, the smallest ones.
+
+    What moves the leaders by one affine map moves the points by the same.
+    """
+    middle = leaders.mean(axis=0)
+    spread = np.concatenate([(leaders - middle) / 0.02, np.ones((len(leaders), 1))], axis=1)
+    at = np.concatenate([(points - middle) / 0.02, np.ones((len(points), 1))], axis=1)
+    return at @ np.linalg.pinv(spread)
