@@ -109,7 +109,10 @@ def _png(data: bytes) -> Container:
     at = 8
     while at + 12 <= len(data):
         length, name = _number(">I", data, at), data[at + 4 : at + 8]
-        body = data[at + 8 : at + 8 + min(length, len(data))]
+        # OpenCV 4.11 makes room for a chunk of gigabytes before it sees that the file has ended.
+        if at + 12 + length > len(data):
+            break
+        body = data[at + 8 : at + 8 + length]
         # A second one is for no decoder, and must not hide what the first says.
         if name == b"IHDR" and not out.width:
             out.width, out.height = _number(">I", body, 0), _number(">I", body, 4)

@@ -7,12 +7,11 @@ USD userProperties, a .blend asset its licence field: all carry the same sentenc
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 import bpy
 
+from ..scene import told
 from ..scene.head import PREFIX
 
 _WORDS = {True: "yes", False: "no", None: "unknown"}
@@ -61,16 +60,18 @@ class Licence:
 
 def licence_of(head: bpy.types.Object) -> Licence:
     """From what the head remembers of itself; the strictest of its parts decides."""
-    model = str(head.get(PREFIX + "head_model", "unknown"))
-    spdx = str(head.get(PREFIX + "licence", "unknown"))
-    said = [str(head.get(PREFIX + "commercial_use", "unknown"))]
-    terms = _terms(head)
+    model = told.text(head, PREFIX + "head_model")
+    spdx = told.text(head, PREFIX + "licence")
+    said = [told.text(head, PREFIX + "commercial_use")]
+    terms = told.json_object(head, PREFIX + "report").get("licences")
+    terms = terms if isinstance(terms, dict) else {}
     predictor = terms.get("predictor")
     name = ""
     if isinstance(predictor, dict):
-        name = f"{predictor.get('name', 'unknown')}: {predictor.get('spdx', 'unknown')}"
+        parts = (predictor.get(key, "unknown") for key in ("name", "spdx"))
+        name = ": ".join(str(part)[:100] for part in parts)
     if "commercial_use" in terms:
-        said.append(_WORDS.get(terms["commercial_use"], "unknown"))
+        said.append(next((w for v, w in _WORDS.items() if terms["commercial_use"] is v), "unknown"))
     commercial = "no" if "no" in said else "unknown" if "unknown" in said else "yes"
     return Licence(f"{model}: {spdx}", spdx, name, commercial)
 
@@ -80,12 +81,3 @@ def stamp(objects: list[bpy.types.ID], licence: Licence) -> None:
     for obj in objects:
         for name, value in licence.stamps.items():
             obj[name] = value
-
-
-def _terms(head: bpy.types.Object) -> dict[str, Any]:
-    """The report's licences; nothing where somebody edited it beyond recognition."""
-    try:
-        found = json.loads(head.get(PREFIX + "report", "{}")).get("licences", {})
-    except (TypeError, ValueError, AttributeError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import json
-
 import bpy
 
 from ..operators.look_through import PIXEL3DMM_OT_look_through
+from ..scene import told
 from ..scene.head import PREFIX, active_head
 from .sidebar import Sidebar, draw_sentence
 
@@ -26,9 +25,9 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
             layout.label(text="Select a head made from a photo", icon="INFO")
         else:
             layout.label(text=head.name, icon="OUTLINER_OB_MESH")
-            licence = head.get(PREFIX + "licence", "unknown")
-            commercial = head.get(PREFIX + "commercial_use", "unknown")
-            layout.label(text=f"{head.get(PREFIX + 'head_model', '')}: {licence}")
+            licence = told.text(head, PREFIX + "licence")
+            commercial = told.text(head, PREFIX + "commercial_use")
+            layout.label(text=f"{told.text(head, PREFIX + 'head_model', '')}: {licence}")
             if commercial != "yes":
                 layout.label(text=f"Commercial use: {commercial}", icon="ERROR")
             for warning in warnings_of(head):
@@ -38,11 +37,7 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
 
 def warnings_of(head: bpy.types.Object) -> list[str]:
     """Sentences of the head's report; none where somebody edited it beyond recognition."""
-    try:
-        found = json.loads(head.get(PREFIX + "report", "{}")).get("warnings", [])
-    except (TypeError, ValueError, AttributeError):
-        return []
-    return [str(warning) for warning in found]
+    return told.sentences(told.json_object(head, PREFIX + "report").get("warnings"))
 
 
 CLASSES = (PIXEL3DMM_PT_head,)

@@ -14,6 +14,7 @@ import bpy
 from ...core import expression
 from ...core.rig.arkit import ARKIT_NAMES
 from ...core.rig.rigged_head import RiggedHead
+from . import told
 
 #: On the mesh, as the keys are: the photo's values, as JSON.
 PHOTO_VALUES = "pixel3dmm_photo_expression"
@@ -34,11 +35,7 @@ def remember_photo(mesh: bpy.types.Mesh, rigged: RiggedHead) -> None:
 
 def photo_values(head: bpy.types.Object) -> dict[str, float]:
     """The photo's expression; empty where nobody kept it."""
-    try:
-        found = json.loads(head.data.get(PHOTO_VALUES, "{}"))
-        return {name: float(found[name]) for name in ARKIT_NAMES if name in found}
-    except (TypeError, ValueError, AttributeError):
-        return {}
+    return told.numbers(head.data, PHOTO_VALUES, ARKIT_NAMES)
 
 
 def keys(head: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:

@@ -19,6 +19,7 @@ from ...core.identity_traits import (
     bones_of,
     change_of,
 )
+from . import told
 from .rig import JOINT
 from .rig_data import VERTEX_COUNT
 
@@ -127,8 +128,4 @@ def _points(key: bpy.types.ShapeKey) -> np.ndarray:
 
 
 def _read(mesh: bpy.types.Mesh, name: str) -> dict[str, float]:
-    try:
-        found = json.loads(mesh.get(name, "{}"))
-        return {trait: float(found[trait]) for trait in NAMES if trait in found}
-    except (TypeError, ValueError, AttributeError):
-        return {}
+    return told.numbers(mesh, name, NAMES)

@@ -19,7 +19,7 @@ from ...core.errors import ModelFileError
 from ...core.rig.rigged_head import RiggedHead
 from ...core.rotation import matrix_from_vector
 from . import camera as photo_camera
-from . import kept, likeness
+from . import kept, likeness, told
 from .head import PREFIX
 from .rig import JOINT
 
@@ -60,7 +60,8 @@ def apply(
             photo_camera.place(context.scene, camera, is_, was)
     kept.keep(head, after.continuation_json)
     head[PREFIX + "recipe"] = after.recipe_json
-    head[PREFIX + "report"] = json.dumps({**_report(head), **after.report})
+    said = told.json_object(head, PREFIX + "report")
+    head[PREFIX + "report"] = json.dumps({**said, **after.report})
     likeness.follow(head, after)
 
 
@@ -146,12 +147,3 @@ def _turn_bones(rig: bpy.types.Object, after: RiggedHead, before: RiggedHead) ->
         )
         if old.rotation_difference(bone.rotation_quaternion).angle < 0.01:
             bone.rotation_quaternion = new
-
-
-def _report(head: bpy.types.Object) -> dict[str, object]:
-    """What was said before, where nobody has edited it beyond recognition."""
-    try:
-        found = json.loads(head.get(PREFIX + "report", "{}"))
-    except (TypeError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

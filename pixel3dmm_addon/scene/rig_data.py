@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 
 from ...core import axes
+from ...core.cues.screen_cues import LANDMARK_COUNT
 from ...core.errors import ModelFileError
 from ...core.rig.correctives import PREFIX as DRIVEN
 from ...core.rig.rig_arrays import RigArrays
@@ -26,6 +27,8 @@ VERTEX_COUNT = "pixel3dmm_vertex_count"
 _LANDMARKS = ("pixel3dmm_landmark_vertices", "pixel3dmm_landmark_weights")
 #: An integer attribute has a sign: 31 regions fit.
 _MOST_REGIONS = 31
+#: Characters of all names together.
+_LONGEST_NAMES = 10_000
 
 
 def remember(mesh: bpy.types.Mesh, rigged: RiggedHead) -> None:
@@ -62,14 +65,20 @@ def rig_arrays(head: bpy.types.Object, rig: bpy.types.Object | None) -> RigArray
             "its mesh is changed."
         )
     keys = mesh.shape_keys.key_blocks
+    if len(keys) < 2:
+        raise _edited(head)
+    part_names, region_names = _lines(head, _PARTS), _lines(head, _NAMES)
+    parts = part_names[_read(head, PART, "FACE", 0, len(part_names))]
+    bits = _read(head, REGIONS, "POINT")
+    regions = {str(n): (bits >> k & 1).astype(bool) for k, n in enumerate(region_names[:32])}
+    mirror = np.zeros(0, np.int32)
+    if MIRROR in mesh.attributes:
+        mirror = _read(head, MIRROR, "POINT", 0, len(mesh.vertices))
+    vertices, shares = _landmarks(head)
     basis = _points(keys[0])
     deltas = np.stack([_points(k) - _points(k.relative_key) for k in keys[1:]])
     triangles, faces = _triangles(mesh)
-    parts = np.array(mesh[_PARTS].split("\n"))[_read(mesh, PART)]
-    bits = _read(mesh, REGIONS)
-    regions = {n: (bits >> k & 1).astype(bool) for k, n in enumerate(mesh[_NAMES].split("\n"))}
     names, joints, weights = _bones(head, rig)
-    vertices, shares = (np.array(mesh.get(name, ())).reshape(-1, 3) for name in _LANDMARKS)
     return RigArrays(
         basis=basis,
         triangles=triangles,
@@ -81,10 +90,44 @@ def rig_arrays(head: bpy.types.Object, rig: bpy.types.Object | None) -> RigArray
         joints=joints,
         weights=weights,
         regions=regions,
-        mirror=_read(mesh, MIRROR) if MIRROR in mesh.attributes else np.zeros(0, np.int32),
-        landmark_vertices=vertices.astype(np.int32),
-        landmark_barycentric=shares.astype(np.float64),
+        mirror=mirror,
+        landmark_vertices=vertices,
+        landmark_barycentric=shares,
     )
+
+
+def _edited(head: bpy.types.Object) -> ModelFileError:
+    return ModelFileError(
+        f"What {head.name} remembers of itself was changed beyond recognition: reconstruct it "
+        "again."
+    )
+
+
+def _lines(head: bpy.types.Object, name: str) -> np.ndarray:
+    """(n,) the names in a custom property of the mesh."""
+    found = head.data.get(name)
+    if not isinstance(found, str) or len(found) > _LONGEST_NAMES:
+        raise _edited(head)
+    return np.array(found.split("\n"))
+
+
+def _landmarks(head: bpy.types.Object) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 3) vertices and shares of the landmarks; both empty where nobody kept them."""
+    try:
+        vertices, shares = (
+            np.array(head.data.get(name, ()), np.float64).reshape(-1, 3) for name in _LANDMARKS
+        )
+    except (TypeError, ValueError) as error:
+        raise _edited(head) from error
+    if not vertices.size and not shares.size:
+        return vertices.astype(np.int32), shares
+    shape = (LANDMARK_COUNT, 3)
+    if vertices.shape != shape or shares.shape != shape or not np.isfinite(shares).all():
+        raise _edited(head)
+    # Also false for nan.
+    if not ((vertices >= -1) & (vertices < len(head.data.vertices))).all():
+        raise _edited(head)
+    return vertices.astype(np.int32), shares
 
 
 def _drives(names: list[str]) -> np.ndarray:
@@ -150,8 +193,15 @@ def _write(mesh: bpy.types.Mesh, name: str, domain: str, values: np.ndarray) -> 
     attribute.data.foreach_set("value", values.astype(np.int32))
 
 
-def _read(mesh: bpy.types.Mesh, name: str) -> np.ndarray:
-    attribute = mesh.attributes[name]
+def _read(
+    head: bpy.types.Object, name: str, domain: str, low: int | None = None, high: int = 0
+) -> np.ndarray:
+    """An attribute of ours, its values within low..high - 1 if that is asked."""
+    attribute = head.data.attributes[name]
+    if attribute.data_type != "INT" or attribute.domain != domain:
+        raise _edited(head)
     values = np.empty(len(attribute.data), np.int32)
     attribute.data.foreach_get("value", values)
+    if low is not None and values.size and not low <= values.min() <= values.max() < high:
+        raise _edited(head)
     return values

@@ -140,3 +140,10 @@ def test_headers_cut_anywhere_are_no_surprise(name):
     for end in range(0, len(data), max(1, len(data) // 60)):
         found = read_header(data[:end])
         assert found is None or found.width * found.height <= WIDE * HIGH
+
+
+def test_a_chunk_longer_than_its_file_gets_no_decoder(tmp_path, no_decoder):
+    whole = png((40, 40))
+    lying = whole[:-12] + struct.pack(">I", 4_000_000_000) + whole[-8:]
+    for reader in (load_photo, PhotoFile):
+        assert "cut off" in refused("png", lying, tmp_path, reader)
