@@ -96,15 +96,16 @@ def read_info(path: Path) -> dict[str, Any]:
 
 def _info(a: dict[str, NDArray[Any]]) -> dict[str, Any]:
     """The record, with all that a panel or a report asks of it; ValueError where it is not so."""
-    info: dict[str, Any] = json.loads(str(a["info_json"]))
-    licence = info["licence"]
+    said = json.loads(str(a["info_json"]))
+    info: dict[str, Any] = {"texture_layout": "", "warnings": [], "jaw_turns": True, **said}
+    licence = info["licence"] = {"notice": "", **info["licence"]}
     texts = (info["title"], info["texture_layout"], licence["spdx"], licence["notice"])
     if not all(isinstance(text, str) and len(text) < 1000 for text in texts):
         raise ValueError("a record without its words")
-    if licence["commercial"] not in (True, False, None) or type(info["jaw_turns"]) is not bool:
+    if not any(licence["commercial"] is known for known in (True, False, None)):
+        raise ValueError("a record without its licence")
+    if type(info["jaw_turns"]) is not bool or not isinstance(info["warnings"], list):
         raise ValueError("a record without its facts")
-    if not isinstance(info["warnings"], list):
-        raise ValueError("warnings")
     return info
 
 

@@ -150,7 +150,7 @@ def _altered_sparse(dense: np.ndarray, dice: Dice) -> object:
     if state == "_shape":
         made._shape = dice.choice([(5, 6), (6, 5), (-1, 6), (5, 1 << 40), (1 << 14, 1 << 14), (5,)])
     else:
-        altered = altered_array(getattr(made, state), dice)
+        altered = np.array(altered_array(getattr(made, state), dice))
         if altered.size and altered.dtype.kind in "iu" and dice.number(2):
             altered.reshape(-1)[-1] = dice.choice([1 << 30, -1, 7])
         setattr(made, state, altered)
