@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the tests: core in a plain environment, the add-on in one process per Blender version.
+"""Runs the tests: core in a plain environment, the add-on in one process per Blender version, and
+the interface in a windowed Blender where one has been set up.
 
 Blender's module allows one scene per process and is needed by the add-on's tests alone, so each
 suite is a pytest of its own; the last line sums them up in pytest's own form.
@@ -14,13 +15,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import window
 from .environments import Environment, blender_recipe, prepare, tests_recipe
 from .package import build_zip
 from .processes import ROOT, BuildError, clean_variables, say
 
 REPORTS = ROOT / ".build" / "reports"
 NOTHING_COLLECTED = 5
-CORE, FUZZ, ADDON = "tests/core", "tests/fuzz", "tests/addon"
+CORE, FUZZ, ADDON, GUI = "tests/core", "tests/fuzz", "tests/addon", "tests/gui"
+#: The windowed Blender that is used; `build.py gui` has others as well.
+WINDOW = "trixie"
 
 
 @dataclass
@@ -54,9 +58,11 @@ class Outcome:
     counts: Counts
 
 
-def split_arguments(arguments: list[str]) -> tuple[list[str], list[str], list[str]]:
-    """(core paths, add-on paths, other arguments); without any path both suites are whole."""
-    core, addon, rest = [], [], []
+def split_arguments(arguments: list[str]) -> tuple[list[str], list[str], list[str], list[str]]:
+    """(core paths, add-on paths, window paths, other arguments); without any path all suites are
+    whole.
+    """
+    core, addon, gui, rest = [], [], [], []
     for argument in arguments:
         path = (ROOT / argument.split("::")[0]).resolve()
         if not path.exists() or not path.is_relative_to(ROOT / "tests"):
@@ -64,18 +70,21 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str], list[st
         elif path == ROOT / "tests":
             core += [CORE, FUZZ]
             addon.append(ADDON)
+            gui.append(GUI)
+        elif path.is_relative_to(ROOT / GUI):
+            gui.append(argument)
         elif path.is_relative_to(ROOT / ADDON):
             addon.append(argument)
         else:
             core.append(argument)
-    if not core and not addon:
-        return [CORE, FUZZ], [ADDON], rest
-    return core, addon, rest
+    if not core and not addon and not gui:
+        return [CORE, FUZZ], [ADDON], [GUI], rest
+    return core, addon, gui, rest
 
 
 def run_tests(blenders: list[str], arguments: list[str]) -> int:
     """Runs the suites and prints one closing line; returns the exit code of the whole."""
-    core, addon, rest = split_arguments(arguments)
+    core, addon, gui, rest = split_arguments(arguments)
     started = time.perf_counter()
     outcomes = []
     if core:
@@ -83,12 +92,23 @@ def run_tests(blenders: list[str], arguments: list[str]) -> int:
     for version in blenders if addon else []:
         name = f"Blender {version}"
         outcomes.append(_suite(name, lambda v=version: _blender(v), [*addon, *rest]))
+    if gui and (reason := window.missing(WINDOW)):
+        # Never set up from here: that is a download of ten minutes on a slow line.
+        say(f"\n--- tests: window ---\nSKIPPED, ALL OF {GUI}: {reason} is missing")
+    elif gui:
+        outcomes.append(_suite("window", lambda: _window(blenders[0]), [*gui, *rest]))
     return close(outcomes, time.perf_counter() - started)
 
 
 def _blender(version: str) -> tuple[Environment, dict[str, str]]:
     environment = prepare(blender_recipe(version))
     return environment, {"PIXEL3DMM_ZIP": str(build_zip(ROOT / "dist", environment.python))}
+
+
+def _window(blender: str) -> tuple[Environment, dict[str, str]]:
+    """The tests' own environment: the Blender that they drive runs in another one."""
+    archive = build_zip(ROOT / "dist", prepare(blender_recipe(blender)).python)
+    return prepare(tests_recipe()), {"PIXEL3DMM_ZIP": str(archive), "PIXEL3DMM_WINDOW_SUITE": WINDOW}
 
 
 def _suite(

@@ -64,7 +64,7 @@ def missing(suite: str) -> str:
     if os.name != "posix" or os.geteuid() != 0:
         return "a windowed Blender needs root, for a chroot"
     if not (root_of(suite) / "usr/bin/blender").exists():
-        return f"a windowed Blender (python3 build.py gui makes one in {root_of(suite).name})"
+        return f"a windowed Blender (python3 build.py gui makes one of Debian's {suite})"
     return ""
 
 

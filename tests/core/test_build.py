@@ -227,12 +227,19 @@ Collecting idna
 
 
 def test_paths_choose_the_suite_and_the_rest_goes_to_pytest():
-    both = (["tests/core", "tests/fuzz"], ["tests/addon"])
+    both = (["tests/core", "tests/fuzz"], ["tests/addon"], ["tests/gui"])
     assert suites.split_arguments(["-k", "core"]) == (*both, ["-k", "core"])
     assert suites.split_arguments(["tests", "-x"]) == (*both, ["-x"])
     one = "tests/core/test_build.py::test_help_names_every_verb"
-    assert suites.split_arguments([one, "-q"]) == ([one], [], ["-q"])
-    assert suites.split_arguments(["tests/addon"]) == ([], ["tests/addon"], [])
+    assert suites.split_arguments([one, "-q"]) == ([one], [], [], ["-q"])
+    assert suites.split_arguments(["tests/addon"]) == ([], ["tests/addon"], [], [])
+    assert suites.split_arguments(["tests/gui"]) == ([], [], ["tests/gui"], [])
+
+
+def test_the_window_is_left_out_aloud_where_there_is_none(monkeypatch, capsys):
+    monkeypatch.setattr(suites.window, "missing", lambda suite: f"a Blender of {suite}")
+    assert suites.run_tests(["4.5"], ["tests/gui"]) == 0
+    assert "SKIPPED, ALL OF tests/gui: a Blender of trixie is missing" in capsys.readouterr().out
 
 
 def test_counts_come_from_pytests_own_report(tmp_path):
