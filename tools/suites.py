@@ -108,7 +108,8 @@ def _blender(version: str) -> tuple[Environment, dict[str, str]]:
 def _window(blender: str) -> tuple[Environment, dict[str, str]]:
     """The tests' own environment: the Blender that they drive runs in another one."""
     archive = build_zip(ROOT / "dist", prepare(blender_recipe(blender)).python)
-    return prepare(tests_recipe()), {"PIXEL3DMM_ZIP": str(archive), "PIXEL3DMM_WINDOW_SUITE": WINDOW}
+    variables = {"PIXEL3DMM_ZIP": str(archive), "PIXEL3DMM_WINDOW_SUITE": WINDOW}
+    return prepare(tests_recipe()), variables
 
 
 def _suite(
