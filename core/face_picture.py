@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
-#: Longest side of the picture, pixels: as large as a panel shows it.
+#: Longest side of the picture, pixels: twice as large as a panel shows it.
 LONGEST = 512
+#: What is shown around the faces, in sides of the largest one.
+_AROUND = 0.8
 
 _FRAME, _DIGIT = (255, 196, 0), (20, 20, 20)
 #: Five rows of three pixels a digit, a row an octal number.
@@ -20,12 +22,17 @@ _DIGITS = ("75557", "26227", "71747", "71717", "55711", "74717", "74757", "71111
 
 
 def face_picture(pixels: Pixels, boxes: Sequence[Array]) -> Pixels:
-    """(h, w, 3) the photo (H, W, 3), smaller; boxes (4,) in its pixels are numbered from 1."""
-    out, scale = small(pixels)
+    """(h, w, 3) what of the photo (H, W, 3) has faces, smaller; boxes (4,) in the photo's pixels
+    are numbered from 1.
+    """
+    left, top, right, bottom = _around(boxes, pixels.shape[1], pixels.shape[0])
+    out, scale = small(pixels[top:bottom, left:right])
     height, width = out.shape[:2]
-    size = max(min(height, width) // 90, 2)
+    # Digits that can be read at a third of the size, which is what a narrow panel makes of it.
+    size = max(max(height, width) // 100, 2)
     for number, box in enumerate(boxes, start=1):
-        x0, y0, x1, y1 = (round(float(v) * scale) for v in box)
+        corner = np.array([left, top, left, top])
+        x0, y0, x1, y1 = (round(float(v) * scale) for v in np.asarray(box) - corner)
         x0, x1 = (min(max(x, 0), width - 1) for x in (x0, x1))
         y0, y1 = (min(max(y, 0), height - 1) for y in (y0, y1))
         for rows, columns in (
@@ -35,8 +42,26 @@ def face_picture(pixels: Pixels, boxes: Sequence[Array]) -> Pixels:
             (slice(y0, y1), slice(max(x1 - size, 0), x1)),
         ):
             out[rows, columns] = _FRAME
-        _write(out, str(number), x0, y0, size)
+        # Above the face, where there is room: a plate hides much of a small one.
+        _write(out, str(number), x0, y0 - 6 * size, size)
     return out
+
+
+def _around(boxes: Sequence[Array], width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a part of the photo with all faces in it, as square as the
+    photo allows, since a panel gives a picture a square.
+    """
+    if not len(boxes):
+        return 0, 0, width, height
+    every = np.asarray(boxes, np.float64)
+    margin = _AROUND * float((every[:, 2:] - every[:, :2]).max())
+    low, high = every[:, :2].min(axis=0) - margin, every[:, 2:].max(axis=0) + margin
+    limit = np.array([width, height], np.float64)
+    side = np.minimum(float((high - low).max()), limit)
+    start = np.clip((low + high - side) / 2, 0, limit - side)
+    left, top = (int(v) for v in start)
+    right, bottom = (int(v) for v in np.ceil(start + side))
+    return left, top, min(right, width), min(bottom, height)
 
 
 def small(pixels: Pixels) -> tuple[Pixels, float]:

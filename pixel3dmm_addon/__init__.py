@@ -9,6 +9,7 @@ from . import (
     head_properties,
     looks,
     panels,
+    photo,
     preferences,
     properties,
     session,
@@ -36,6 +37,7 @@ from .operators import (
     reconstruct,
     setup,
 )
+from .panels import status_bar
 
 _MODULES = (
     properties,
@@ -73,6 +75,7 @@ def register() -> None:
     head_properties.register()
     translations.register()
     bpy.types.TOPBAR_MT_file_import.append(photo_file.draw_import_entry)
+    status_bar.register()
 
 
 def unregister() -> None:
@@ -80,6 +83,8 @@ def unregister() -> None:
     correct_fit.close()
     looks.close()
     session.close()
+    photo.close()
+    status_bar.unregister()
     bpy.types.TOPBAR_MT_file_import.remove(photo_file.draw_import_entry)
     translations.unregister()
     head_properties.unregister()

@@ -21,11 +21,12 @@ class PIXEL3DMM_AP_preferences(bpy.types.AddonPreferences):
     bl_idname = paths.EXTENSION
 
     idle_minutes: FloatProperty(
-        name="Keep Ready",
+        name="Keep Ready (minutes)",
         description="Minutes after a reconstruction in which the next one starts without loading",
         default=IDLE_MINUTES,
         min=0.1,
         max=240.0,
+        precision=0,
         update=_set_idle_minutes,
     )
 
@@ -47,8 +48,8 @@ class PIXEL3DMM_AP_preferences(bpy.types.AddonPreferences):
         layout = self.layout
         layout.use_property_split = True
         layout.prop(self, "idle_minutes")
-        row = layout.row()
-        row.label(text=str(paths.log_file().parent))
+        row = layout.split(factor=0.4)
+        row.label(text="")
         row.operator("pixel3dmm.open_log", icon="TEXT")
         rows.draw(layout, context)
 

@@ -17,9 +17,12 @@ LARGEST = -1
 
 def _photo_chosen(choices: PIXEL3DMM_PG_scene, context: bpy.types.Context) -> None:
     """Another photo has other faces; a person in front of a window is told of them."""
-    from . import looks
+    from . import looks, session
 
     choices.face = LARGEST
+    if not session.status.running:
+        # What was said of another photo would be taken for a word on this one.
+        session.status.message = ""
     if choices.photo and not bpy.app.background:
         looks.begin(Path(bpy.path.abspath(choices.photo)))
 
@@ -133,9 +136,12 @@ def job_options(choices: PIXEL3DMM_PG_scene) -> dict[str, Any]:
 
 
 def redraw(context: bpy.types.Context) -> None:
-    """Lets every sidebar show the status as it is now, and nothing else: a viewport that is drawn
-    again for it would take seconds from the job where graphics are slow.
+    """Lets every sidebar and the status bar show the status as it is now, and nothing else: a
+    viewport that is drawn again for it would take seconds from the job where graphics are slow.
     """
+    if context.workspace is not None and not bpy.app.background:
+        # The one way to have the status bar drawn: it is in no list of a screen's areas.
+        context.workspace.status_text_set_internal(None)
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":

@@ -28,10 +28,10 @@ _TELLING = 0.1
 class Status:
     """How the job does, and what the last one said.
 
-    cancel: the artist asked for an end. photo: name of the one under way, started its time by
-    time.monotonic(). waiting: photos that come after it, one after the other; turn: True while
-    the next of them is being started; done and failures: how many of this row became heads, and
-    the sentences of those that did not.
+    cancel: the artist asked for an end. setup: what ran last was part of the setup. photo: name of
+    the one under way, started its time by time.monotonic(). waiting: photos that come after it, one
+    after the other; turn: True while the next of them is being started; done and failures: how many
+    of this row became heads, and the sentences of those that did not.
     """
 
     running: bool = False
@@ -40,6 +40,7 @@ class Status:
     fraction: float = 0.0
     message: str = ""
     failed: bool = False
+    setup: bool = False
     photo: str = ""
     started: float = 0.0
     turn: bool = False

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import bpy
-import gpu
 import numpy as np
-from gpu_extras.batch import batch_for_shader
 
 from ...core.continuation import Continuation
 from ...core.errors import Cancelled, PersonError
@@ -21,7 +19,7 @@ from .. import properties, session
 from ..job import Progress
 from ..run import Change, RefitRun
 from ..scene import camera as photo_camera
-from ..scene import kept, refit
+from ..scene import fit_view, kept, refit
 from ..scene.head import active_head
 from ..scene.photo_view import PhotoView
 from ..translations import tr
@@ -33,13 +31,9 @@ TICK = 0.02
 REACH = 14.0
 #: A pin counts as so many times nearer than it is.
 PIN_NEARER = 0.4
+#: Share of the free viewport that the landmarks take when the tool begins.
+SHARE = 0.7
 HELP = "Drag landmarks; X removes a pin; Enter ends"
-
-_COLOURS = {
-    "point": (0.35, 0.8, 1.0, 0.9),
-    "pin": (1.0, 0.45, 0.1, 1.0),
-    "held": (1.0, 1.0, 1.0, 1.0),
-}
 
 #: The tool that runs, so that whoever switches the extension off can end its drawing.
 _running: list[PIXEL3DMM_OT_correct_fit] = []
@@ -87,7 +81,7 @@ class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
         self._steps: Generator[Progress | None, None, Change] | None = None
         self._area, self._region = context.area, _window_region(context.area)
         context.scene.camera = camera
-        self._area.spaces.active.region_3d.view_perspective = "CAMERA"
+        self._look(context)
         self._draw = bpy.types.SpaceView3D.draw_handler_add(
             self._draw_landmarks, (), "WINDOW", "POST_PIXEL"
         )
@@ -97,6 +91,16 @@ class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
         _running.append(self)
         self._area.tag_redraw()
         return {"RUNNING_MODAL"}
+
+    def _look(self, context: bpy.types.Context) -> None:
+        """Through the camera, close to the face, and with nothing over it."""
+        space = self._area.spaces.active
+        space.region_3d.view_perspective = "CAMERA"
+        self._looked = fit_view.clear(space)
+        context.view_layer.update()
+        view = self._view()
+        if view is not None:
+            view.show(self._area, self._landmarks(), SHARE)
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Only what the tool is about is taken; undo, view and everything else go on."""
@@ -268,6 +272,9 @@ class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
             bpy.types.SpaceView3D.draw_handler_remove(self._draw, "WINDOW")
             context.window_manager.event_timer_remove(self._timer)
             context.workspace.status_text_set(None)
+            areas = (a for w in context.window_manager.windows for a in w.screen.areas)
+            if self._area in areas and self._area.type == "VIEW_3D":
+                fit_view.look_back(self._area.spaces.active, self._looked)
             properties.redraw(context)
 
     def _draw_landmarks(self) -> None:
@@ -277,24 +284,29 @@ class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
         view = self._view()
         if view is None:
             return
-        at = view.to_region(bpy.context.region, bpy.context.region_data, self._landmarks())
+        region, region_data = bpy.context.region, bpy.context.region_data
+        self._draw_photo(view, region, region_data)
+        at = view.to_region(region, region_data, self._landmarks())
         shown = np.isfinite(at).all(axis=1)
         pins = {p.landmark for p in self._pins() if p.photo == self._photo}
         held = {self._hover, self._drag[0] if self._drag else None}
         groups: dict[str, list[int]] = {"point": [], "pin": [], "held": []}
         for i in np.nonzero(shown)[0].tolist():
             groups["held" if i in held else "pin" if i in pins else "point"].append(i)
-        shader = gpu.shader.from_builtin("UNIFORM_COLOR")
-        gpu.state.blend_set("ALPHA")
-        for name, members in groups.items():
-            if members:
-                gpu.state.point_size_set(3.0 if name == "point" else 8.0)
-                shader.uniform_float("color", _COLOURS[name])
-                batch_for_shader(shader, "POINTS", {"pos": [(*at[i], 0.0) for i in members]}).draw(
-                    shader
-                )
-        gpu.state.point_size_set(1.0)
-        gpu.state.blend_set("NONE")
+        fit_view.draw_dots(at, groups)
+
+    def _draw_photo(
+        self, view: PhotoView, region: bpy.types.Region, data: bpy.types.RegionView3D
+    ) -> None:
+        camera = photo_camera.camera_of(self._head(), self._photo)
+        seen = self._known.photos[self._photo]
+        corners = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        corners = corners * [seen.width, -seen.height] + [0.0, seen.height]
+        at = view.to_region(region, data, corners)
+        for background in camera.data.background_images:
+            if background.image is not None:
+                fit_view.draw_photo(background.image, at)
+                break
 
 
 def close() -> None:

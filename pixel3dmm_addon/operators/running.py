@@ -21,9 +21,10 @@ from ..run import Run
 
 #: Seconds between two looks at the job.
 TICK = 0.05
-#: Seconds between two redraws of the sidebar, unless the stage changes; and how many times what
-#: one redraw takes, so that a window that is drawn slowly is drawn less often.
-REDRAW, REDRAW_SHARE = 0.2, 10
+#: Seconds between two redraws of the sidebar, and how many times what one redraw takes, so that a
+#: window that is drawn slowly is drawn less often, but never less than once in LONGEST. A new
+#: stage is shown at once, unless redraws would take more than a third of the time.
+REDRAW, REDRAW_SHARE, STAGE_SHARE, LONGEST = 0.2, 10, 3, 1.0
 
 LOG = logging.getLogger("pixel3dmm")
 
@@ -31,6 +32,7 @@ LOG = logging.getLogger("pixel3dmm")
 class RunOperator:
     """Mixed into an operator that has a ``_make_run`` and a ``_finish``."""
 
+    _is_setup = False
     _timer: bpy.types.Timer | None = None
     _run: Run | None = None
     _steps: Generator[Progress | None, None, Any]
@@ -90,6 +92,7 @@ class RunOperator:
         status = session.status
         status.running, status.cancel, status.failed = True, False, False
         status.stage, status.fraction, status.message = "Starting", 0.0, ""
+        status.setup = self._is_setup
         status.photo, status.started = self._run.path.stem, time.monotonic()
         properties.redraw(context)
         return True
@@ -142,7 +145,9 @@ class RunOperator:
         status.stage, status.fraction = news.stage, news.fraction
         if fresh:
             LOG.info("%3.0f %% %s", 100 * news.fraction, news.stage)
-        if fresh or now - self._redrawn > max(REDRAW, REDRAW_SHARE * self._redraw_seconds):
+        since, slow = now - self._redrawn, self._redraw_seconds
+        usual = max(REDRAW, REDRAW_SHARE * slow)
+        if since > min(STAGE_SHARE * slow if fresh else usual, LONGEST):
             self._redrawn = now
             properties.redraw(context)
 

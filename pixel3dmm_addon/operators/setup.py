@@ -25,6 +25,8 @@ OFFLINE = (
 class _SetupOperator(RunOperator):
     """One setup job; its last word is in the preferences and in the panel."""
 
+    _is_setup = True
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """One job at a time."""

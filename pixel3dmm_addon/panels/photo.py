@@ -11,12 +11,11 @@ from .. import installed, looks, session, thumbnails
 from ..operators.choose_face import PIXEL3DMM_OT_check_photo, PIXEL3DMM_OT_choose_face
 from ..operators.help import PIXEL3DMM_OT_open_manual
 from ..operators.reconstruct import (
-    PIXEL3DMM_OT_cancel,
     PIXEL3DMM_OT_reconstruct_face,
     PIXEL3DMM_OT_reconstruct_photos,
 )
 from ..translations import tr
-from .sidebar import Sidebar, draw_sentence
+from .sidebar import Sidebar, draw_progress, draw_sentence
 
 #: Numbered buttons in a row of "Choose a Face".
 FACES_IN_A_ROW = 6
@@ -38,27 +37,44 @@ class PIXEL3DMM_PT_photo(Sidebar, bpy.types.Panel):
         choices, status = context.scene.pixel3dmm, session.status
         picked = layout.column()
         picked.enabled = not status.running
-        picked.prop(choices, "photo", text="")
+        picked.prop(choices, "photo", text="", placeholder=tr("Photo of a face"))
         if choices.photo:
             _draw_photo(picked, choices)
-        _draw_choice(picked, choices, "head_choice", "Head", installed.heads(), choices.head)
-        _draw_choice(
-            picked,
-            choices,
-            "predictor_choice",
-            "Predictor",
-            installed.predictors(),
-            choices.predictor,
-        )
-        picked.prop(choices, "match_render_size")
+        else:
+            draw_sentence(picked, tr("Or drop a photo onto the 3D view"), "INFO")
+        for entry, name in _chosen(choices):
+            if entry is None or not entry.commercial:
+                _draw_badge(picked, entry, name)
         button = layout.row(align=True)
         button.scale_y = 1.5
         button.operator(PIXEL3DMM_OT_reconstruct_face.bl_idname, icon="USER")
-        button.operator(PIXEL3DMM_OT_reconstruct_photos.bl_idname, text="", icon="FILEBROWSER")
+        button.operator(PIXEL3DMM_OT_reconstruct_photos.bl_idname, text="", icon="DOCUMENTS")
         if status.running:
-            _draw_progress(layout, status)
+            draw_progress(layout, status)
+            if status.waiting:
+                text = tr("{} more photos wait").format(len(status.waiting))
+                layout.label(text=text, icon="TIME")
         elif status.message:
             draw_sentence(layout, status.message, "ERROR" if status.failed else "CHECKMARK")
+
+
+class PIXEL3DMM_PT_options(Sidebar, bpy.types.Panel):
+    """What the photo is read with, and which head is fitted to it."""
+
+    bl_idname = "PIXEL3DMM_PT_options"
+    bl_label = "Options"
+    bl_parent_id = PIXEL3DMM_PT_photo.bl_idname
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Blender calls this at every redraw."""
+        layout, choices = self.layout, context.scene.pixel3dmm
+        layout.enabled = not session.status.running
+        names = (("head_choice", "Head"), ("predictor_choice", "Predictor"))
+        for (prop, text), (entry, name) in zip(names, _chosen(choices), strict=True):
+            layout.prop(choices, prop, text=text)
+            _draw_badge(layout, entry, name)
+        layout.prop(choices, "match_render_size")
 
 
 def _draw_photo(layout: bpy.types.UILayout, choices: bpy.types.PropertyGroup) -> None:
@@ -96,35 +112,23 @@ def _draw_photo(layout: bpy.types.UILayout, choices: bpy.types.PropertyGroup) ->
         layout.label(text="The photo is good", icon="CHECKMARK")
 
 
-def _draw_choice(
-    layout: bpy.types.UILayout,
+def _chosen(
     choices: bpy.types.PropertyGroup,
-    prop: str,
-    text: str,
-    entries: tuple[installed.Entry, ...],
-    name: str,
-) -> None:
-    """A dropdown of what is installed, with its licence below."""
-    layout.prop(choices, prop, text=text)
-    entry = installed.chosen(entries, name)
+) -> tuple[tuple[installed.Entry | None, str], tuple[installed.Entry | None, str]]:
+    """Head and predictor, None for what is not installed here, each with its name."""
+    head = installed.chosen(installed.heads(), choices.head)
+    predictor = installed.chosen(installed.predictors(), choices.predictor)
+    return (head, choices.head), (predictor, choices.predictor)
+
+
+def _draw_badge(layout: bpy.types.UILayout, entry: installed.Entry | None, name: str) -> None:
+    """The licence, or that it is not there."""
+    if entry is None:
+        draw_sentence(layout, tr("{} is not installed here").format(Path(name).name), "ERROR")
+        return
     row = layout.row()
     row.alignment = "RIGHT"
-    if entry is None:
-        row.label(text=tr("{} is not installed here").format(Path(name).name), icon="ERROR")
-    else:
-        row.label(text=entry.badge, icon="CHECKMARK" if entry.commercial else "ERROR")
+    row.label(text=entry.badge, icon="CHECKMARK" if entry.commercial else "ERROR")
 
 
-def _draw_progress(layout: bpy.types.UILayout, status: session.Status) -> None:
-    row = layout.row(align=True)
-    text = f"{tr(status.stage)} {status.fraction:.0%}"
-    left = status.seconds_left
-    if left is not None:
-        text += tr(", {:.0f} s left").format(left)
-    row.progress(factor=status.fraction, text=text)
-    row.operator(PIXEL3DMM_OT_cancel.bl_idname, text="", icon="X")
-    if status.waiting:
-        layout.label(text=tr("{} more photos wait").format(len(status.waiting)), icon="TIME")
-
-
-CLASSES = (PIXEL3DMM_PT_photo,)
+CLASSES = (PIXEL3DMM_PT_photo, PIXEL3DMM_PT_options)

@@ -23,7 +23,7 @@ class PIXEL3DMM_PT_pins(Sidebar, bpy.types.Panel):
     """What the fit obeys beside the photo, and what it leaves alone."""
 
     bl_idname = "PIXEL3DMM_PT_pins"
-    bl_label = "Pins"
+    bl_label = "Fit and Photos"
     bl_parent_id = PIXEL3DMM_PT_head.bl_idname
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 

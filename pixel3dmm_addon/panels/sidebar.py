@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import bpy
 
+from .. import session
+from ..translations import tr
+
 #: Letters to a line of a message; a sidebar of usual width shows about as many.
 LINE = 34
 
@@ -26,3 +29,14 @@ def draw_sentence(layout: bpy.types.UILayout, sentence: str, icon: str) -> None:
             column.label(text=line, icon=icon)
             line, icon = "", "BLANK1"
         line = f"{line} {word}".strip()
+
+
+def draw_progress(layout: bpy.types.UILayout, status: session.Status) -> None:
+    """The job's stage, how far it is, the seconds left, and a button that cancels it."""
+    row = layout.row(align=True)
+    text = f"{tr(status.stage)} {status.fraction:.0%}"
+    left = status.seconds_left
+    if left is not None:
+        text += tr(", {:.0f} s left").format(left)
+    row.progress(factor=status.fraction, text=text)
+    row.operator("pixel3dmm.cancel", text="", icon="X")

@@ -97,12 +97,13 @@ def _draw_sliders(
     linked: bool,
     region: str = "",
 ) -> None:
-    """Both sides of a slider stand in one row, as they do in front of the artist.
+    """Those without sides first; both sides of a slider stand in one row, as they do in front of
+    the artist.
 
     The person's right is on the left there. Linked sides show the one that leads. The region's
     own name is left out under its header.
     """
-    column = layout.column(align=True)
+    alone, paired = layout.column(align=True), layout.column(align=True)
     sides = False
     for name, key in keys.items():
         stem, side = pair_of(name, keys)
@@ -110,14 +111,14 @@ def _draw_sliders(
         if side == "Right":
             continue
         if stem is None or (linked and leader(f"{stem}Right")):
-            column.prop(key, "value", text=label, slider=True)
+            alone.prop(key, "value", text=label, slider=True)
         else:
             if not sides:
-                row = column.split(factor=_LABEL, align=True)
+                row = paired.split(factor=_LABEL, align=True)
                 for text in ("", "Right", "Left"):
                     row.label(text=tr(text) if text else "")
                 sides = True
-            row = column.split(factor=_LABEL, align=True)
+            row = paired.split(factor=_LABEL, align=True)
             row.label(text=label)
             row.prop(keys[f"{stem}Right"], "value", text="", slider=True)
             row.prop(key, "value", text="", slider=True)

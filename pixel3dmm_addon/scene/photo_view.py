@@ -59,3 +59,34 @@ class PhotoView:
         origin = view3d_utils.region_2d_to_origin_3d(region, view, at)
         direction = view3d_utils.region_2d_to_vector_3d(region, view, at)
         return self.pixels(np.array(origin + direction)[None])[0]
+
+    def show(self, area: bpy.types.Area, pixels: np.ndarray, share: float) -> None:
+        """Zooms a 3D viewport that looks through the camera, so that photo pixels (n, 2) take
+        ``share`` of what the sidebar leaves free, in its middle.
+
+        After Blender's own BKE_camera_params_from_view3d: a zoom z enlarges by
+        (sqrt(2) + z / 50)^2 / 4, an offset moves by twice itself in enlarged regions.
+        """
+        region = next(r for r in area.regions if r.type == "WINDOW")
+        view = area.spaces.active.region_3d
+        view.update()
+        at = self.to_region(region, view, pixels)
+        low, high = np.nanmin(at, axis=0), np.nanmax(at, axis=0)
+        size = np.array([region.width, region.height], float)
+        sidebar = sum(r.width for r in area.regions if r.type == "UI")
+        free = size - [sidebar, 0.0]
+        now = _enlarged(view.view_camera_zoom)
+        wanted = now * float((share * free / np.maximum(high - low, 1.0)).min())
+        zoom = float(np.clip(50 * (2 * np.sqrt(wanted) - np.sqrt(2)), -30.0, 600.0))
+        then = _enlarged(zoom)
+        # From the middle of the frame to that of the pixels, in regions at no enlargement.
+        offset = np.array(view.view_camera_offset)
+        middle = ((low + high) / 2 - size / 2) / size / now + 2 * offset
+        aside = (free - size) / 2 / size / then
+        view.view_camera_zoom = zoom
+        view.view_camera_offset = np.clip((middle - aside) / 2, -1.0, 1.0).tolist()
+        view.update()
+
+
+def _enlarged(zoom: float) -> float:
+    return float((np.sqrt(2) + zoom / 50) ** 2 / 4)

@@ -29,6 +29,9 @@ def test_panel_before_during_and_after(ours, scene, status, example_photo):
     assert ("prop", "photo") in empty
     assert ("operator", "pixel3dmm.reconstruct_face") in empty
     assert ("operator", "pixel3dmm.reconstruct_photos") in empty
+    assert any(kind == "label" and "drop a photo" in text for kind, text in empty)
+    options = draw(ours, "PIXEL3DMM_PT_options")
+    assert {("prop", "head_choice"), ("prop", "predictor_choice")} <= set(options)
     assert not [d for d in empty if d[0] == "picture"]
 
     scene.pixel3dmm.photo = str(example_photo)
@@ -39,7 +42,12 @@ def test_panel_before_during_and_after(ours, scene, status, example_photo):
 
     status.running, status.stage, status.fraction = True, "Fitting the head", 0.5
     during = draw(ours, "PIXEL3DMM_PT_photo")
+    header = SimpleNamespace(layout=Layout())
+    ours("pixel3dmm_addon.panels.status_bar").draw(header, bpy.context)
     status.running = False
+    assert header.layout.drawn == [d for d in during if d in header.layout.drawn] != []
+    ours("pixel3dmm_addon.panels.status_bar").draw(header := SimpleNamespace(layout=Layout()), None)
+    assert header.layout.drawn == []
     assert any(kind == "progress" and "Fitting the head 50%" in text for kind, text in during)
     assert ("operator", "pixel3dmm.cancel") in during
 

@@ -27,7 +27,7 @@ from window_hands import (  # noqa: E402
 )
 
 PACKAGE = "bl_ext.user_default.pixel3dmm"
-LANDMARK, BY = 61, -4
+LANDMARK, BY = 61, -16
 seen = {}
 bpy.context.preferences.view.show_splash = False
 bpy.context.preferences.system.viewport_aa = "OFF"
@@ -60,6 +60,16 @@ def on_screen(pixel):
     return round(float(at[0])) + region().x, round(float(at[1])) + region().y
 
 
+def share_of_viewport():
+    """What the landmarks take of the free width or height, whichever is more."""
+    import numpy as np
+
+    points = ours("scene.kept").continuation(head()).photos[0].landmarks_fit
+    at = np.array([on_screen(point) for point in points if np.isfinite(point).all()])
+    free = np.array([region().width - region("UI").width, region().height])
+    return float(((at.max(axis=0) - at.min(axis=0)) / free).max())
+
+
 def drag_to(start, end):
     say = window().event_simulate
     for k in range(2):
@@ -90,7 +100,7 @@ def steps():
         seen["invoke"] = list(bpy.ops.pixel3dmm.correct_fit("INVOKE_DEFAULT"))
     yield 2.0
     screenshot("pins_before")
-    seen["before"] = fitted()
+    seen["before"], seen["share"] = fitted(), share_of_viewport()
     start = on_screen(seen["before"])
     for turn in range(2):
         end = (start[0] + BY // (2 - turn), start[1])

@@ -104,7 +104,8 @@ def first_head():
     started = time.perf_counter()
     seen["invoke"] = list(press_button())
     yield from hands.wait_for(lambda: status().fraction > 0.4 or not status().running)
-    yield 0.3  # a redraw
+    ours("properties").redraw(bpy.context)  # a slow window is drawn once a second only
+    yield 0.3
     hands.screenshot("during")
     seen["rows_during"] = list(seen["rows"]["PIXEL3DMM_PT_photo"])
     yield from hands.wait_for(lambda: not status().running)
@@ -303,6 +304,73 @@ def save_and_reopen():
     seen["reopened_photo"] = bpy.context.scene.pixel3dmm.photo.endswith("photo.jpg")
 
 
+def several_photos():
+    """Two in a row, each with its own head; the X stops neither the first nor what it made."""
+    before = len(heads())
+    files = [{"name": "photo.jpg"}, {"name": "photo.jpg"}]
+    with hands.in_viewport():
+        bpy.ops.pixel3dmm.reconstruct_photos(directory=str(FOLDER), files=files)
+    yield from hands.wait_for(lambda: status().running)
+    seen["waiting"] = len(status().waiting)
+    yield from hands.wait_for(lambda: not status().running and not status().waiting)
+    seen["heads_of_several"] = len(heads()) - before
+
+
+def undo_and_save_meanwhile():
+    """An undo and a save while a job runs: the job goes on, and the file knows nothing of it."""
+    bpy.context.scene.pixel3dmm.photo = str(FOLDER / "photo.jpg")
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.ed.undo_push(message="Cube")
+    before, cube = len(heads()), bpy.context.object.name
+    press_button()
+    yield from hands.wait_for(lambda: status().fraction > 0.1)
+    hands.press("Z", ctrl=True)
+    yield 0.2
+    seen["cube_undone"] = cube not in bpy.data.objects
+    bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "meanwhile.blend"))
+    seen["running_after_undo_and_save"] = status().running
+    yield from hands.wait_for(lambda: not status().running)
+    seen["heads_after_undo_and_save"] = len(heads()) - before
+    bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "meanwhile.blend"))
+    yield 0.5
+    seen["reopened_meanwhile"] = [len(heads()) - before, status().running]
+
+
+def options_and_preferences():
+    """The options, and the extension's preferences in a window of their own."""
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    yield 0.5
+    yield from open_tab()
+    _open("PIXEL3DMM_PT_options")
+    yield 1.0
+    hands.screenshot("options")
+    seen["rows_options"] = list(seen["rows"]["PIXEL3DMM_PT_options"])
+    _preferences_open()
+    yield 2.0
+    hands.screenshot("preferences")
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[-1]):
+        bpy.ops.wm.window_close()
+    yield 0.5
+
+
+def _preferences_open():
+    bpy.ops.screen.userpref_show()
+    bpy.context.preferences.active_section = "ADDONS"
+    bpy.context.window_manager.addon_search = "Pixel3DMM"
+    addon_utils.modules_refresh()
+    bpy.ops.preferences.addon_expand(module=PACKAGE)
+
+
+def quit_meanwhile():
+    """The last of all: Blender is told to quit while the worker is at work."""
+    for panel in reversed(hidden):  # or the extension could not take them away
+        bpy.utils.register_class(panel)
+    bpy.context.scene.pixel3dmm.photo = str(FOLDER / "photo.jpg")
+    press_button()
+    yield from hands.wait_for(lambda: status().fraction > 0.1)
+    seen["worker_at_quit"] = ours("session").jobs().pid
+
+
 def what_must_not_break():
     # Another file while a job runs: the job ends, nothing crashes.
     bpy.context.scene.pixel3dmm.photo = str(FOLDER / "photo.jpg")
@@ -337,7 +405,11 @@ def steps():
         save_and_reopen,
         overlay,
         what_must_not_break,
+        several_photos,
+        undo_and_save_meanwhile,
+        options_and_preferences,
         faces_and_traits,
+        quit_meanwhile,
     ):
         seen["part"] = part.__name__
         yield from part()
@@ -357,7 +429,10 @@ def tick():
         hands.screenshot("failure")
     (FOLDER / "result.json").write_text(json.dumps(seen, indent=1))
     sys.stdout.flush()
-    os._exit(0)
+    if "traceback" in seen:
+        os._exit(0)
+    bpy.ops.wm.quit_blender()
+    return None
 
 
 # Persistent: the walk goes on in the file that it loads.

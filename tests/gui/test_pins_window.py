@@ -50,6 +50,7 @@ def seen(repository, example_photo):
 
 def test_a_landmark_goes_where_the_mouse_lets_it_go(seen):
     assert seen["invoke"] == ["RUNNING_MODAL"]
+    assert 0.6 < seen["share"] < 0.8  # close to the face
     for turn in range(2):
         ((landmark, x, y),) = seen[f"pins_{turn}"]
         assert landmark == 61

@@ -60,6 +60,7 @@ def seen(repository, example_photo, kept):
         for file in [result, *Path(share).glob("*.png"), *Path(share).glob("*.blend")]:
             shutil.copy(file, kept)
         found = json.loads(result.read_text())
+        found["exit_code"] = done.returncode
     assert "traceback" not in found, found["traceback"]
     # A panel that raises while it is drawn, or a timer that does, says so there and nowhere else.
     assert "Traceback" not in said, said[-3000:]
@@ -92,13 +93,26 @@ def test_panel_before_during_and_after(seen):
         "prop photo",
         "template_icon",
         "label",
-        "prop head_choice",
-        "prop predictor_choice",
         "operator pixel3dmm.reconstruct_face",
     )
+    assert has(seen["rows_options"], "prop head_choice", "prop predictor_choice")
     assert not any("progress" in row for row in seen["rows_before"])
     assert has(seen["rows_during"], "pixel3dmm.reconstruct_face", "progress", "pixel3dmm.cancel")
     assert has(seen["rows_after"], "pixel3dmm.look_through")
+
+
+def test_progress_is_in_the_status_bar_too(seen, kept):
+    before, during = (
+        blue_at_the_bottom(kept / "before.png"),
+        blue_at_the_bottom(kept / "during.png"),
+    )
+    assert during > before + 100
+
+
+def blue_at_the_bottom(path):
+    """Pixels of the status bar in the colour of a progress bar."""
+    bgr = cv2.imread(str(path))[-24:].astype(int)
+    return int((np.abs(bgr - [179, 114, 71]).max(axis=2) < 20).sum())
 
 
 def test_faces_are_numbered_and_one_is_chosen(seen, kept):
@@ -194,6 +208,24 @@ def test_japanese_is_shown_where_blender_has_it(seen):
 
 def test_another_file_while_a_job_runs(seen):
     assert seen["running_after_new_file"] is False
+
+
+def test_several_photos_wait_for_each_other(seen):
+    assert seen["waiting"] == 1
+    assert seen["heads_of_several"] == 2
+
+
+def test_undo_and_save_while_a_job_runs(seen):
+    assert seen["cube_undone"]
+    assert seen["running_after_undo_and_save"] is True
+    assert seen["heads_after_undo_and_save"] == 1
+    assert seen["reopened_meanwhile"] == [0, False]
+
+
+def test_quitting_while_a_job_runs(seen):
+    assert seen["exit_code"] == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(seen["worker_at_quit"], 0)
 
 
 def test_disabling_the_extension_while_a_job_runs(seen):
