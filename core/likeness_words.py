@@ -64,8 +64,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Advice:
-    """Parts by what they are; bound: metres that the measured ones stay within, half of their
-    vertices by less; view: SIDE, LEFT, RIGHT or FRONT, of the photo to add, or empty.
+    """Parts by what they are; bound: metres, the widest of the measured ones; view: SIDE, LEFT,
+    RIGHT or FRONT, of the photo to add, or empty.
     """
 
     measured: tuple[str, ...]
@@ -127,7 +127,7 @@ def advice_of(parts: Mapping[str, Part], yaws: Sequence[float]) -> Advice:
     """
     by_source = [tuple(n for n, p in parts.items() if p.source == k) for k in range(3)]
     bounds = [parts[n].bound for n in by_source[MEASURED]]
-    bound = float(np.median(bounds)) if bounds else 0.0
+    bound = max(bounds, default=0.0)
     return Advice(by_source[MEASURED], by_source[MIRRORED], by_source[INFERRED], bound, _view(yaws))
 
 

@@ -7,17 +7,14 @@ sees it. Below: the head from the front, from three quarters and from the side, 
 
 from __future__ import annotations
 
-import math
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import bmesh
 import bpy
 import numpy as np
-from mathutils import Matrix, Vector
 
+from .installed_extension import module
 from .pictures import Pixels, load_pixels, over, resample, save_pixels
 
 TILE = (420, 500)
@@ -26,16 +23,9 @@ TILE = (420, 500)
 SAMPLES = 8
 """Light paths a pixel; the denoiser smooths what is left of the noise."""
 
-MARGIN = 1.25
-"""Crop of the photo and of the views: this many times the height of the head without its neck."""
-
 LINE_PIXELS = 0.9
 LINE_COLOUR = (0.15, 0.95, 0.75)
 LINE_OPACITY = 0.75
-BACKDROP = 0.1
-"""Grey behind the studio views and round the photo, linear."""
-
-BACKDROP_DISPLAYED = 1.055 * BACKDROP ** (1 / 2.4) - 0.055
 
 
 def render_preview(
@@ -46,104 +36,32 @@ def render_preview(
     head and camera as the add-on made them; photo: the file, or anything Blender reads upright.
     The file's own scene is not changed.
     """
+    rooms = module("pixel3dmm_addon.scene.studio")
+    points = rooms.above_neck(head)
     picture = load_pixels(photo_image(camera, photo))
-    with studio(head) as scene:
-        window = crop_window(head, camera, picture.shape[1], picture.shape[0])
-        matched = cropped_camera(camera, window, picture.shape[1], picture.shape[0])
-        cropped = resample(picture, window, TILE, BACKDROP_DISPLAYED)
-        tiles = [cropped, cropped, render(scene, matched)]
-        tiles += [render(scene, studio_camera(head, degrees)) for degrees in (0, 38, 90)]
-        tiles[1] = over(render_wires(scene, head, matched), cropped, LINE_OPACITY)
+    grey = 1.055 * rooms.BACKDROP ** (1 / 2.4) - 0.055
+    with rooms.studio(head, TILE, samples=SAMPLES) as studio:
+        window = crop_window(points, rooms.MARGIN, camera, picture)
+        matched = cropped_camera(camera, window, picture)
+        cropped = resample(picture, window, TILE, grey)
+        tiles = [cropped, cropped, studio.shoot(matched)]
+        tiles += [studio.shoot(studio.portrait(degrees)) for degrees in (0, 38, 90)]
+        tiles[1] = over(render_wires(studio, head, matched), cropped, LINE_OPACITY)
     above = np.concatenate([t[..., :3] for t in tiles[:3]], axis=1)
     below = np.concatenate([t[..., :3] for t in tiles[3:]], axis=1)
     save_pixels(np.concatenate([above, below]), out_png)
 
 
-@contextmanager
-def studio(head: bpy.types.Object) -> Iterator[bpy.types.Scene]:
-    """A scene of its own with the head, its rig and soft light; gone afterwards with all in it."""
-    kinds = ("scenes", "objects", "meshes", "cameras", "lights", "worlds", "materials", "images")
-    before = {kind: set(getattr(bpy.data, kind)) for kind in kinds}
-    scene = bpy.data.scenes.new("Preview")
-    for obj in (head, head.parent):
-        if obj is not None:
-            scene.collection.objects.link(obj)
-    add_lights(scene)
-    render_settings(scene)
-    try:
-        yield scene
-    finally:
-        for kind in kinds:
-            bpy.data.batch_remove(set(getattr(bpy.data, kind)) - before[kind])
-
-
-def add_lights(scene: bpy.types.Scene) -> None:
-    """Key, fill and rim as large soft areas, and a grey room."""
-    world = bpy.data.worlds.new("Preview")
-    if world.node_tree is None:  # from 5.0 on every world and material has nodes
-        world.use_nodes = True
-    ground = world.node_tree.nodes["Background"].inputs
-    ground["Color"].default_value = (BACKDROP, BACKDROP, BACKDROP * 1.03, 1.0)
-    ground["Strength"].default_value = 1.0
-    scene.world = world
-    lamps = (
-        ((-0.9, -1.3, 0.9), 20.0, 0.8),
-        ((1.4, -1.0, 0.1), 6.0, 1.2),
-        ((0.7, 1.2, 1.0), 18.0, 0.8),
-    )
-    for place, watts, size in lamps:
-        data = bpy.data.lights.new("Preview", "AREA")
-        data.energy, data.size = watts, size
-        lamp = bpy.data.objects.new("Preview", data)
-        lamp.matrix_world = looking(Vector(place), Vector((0, 0, 0.02)))
-        scene.collection.objects.link(lamp)
-
-
-def render_settings(scene: bpy.types.Scene) -> None:
-    """Cycles on the CPU: the one renderer that needs no graphics card and no display."""
-    scene.render.engine = "CYCLES"
-    scene.cycles.device = "CPU"
-    scene.cycles.samples = SAMPLES
-    scene.cycles.use_denoising = True
-    scene.cycles.denoising_prefilter = scene.cycles.denoising_quality = "FAST"
-    scene.cycles.max_bounces = 4
-    scene.render.use_persistent_data = True
-    scene.render.resolution_x, scene.render.resolution_y = TILE
-    scene.render.resolution_percentage = 100
-    scene.render.image_settings.file_format = "PNG"
-    scene.render.image_settings.color_mode = "RGBA"
-    # The skin's tint was read out of the photo: a film-like transform would bleach it.
-    scene.view_settings.view_transform = "Standard"
-
-
-def looking(eye: Vector, target: Vector) -> Matrix:
-    """World matrix of a camera or lamp at ``eye`` that looks at ``target``, Z up."""
-    turn = (target - eye).to_track_quat("-Z", "Y")
-    return Matrix.LocRotScale(eye, turn, None)
-
-
-def studio_camera(head: bpy.types.Object, degrees: float) -> bpy.types.Object:
-    """A portrait lens, turned about the head by ``degrees`` towards the subject's left."""
-    points = above_neck(head)
-    middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    height = float(np.ptp(points[:, 2]))
-    angle = math.radians(degrees)
-    data = bpy.data.cameras.new("Preview")
-    data.sensor_fit, data.sensor_height, data.lens = "VERTICAL", 24.0, 85.0
-    distance = MARGIN * height * data.lens / data.sensor_height
-    direction = Vector((math.sin(angle), -math.cos(angle), 0.05))
-    camera = bpy.data.objects.new("Preview", data)
-    camera.matrix_world = looking(Vector(middle) + distance * direction, Vector(middle))
-    return camera
-
-
 def crop_window(
-    head: bpy.types.Object, camera: bpy.types.Object, width: int, height: int
+    points: np.ndarray, margin: float, camera: bpy.types.Object, picture: Pixels
 ) -> tuple[float, float, float]:
-    """Left, top and height of the crop in the photo's pixels, in the shape of a tile."""
-    pixels = project(above_neck(head), camera, width, height)
+    """Left, top and height of the crop in the photo's pixels, in the shape of a tile: ``margin``
+    times what world points (N, 3) fill.
+    """
+    height, width = picture.shape[:2]
+    pixels = project(points, camera, width, height)
     low, high = pixels.min(axis=0), pixels.max(axis=0)
-    tall = MARGIN * max(high[1] - low[1], (high[0] - low[0]) * TILE[1] / TILE[0])
+    tall = margin * max(high[1] - low[1], (high[0] - low[0]) * TILE[1] / TILE[0])
     middle = (low + high) / 2
     return float(middle[0] - tall * TILE[0] / TILE[1] / 2), float(middle[1] - tall / 2), float(tall)
 
@@ -171,11 +89,11 @@ def project(points: np.ndarray, camera: bpy.types.Object, width: int, height: in
 
 
 def cropped_camera(
-    camera: bpy.types.Object, window: tuple[float, float, float], width: int, height: int
+    camera: bpy.types.Object, window: tuple[float, float, float], picture: Pixels
 ) -> bpy.types.Object:
     """The photo's camera, narrowed to the crop."""
     left, top, tall = window
-    focal, cx, cy = camera_intrinsics(camera, width, height)
+    focal, cx, cy = camera_intrinsics(camera, picture.shape[1], picture.shape[0])
     data = bpy.data.cameras.new("Preview")
     data.sensor_fit, data.sensor_height = "VERTICAL", 24.0
     data.lens = focal * data.sensor_height / tall
@@ -187,29 +105,19 @@ def cropped_camera(
     return narrowed
 
 
-def render(scene: bpy.types.Scene, camera: bpy.types.Object) -> Pixels:
-    """(H, W, 4) display-referred, rows from the top."""
-    scene.collection.objects.link(camera)
-    scene.camera = camera
-    with tempfile.TemporaryDirectory(prefix="pixel3dmm-preview-") as folder:
-        scene.render.filepath = str(Path(folder, "view.png"))
-        bpy.ops.render.render(write_still=True, scene=scene.name)
-        picture = load_pixels(bpy.data.images.load(scene.render.filepath))
-    scene.collection.objects.unlink(camera)
-    return picture
-
-
-def render_wires(
-    scene: bpy.types.Scene, head: bpy.types.Object, camera: bpy.types.Object
-) -> Pixels:
-    """The quads' visible edges on nothing, (H, W, 4)."""
+def render_wires(studio: Any, head: bpy.types.Object, camera: bpy.types.Object) -> Pixels:
+    """The quads' visible edges on nothing, (H, W, 4). The studio is good for nothing else then."""
+    scene = studio.scene
     distance = (camera.matrix_world.translation - head.matrix_world.translation).length
     pixel = distance * camera.data.sensor_height / camera.data.lens / TILE[1]
-    mesh = bpy.data.meshes.new_from_object(head.evaluated_get(evaluated_graph(scene)))
+    mesh = bpy.data.meshes.new_from_object(head.evaluated_get(scene.view_layers[0].depsgraph))
     solid = bpy.data.objects.new("Preview", mesh)
     wires = bpy.data.objects.new("Preview", skin_alone(mesh))
     # The head itself hides the edges behind it, and is cut out of the picture.
     solid.is_holdout = True
+    for obj in list(scene.collection.objects):
+        if obj.type not in ("LIGHT", "ARMATURE"):
+            scene.collection.objects.unlink(obj)
     for obj in (solid, wires):
         obj.matrix_world = head.matrix_world
         scene.collection.objects.link(obj)
@@ -218,10 +126,9 @@ def render_wires(
     modifier.use_even_offset = False
     wires.data.materials.clear()
     wires.data.materials.append(glowing_material())
-    scene.collection.objects.unlink(head)
     scene.render.film_transparent = True
     scene.cycles.use_denoising = False  # it smears lines
-    return render(scene, camera)
+    return studio.shoot(camera)
 
 
 def skin_alone(mesh: bpy.types.Mesh) -> bpy.types.Mesh:
@@ -248,29 +155,6 @@ def glowing_material() -> bpy.types.Material:
     out = tree.nodes.new("ShaderNodeOutputMaterial")
     tree.links.new(glow.outputs["Emission"], out.inputs["Surface"])
     return material
-
-
-def evaluated_graph(scene: bpy.types.Scene) -> bpy.types.Depsgraph:
-    """The dependency graph of a scene that no window shows."""
-    return scene.view_layers[0].depsgraph
-
-
-def world_points(head: bpy.types.Object) -> np.ndarray:
-    """(V, 3) of the head as it is posed now."""
-    shown = head.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    points = np.empty(len(shown.data.vertices) * 3, np.float32)
-    shown.data.vertices.foreach_get("co", points)
-    world = np.array(shown.matrix_world)
-    return points.reshape(-1, 3) @ world[:3, :3].T + world[:3, 3]
-
-
-def above_neck(head: bpy.types.Object) -> np.ndarray:
-    """World points (N, 3) of what a portrait shows; the whole head if nobody knows the neck."""
-    points = world_points(head)
-    neck = head.parent.data.bones.get("neck") if head.parent else None
-    if neck is None:
-        return points
-    return points[points[:, 2] > (head.parent.matrix_world @ neck.head_local).z]
 
 
 def photo_image(camera: bpy.types.Object, photo: Path) -> bpy.types.Image:

@@ -2,7 +2,8 @@
 """The main job, inside Blender: the zip into a throwaway profile, one photo through its operator.
 
 ``python tools/run_in_blender.py --zip Z --photo P --out DIR`` with an interpreter that has bpy.
-Writes head.fbx, head.blend, preview.png and report.json. Exit code 0, or 2 with one sentence.
+Writes head.fbx, head.blend, preview.png and report.json; with ``--sheet`` sheet.png alone. Exit
+code 0, or 2 with one sentence.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from typing import TextIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-EXTENSION = "bl_ext.user_default.pixel3dmm"
 STARTED = time.perf_counter()
 
 #: Where our own lines go; Blender has stdout for itself once it runs.
@@ -33,12 +33,14 @@ def main() -> int:
     parser.add_argument("--zip", type=Path, required=True, help="the extension")
     parser.add_argument("--photo", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--sheet", action="store_true", help="the turntable sheet alone")
     options = parser.parse_args()
     profile = tempfile.mkdtemp(prefix="pixel3dmm-profile-")
     os.environ["BLENDER_USER_RESOURCES"] = profile  # read by bpy when it is imported
     try:
         options.out.mkdir(parents=True, exist_ok=True)
-        return _run(options.zip.resolve(), options.photo.resolve(), options.out.resolve())
+        paths = (options.zip.resolve(), options.photo.resolve(), options.out.resolve())
+        return _run(*paths, sheet=options.sheet)
     except RuntimeError as error:  # an operator's own sentence
         print(str(error).removeprefix("Error: ").strip(), file=sys.stderr)
         return 2
@@ -50,13 +52,15 @@ def main() -> int:
         shutil.rmtree(profile, ignore_errors=True)
 
 
-def _run(archive: Path, photo: Path, out: Path) -> int:
+def _run(archive: Path, photo: Path, out: Path, *, sheet: bool) -> int:
     say(f"Starting Blender for {photo.name}")
     import bpy
 
     noise = _quiet()
 
+    from tools.installed_extension import EXTENSION
     from tools.preview import render_preview
+    from tools.turntable import render_sheet
 
     _listen()
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
@@ -77,6 +81,10 @@ def _run(archive: Path, photo: Path, out: Path) -> int:
     report = json.loads(head["pixel3dmm_report"])
     for warning in report.get("warnings", []):
         say(warning)
+    if sheet:
+        render_sheet(head, out / "sheet.png")
+        say(f"Written {out / 'sheet.png'}")
+        return 0
 
     bpy.ops.pixel3dmm.export_fbx(filepath=str(out / "head.fbx"))
     say(f"Written {out / 'head.fbx'}")

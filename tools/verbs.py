@@ -68,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("photo", type=Path, help="the photo: JPEG, PNG, ...")
     run.add_argument("--out", type=Path, help="where to write (default: out/<name of the photo>)")
     run.add_argument("--blender", **blender)
+    sheet = verb("sheet", _sheet, "Make a turntable sheet of one photo: views and expressions.")
+    sheet.add_argument("photo", type=Path, help="the photo: JPEG, PNG, ...")
+    sheet.add_argument("--out", type=Path, help="where to write (default: out/<name of the photo>)")
+    sheet.add_argument("--blender", **blender)
     test = verb(
         "test",
         _test,
@@ -98,6 +102,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    return _in_blender(options)
+
+
+def _sheet(options: argparse.Namespace) -> int:
+    return _in_blender(options, "--sheet")
+
+
+def _in_blender(options: argparse.Namespace, *more: str) -> int:
     started = time.perf_counter()
     photo = options.photo
     if not photo.is_file():
@@ -109,7 +121,7 @@ def _run(options: argparse.Namespace) -> int:
     archive = build_zip(ROOT / "dist", environment.python)
     prepared = time.perf_counter() - started
     script = ROOT / "tools" / "run_in_blender.py"
-    arguments = ["--zip", archive, "--photo", photo.resolve(), "--out", out.resolve()]
+    arguments = ["--zip", archive, "--photo", photo.resolve(), "--out", out.resolve(), *more]
     command = [environment.python, script, *arguments]
     code = subprocess.run([str(x) for x in command], env=clean_variables(), check=False).returncode
     if code == 0:

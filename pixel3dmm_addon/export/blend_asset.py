@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from ..scene.head import PREFIX
+from .asset import describe
 from .copies import Copies
 from .licence import Licence
 
@@ -21,10 +21,5 @@ def write_blend(path: Path, copies: Copies, name: str, licence: Licence) -> None
     for obj in copies.objects:
         collection.objects.link(obj)
     collection.asset_mark()
-    data = collection.asset_data
-    data.description = licence.notice
-    data.license = licence.head
-    data.author = str(copies.head.get(PREFIX + "photo", ""))
-    data.tags.new("Pixel3DMM", skip_if_exists=True)
-    data.tags.new("ARKit", skip_if_exists=True)
+    describe(collection, licence, copies.head)
     bpy.data.libraries.write(str(path), {collection}, path_remap="ABSOLUTE", compress=True)

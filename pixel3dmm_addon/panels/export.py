@@ -8,6 +8,7 @@ import bpy
 from ..export import last
 from ..export.licence import licence_of
 from ..operators.export import PIXEL3DMM_OT_export_head
+from ..operators.mark_asset import PIXEL3DMM_OT_mark_asset
 from ..scene.head import active_head
 from .head import PIXEL3DMM_PT_head
 from .sidebar import Sidebar, draw_sentence
@@ -32,6 +33,7 @@ class PIXEL3DMM_PT_export(Sidebar, bpy.types.Panel):
         layout.operator_menu_enum(
             PIXEL3DMM_OT_export_head.bl_idname, "preset", text="Export For", icon="EXPORT"
         )
+        layout.operator(PIXEL3DMM_OT_mark_asset.bl_idname, icon="ASSET_MANAGER")
         warning = licence_of(head).warning
         if warning:
             draw_sentence(layout, warning, "ERROR")
