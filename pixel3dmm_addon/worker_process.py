@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import protocol
+from ..core.diagnostics import masked, user_name
 from ..core.errors import WorkerError
 
 #: More threads than this only wait for each other in matrices of the size of a face.
@@ -32,6 +33,8 @@ _LOG_BYTES = 1_000_000
 #: Bytes of a longer line of the log are a line of their own, so that none has to be held whole.
 _LOG_LINE = 1 << 14
 _READ_BYTES = 1 << 16
+#: Whose names are kept out of the log.
+_WHOSE = (str(Path.home()), user_name())
 #: Messages that wait to be taken in; a child that says more waits as well.
 _MOST_WAITING = 256
 #: Seconds that the pipes of a child that ended may take to end, too: a child of its own that lives
@@ -227,6 +230,7 @@ class WorkerProcess:
         self._ended.set()
 
     def _write_log(self, text: str) -> None:
+        text = masked(text, *_WHOSE)
         record = logging.LogRecord("worker", logging.INFO, "", 0, text, None, None)
         with self._log_lock:
             # A handler that was closed would open its file again.
@@ -245,6 +249,8 @@ def _open_log(path: Path) -> logging.handlers.RotatingFileHandler:
         raise WorkerError(
             f"The log file {path} cannot be written: {error.strerror or error}."
         ) from error
+    with contextlib.suppress(OSError):  # a drive that knows no permissions
+        path.chmod(0o600)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     handler.rotator = _rotate
     return handler

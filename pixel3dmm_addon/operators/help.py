@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 
 import bpy
 
-from ...core.diagnostics import diagnostics
+from ...core.diagnostics import diagnostics, user_name
 from .. import paths, session
+from ..scene import told
 from ..scene.head import PREFIX, active_head
 from ..translations import tr
 
@@ -56,17 +56,23 @@ class PIXEL3DMM_OT_copy_diagnostics(bpy.types.Operator):
             "Last message": session.status.message or "(none)",
             "Active head": str(head.get(PREFIX + "head_model")) if head else "(none)",
         }
-        text = diagnostics(facts, paths.log_file(), str(Path.home()), _user())
+        home, user = str(Path.home()), user_name()
+        text = diagnostics(facts, paths.log_file(), home, user, _photos(context))
         context.window_manager.clipboard = text
         self.report({"INFO"}, tr("Diagnostics are on the clipboard"))
         return {"FINISHED"}
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return ""
+def _photos(context: bpy.types.Context) -> list[str]:
+    """Names and paths of the photos that are chosen, run, or were made to heads."""
+    chosen = [context.scene.pixel3dmm.photo, *map(str, session.status.waiting)]
+    names = [name for path in chosen for name in (path, Path(path).name, Path(path).stem)]
+    return [
+        *names,
+        session.status.photo,
+        *(told.text(o, PREFIX + "photo", "") for o in bpy.data.objects),
+        *(image.name for image in bpy.data.images),
+    ]
 
 
 CLASSES = (PIXEL3DMM_OT_open_manual, PIXEL3DMM_OT_copy_diagnostics)
