@@ -96,7 +96,7 @@ def test_no_socket_from_the_photo_to_the_exported_file(ours, watched, photo, tmp
     assert reconstruct(photo) == {"FINISHED"}
     worker = ours("pixel3dmm_addon.session").jobs()._worker
     assert sockets_of(worker.pid) == []
-    for preset, suffix in (("UNREAL", ".fbx"), ("GODOT", ".glb"), ("BLENDER", ".blend")):
+    for preset, suffix in (("UNREAL", ".fbx"), ("BLENDER", ".blend")):
         out = tmp_path / f"{preset}{suffix}"
         assert bpy.ops.pixel3dmm.export_head(preset=preset, filepath=str(out)) == {"FINISHED"}
     assert bpy.ops.pixel3dmm.check_rig() == {"FINISHED"}
