@@ -35,6 +35,7 @@ from .operators import (
     open_log,
     photo_file,
     pins,
+    rebuild,
     reconstruct,
     setup,
 )
@@ -51,6 +52,7 @@ _MODULES = (
     pins,
     correct_fit,
     add_photo,
+    rebuild,
     expression,
     identity,
     check_rig,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,29 @@ class RefitRun(Run):
                 next(steps)
             except StopIteration as end:
                 return end.value
+
+
+class RebuildRun(Run):
+    """The photo and its recipe's options once more; a fit that went on is made from what the head
+    keeps of it.
+    """
+
+    def __init__(
+        self, path: Path, options: dict[str, Any], told: str = "", pins: Sequence[Pin] = ()
+    ) -> None:
+        """told: JSON of core.continuation, of a head whose fit went on, under these pins."""
+        super().__init__(path, options)
+        self._told, self._pins = told, list(pins)
+
+    def steps(self, wait: float = 0.0) -> Generator[Progress | None, None, Outcome]:
+        """As Run.steps."""
+        outcome = yield from super().steps(wait)
+        if not self._told:
+            return outcome
+        head = {"head": self.options["head"]}
+        change = yield from RefitRun(self._told, self._pins, options=head).steps(wait)
+        warnings = tuple(dict.fromkeys((*outcome.warnings, *change.warnings)))
+        return replace(outcome, rigged=change.before, warnings=warnings)
 
 
 def _path(result: dict[str, Any], name: str, out: Path) -> Path:

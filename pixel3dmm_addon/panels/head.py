@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..operators.look_through import PIXEL3DMM_OT_look_through
+from ..operators.rebuild import PIXEL3DMM_OT_rebuild_from_recipe
 from ..scene import told
 from ..scene.head import PREFIX, active_head
 from .sidebar import Sidebar, draw_sentence
@@ -33,6 +34,7 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
             for warning in warnings_of(head):
                 draw_sentence(layout, warning, "INFO")
         layout.operator(PIXEL3DMM_OT_look_through.bl_idname, icon="OUTLINER_OB_CAMERA")
+        layout.operator(PIXEL3DMM_OT_rebuild_from_recipe.bl_idname, icon="FILE_REFRESH")
 
 
 def warnings_of(head: bpy.types.Object) -> list[str]:

@@ -16,6 +16,7 @@ from mathutils import Matrix
 from ...core import axes
 from ...core.continuation import Continuation
 from ...core.errors import ModelFileError
+from ...core.recipe import carried_on
 from ...core.rig.rigged_head import RiggedHead
 from ...core.rotation import matrix_from_vector
 from . import camera as photo_camera
@@ -59,7 +60,7 @@ def apply(
             was, is_ = kept.photo_camera_of(last, i), kept.photo_camera_of(now, i)
             photo_camera.place(context.scene, camera, is_, was)
     kept.keep(head, after.continuation_json)
-    head[PREFIX + "recipe"] = after.recipe_json
+    head[PREFIX + "recipe"] = carried_on(head.get(PREFIX + "recipe"), after.recipe_json)
     said = told.json_object(head, PREFIX + "report")
     head[PREFIX + "report"] = json.dumps({**said, **after.report})
     likeness.follow(head, after)
