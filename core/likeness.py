@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .camera import Camera
 from .geometry.mesh import vertex_normals
-from .heads.model import HeadModel
+from .heads.model import INNER_REGIONS, HeadModel
 from .raster import rasterise
 from .reconstruction import PhotoFit, Reconstruction
 
@@ -100,14 +100,25 @@ def seen(vertices: Array, triangles: Index, camera: Camera) -> Mask:
 
 
 def supported(head: HeadModel, photo: PhotoFit) -> Mask:
-    """(V,) where the photo's cues say something: near landmarks, or on all the skin for maps."""
+    """(V,) where the photo's cues say something: near landmarks, and where there are maps on all
+    skin but the scalp, which has hair on it.
+    """
+    near: Mask = nearest_distance(head.template, head.landmarks(head.template)) < REACH
     if "dense" in photo.report:
-        skin = np.zeros(head.vertex_count, bool)
-        corners = head.quads[head.face_part == head.part_names.index("skin")]
-        skin[corners[corners >= 0]] = True
-        return skin
-    landmarks = head.landmarks(head.template)
-    return nearest_distance(head.template, landmarks) < REACH
+        scalp = head.regions.get("scalp", np.zeros(head.vertex_count, bool))
+        near |= outer_skin(head) & ~scalp
+    return near
+
+
+def outer_skin(head: HeadModel) -> Mask:
+    """(V,) skin that is seen from outside."""
+    out = np.zeros(head.vertex_count, bool)
+    corners = head.quads[head.face_part == head.part_names.index("skin")]
+    out[corners[corners >= 0]] = True
+    for name in INNER_REGIONS:
+        if name in head.regions:
+            out &= ~head.regions[name]
+    return out
 
 
 def nearest_distance(points: Array, others: Array) -> Array:

@@ -56,6 +56,7 @@ def write_photo(
     report = {
         **fit.report,
         **shared,
+        **({"likeness": rigged.report["likeness"]} if "likeness" in rigged.report else {}),
         "seconds": {stage: round(s, 4) for stage, s in seconds.items()},
         "memory_peak_mb": peak_memory_mb(),
         "recipe": reconstruction.recipe,

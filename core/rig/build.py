@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ..continuation import with_first
 from ..heads.model import HeadModel
 from ..images import Photo
-from ..likeness import likeness_of
+from ..likeness import likeness_of, outer_skin
+from ..likeness_words import likeness_report
 from ..reconstruction import Reconstruction
 from .person_keys import person_keys
 from .photo_colors import iris_color, skin_color
@@ -43,7 +44,12 @@ def build_rigged_head(
         keys = keys.with_components(head)
     commercial = head.licence.commercial
     uncertainty = reconstruction.uncertainty
-    likeness = likeness_of(head, reconstruction)
+    report, likeness = reconstruction.report, likeness_of(head, reconstruction)
+    if likeness is not None:
+        yaws = [float(p.report["pose_degrees"]["yaw"]) for p in reconstruction.photos]
+        outer = outer_skin(head)
+        told = likeness_report(likeness.source, likeness.bound, head.regions, outer, yaws)
+        report = {**report, "likeness": told}
     return RiggedHead(
         schema=SCHEMA,
         name=photo.name,
@@ -80,7 +86,7 @@ def build_rigged_head(
             np.float32
         ),
         recipe_json=json.dumps(reconstruction.recipe, sort_keys=True),
-        report_json=json.dumps(reconstruction.report, sort_keys=True),
+        report_json=json.dumps(report, sort_keys=True),
         correctives=keys.correctives,
         bone_keys=keys.bone_keys,
         bone_turns=keys.bone_turns.astype(np.float32),

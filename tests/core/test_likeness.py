@@ -196,7 +196,14 @@ def test_a_rigged_head_keeps_it_and_does_without(head, fits, tmp_path):
     rigged.save(tmp_path / "head.npz")
     back = RiggedHead.load(tmp_path / "head.npz")
     np.testing.assert_array_equal(back.likeness_source, likeness_of(head, fits[0,]).source)
-    assert RigArrays.of(back).outer.any()
+    told = back.report["likeness"]
+    source, outer = back.likeness_source, RigArrays.of(back).outer
+    assert told["share"]["measured"] == pytest.approx(np.mean(source[outer] == MEASURED))
+    nose = head.regions["nose"] & outer
+    error = told["parts"]["nose"]["expected_error_mm"]
+    assert error == pytest.approx(1e3 * np.median(back.likeness_bound[nose]), rel=1e-4)
+    assert told["parts"]["ears"]["source"] == "inferred"
+    assert told["sentences"][0].endswith("add a photo from the side.")
     unsure = build_rigged_head(head, replace(fits[0,], information=None), 0, photo)
     assert len(unsure.likeness_source) == 0
     unsure.check()

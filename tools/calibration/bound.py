@@ -20,7 +20,7 @@ from core.errors import FitError
 from core.fitting import fit_head
 from core.geometry.closest import closest_points
 from core.heads import HeadModel, load_open_head
-from core.likeness import SOURCES, likeness_of, normal_spread, similarities
+from core.likeness import SOURCES, likeness_of, normal_spread, outer_skin, similarities
 from core.reconstruction import Reconstruction
 
 from .samples import SIZE
@@ -38,7 +38,7 @@ ROUNDS = 6
 def bound(folder: Path) -> None:
     """Prints the two numbers and how often the bound holds on people that they do not know."""
     head = load_open_head()
-    skin = _skin(head)
+    skin = outer_skin(head) & ~head.regions["mouth_interior"]
     rows = []
     for person, fit, truth in _fits(head, folder):
         likeness = likeness_of(head, fit)
@@ -90,16 +90,6 @@ def _fits(head: HeadModel, folder: Path) -> list[tuple[int, Reconstruction, Arra
                     print(f"person {person} of {file.name}: {error}")
                     continue
                 out.append((int(person), fit, a["vertices"][group[0]].astype(float)))
-    return out
-
-
-def _skin(head: HeadModel) -> NDArray[np.bool_]:
-    """(V,) skin that is seen from outside."""
-    corners = head.quads[head.face_part == head.part_names.index("skin")]
-    out = np.zeros(head.vertex_count, bool)
-    out[corners[corners >= 0]] = True
-    for name in ("eye_socket_l", "eye_socket_r", "mouth_interior"):
-        out &= ~head.regions[name]
     return out
 
 
