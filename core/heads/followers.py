@@ -9,6 +9,7 @@ of the head proper, which come first. So a head's file holds the shapes of the h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,10 @@ class Followers:
         """n."""
         return len(self.start) - 1
 
+    @cached_property
+    def _leaders(self) -> NDArray[np.intp]:
+        return np.unique(self.leader).astype(np.intp)
+
     def extend(self, motion: Array) -> Array:
         """Motion (V, ...) of the head proper -> (V + n, ...), the followers' after it."""
         if not self.count:
@@ -39,6 +44,10 @@ class Followers:
         flat = motion.reshape(len(motion), -1)
         out = np.empty((len(motion) + self.count, flat.shape[1]))
         out[: len(motion)] = flat
+        # Most of what moves a face moves no leader at all.
+        if not flat[self._leaders].any():
+            out[len(motion) :] = 0.0
+            return out.reshape(-1, *motion.shape[1:])
         rows = self.weight[:, None] * flat[self.leader]
         out[len(motion) :] = np.add.reduceat(rows, self.start[:-1].astype(np.intp), axis=0)
         return out.reshape(-1, *motion.shape[1:])

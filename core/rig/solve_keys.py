@@ -88,7 +88,9 @@ class KeySolver:
         out[:, self.moving] += moved.transpose(2, 0, 1)
         if self.head.followers is None:
             return out
-        return np.ascontiguousarray(self.head.led(out.transpose(1, 0, 2)).transpose(1, 0, 2))
+        for key in out:  # one by one: few of them move a leader
+            key[:] = self.head.led(key)
+        return out
 
     def carried(self, neutral: Array, shape: Array) -> Array:
         """(V, 3) another shape of the template (V, 3), where its keys move."""
