@@ -181,3 +181,17 @@ def test_neither_log_nor_diagnostics_name_anybody(ours, photo, monkeypatch, tmp_
     assert "Last message: PHOTO" in text
     for secret in (PERSON, PERSON.split()[0], str(photo.parent), str(home) + "/"):
         assert secret not in text, secret
+
+
+def test_nothing_is_downloaded_without_leave(ours, monkeypatch):
+    """Blender's own switch, which is off here as it is at first everywhere."""
+    assert not bpy.app.online_access
+    module = ours("pixel3dmm_addon.operators.setup")
+    monkeypatch.setattr(
+        module, "SetupRun", lambda *args: pytest.fail(f"a download was begun: {args}")
+    )
+    with pytest.raises(RuntimeError):
+        bpy.ops.pixel3dmm.install_runtime()
+    operator = module.PIXEL3DMM_OT_install_runtime
+    with pytest.raises(ours("core.runtime").RuntimeSetupError, match="nline"):
+        operator._make_run(operator, bpy.context)

@@ -157,3 +157,16 @@ def test_the_tree_is_walked_without_what_is_built(tmp_path):
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff\xfe" + bad.encode())
     faults = check_tree(tmp_path)
     assert [fault.split(":")[0] for fault in faults] == ["README.md", ".ci/run", "core/a.md"]
+
+
+def test_what_is_shipped_obeys_the_rules(repository):
+    """Lint looks at everything; what goes to people is looked at here as well."""
+    faults = [
+        f"{path.relative_to(repository)}:{line}: {what}"
+        for part in ("core", "pixel3dmm_addon")
+        for path in sorted((repository / part).rglob("*.py"))
+        for line, what in check_file(
+            PurePosixPath(path.relative_to(repository).as_posix()), path.read_text("utf-8")
+        )
+    ]
+    assert faults == []
