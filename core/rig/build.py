@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from ..images import Photo
 from ..likeness import likeness_of, outer_skin
 from ..likeness_words import likeness_report
 from ..reconstruction import Reconstruction
-from .person_keys import person_keys
+from .person_keys import eyes_clear, person_keys
 from .photo_colors import iris_color, skin_color
 from .rigged_head import SCHEMA, RiggedHead
 
@@ -39,6 +40,8 @@ def build_rigged_head(
     """
     fit = reconstruction.photos[photo_index]
     joints = head.joints(fit.neutral)
+    lift = eyes_clear(head, fit.neutral) - fit.neutral
+    fit = replace(fit, neutral=fit.neutral + lift, vertices=fit.vertices + lift)
     keys = person_keys(head, fit)
     if own_components:
         keys = keys.with_components(head)

@@ -19,6 +19,7 @@ from ..reconstruction import PhotoFit
 from .arkit import ARKIT_NAMES, PHOTO_RESIDUAL
 from .contacts import EyeView, Fold, Index, lid_fold, lip_fold
 from .correctives import PREFIX, corrective_name, corrective_pairs, corrective_shapes
+from .eye_clearance import Socket
 from .lids import close_blink
 from .lips import GIVES_WAY, part_lips
 from .solve_keys import key_solver
@@ -122,9 +123,54 @@ def _at_rest(head: HeadModel, neutral: Array) -> tuple[Array, dict[tuple[str, st
             k = ARKIT_NAMES.index(name)
             parted = part_lips(neutral, keys[k], mouth, lip)
             keys[k] = head.led(np.where(_skin(head)[:, None], parted, keys[k]))
+    _clear_eyes(head, neutral, keys)
     by_name = dict(zip(ARKIT_NAMES, keys, strict=True))
     shapes = corrective_shapes(neutral, by_name, lids)
     return keys, {pair: head.led(shape) for pair, shape in shapes.items()}
+
+
+def eyes_clear(head: HeadModel, neutral: Array) -> Array:
+    """A person at rest (V, 3) whose eyes do not come through their lids."""
+    joints = head.joints(neutral)
+    for side, socket in _sockets(head).items():
+        lift = socket.lift(neutral, joints[head.joint(f"eye_{side}")])
+        if lift is not None:
+            neutral = neutral + lift
+    return neutral
+
+
+def _clear_eyes(head: HeadModel, neutral: Array, keys: Array) -> None:
+    """Keys (52, V, 3), in place, under which no eye comes through, looking ahead or along."""
+    joints = head.joints(neutral)
+    for side, socket in _sockets(head).items():
+        if not len(socket.tucked):
+            continue
+        joint = head.joint(f"eye_{side}")
+        moved = np.abs(keys[:, socket.tucked]).max(axis=(1, 2)) > 1e-4
+        for k in np.nonzero(moved)[0]:
+            turns = [np.zeros(3)]
+            if ARKIT_NAMES[k] in head.gaze_range:
+                turns.append(head.gaze_range[ARKIT_NAMES[k]])
+            for turn in turns:
+                rotations = np.zeros((len(joints), 3))
+                rotations[joint] = turn
+                posed = head.skin(neutral + keys[k], joints, rotations)
+                lift = socket.lift(posed, joints[joint])
+                if lift is not None:
+                    keys[k] += lift
+
+
+@lru_cache(maxsize=2)
+def _sockets(head: HeadModel) -> dict[str, Socket]:
+    """By side; none where the head tells no eyeball."""
+    out = {}
+    centres = head.joints(head.template)
+    for side, _ in _BLINKS:
+        ball = _part(head, tuple(f"{name}_{side}" for name in _BALL_PARTS))
+        if len(ball) and f"eye_{side}" in head.joint_names:
+            centre = centres[head.joint(f"eye_{side}")]
+            out[side] = Socket.of(head.template, _part(head, ("skin",)), ball, centre)
+    return out
 
 
 def _revalued(head: HeadModel, fit: PhotoFit, old: Array, new: Array) -> tuple[Array, Array]:
