@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import __version__
+from .appearance.texture import CHOICES as TEXTURES
 from .errors import PersonError
 from .images import Photo, load_photo
 from .models_folder import import_file
@@ -66,6 +67,7 @@ def _reconstruct(args: argparse.Namespace) -> int:
         focal_35mm=args.focal_mm,
         same_person=args.same_person,
         own_components=args.own_components,
+        texture=args.texture,
     )
     make_folder(args.out)
     folders = _folders(args.out, args.photos)
@@ -224,6 +226,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     verb.add_argument(
         "--own-components", action="store_true", help="FLAME's own expression keys too"
+    )
+    verb.add_argument(
+        "--texture", choices=TEXTURES, default="auto", help="size of the skin's texture"
     )
     verb.add_argument("--models", type=Path, metavar="DIR", help="where imported models are")
     verb.add_argument("--verbose", action="store_true", help="tracebacks of errors")

@@ -4,7 +4,9 @@
 mesh.ply (posed head, metres, the photo's OpenCV camera frame: the surface that light meets, as
 scans are compared with), neutral.ply (at rest, head frame, with the mouth's inside; the same
 vertices in the same order), camera.json, lm7.json (seven landmarks, metres, mesh.ply's frame),
-lm7_px.json (the same as the fit projects them, pixels), head.npz, report.json, overlay.png.
+lm7_px.json (the same as the fit projects them, pixels), head.npz, report.json, overlay.png;
+skin.png and albedo.png: the skin's texture as in the photo and without its light, where one was
+painted.
 """
 
 from __future__ import annotations
@@ -57,6 +59,7 @@ def write_photo(
         **fit.report,
         **shared,
         **({"likeness": rigged.report["likeness"]} if "likeness" in rigged.report else {}),
+        **({"texture": rigged.report["texture"]} if "texture" in rigged.report else {}),
         "seconds": {stage: round(s, 4) for stage, s in seconds.items()},
         "memory_peak_mb": peak_memory_mb(),
         "recipe": reconstruction.recipe,
@@ -74,6 +77,9 @@ def write_photo(
     writers: dict[Path, Writer] = {
         folder / name: _bytes_writer(data) for name, data in contents.items()
     }
+    for name, picture in (("skin", rigged.skin_photo), ("albedo", rigged.skin_albedo)):
+        if picture.size:
+            writers[folder / f"{name}.png"] = _bytes_writer(picture.tobytes())
     writers[folder / "head.npz"] = rigged.save
     make_folder(folder)
     write_together(writers)

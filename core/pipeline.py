@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from .appearance.texture import CHOICES as TEXTURES
+from .appearance.worn import Worn, worn_skin
 from .camera import focal_from_35mm
 from .cautious_fit import fit_cautiously
 from .cues.face_maps import face_box, with_maps, without_maps
@@ -43,6 +45,7 @@ Progress = Callable[[str, float], None]
 FINDING, READING, FITTING = "Finding the face", "Reading landmarks", "Fitting the head"
 MAPPING = "Reading the surface"
 RIGGING, WRITING = "Building the rig", "Writing files"
+PAINTING = "Painting the skin"
 LOADING = "Loading the networks"
 
 
@@ -71,7 +74,9 @@ class Options:
     box: x0, y0, x1, y1 around the face in pixels, instead of looking for it;
     focal_px or focal_35mm (mm, 35 mm equivalent) override the photo's EXIF;
     same_person: all photos show one person, who gets one identity;
-    own_components: a FLAME head's own expression components become keys too, after the others.
+    own_components: a FLAME head's own expression components become keys too, after the others;
+    texture: size of the skin's texture, "1k", "2k" or "4k", "auto" for what holds the photo's
+    detail, "off" for none.
     """
 
     predictor: str = "mediapipe"
@@ -83,6 +88,7 @@ class Options:
     focal_35mm: float | None = None
     same_person: bool = False
     own_components: bool = False
+    texture: str = "auto"
 
     def __post_init__(self) -> None:
         if self.predictor not in PREDICTORS:
@@ -103,6 +109,10 @@ class Options:
         for focal in (self.focal_px, self.focal_35mm):
             if focal is not None and not (_is_number(focal) and focal > 0):
                 raise PersonError("The focal length must be a number above zero.")
+        if self.texture not in TEXTURES:
+            raise PersonError(
+                f"There is no texture of size {self.texture!r}: use {', '.join(TEXTURES)}."
+            )
         if self.box is not None and not _is_box(self.box):
             raise PersonError("The box must be x0, y0, x1, y1 in pixels with x0 < x1 and y0 < y1.")
 
@@ -174,13 +184,20 @@ def rig_heads(
 ) -> list[RiggedHead]:
     """A rigged head for each photo, in the photos' order; arguments as of reconstruct()."""
     head = load_head(options.head)
-    fits = [(r, i) for r in reconstructions for i in range(len(r.photos))]
-    rigged = []
-    for k, (photo, (reconstruction, i)) in enumerate(zip(photos, fits, strict=True)):
-        progress(RIGGING, k / len(fits))
-        own = options.own_components
-        rigged.append(build_rigged_head(head, reconstruction, i, photo, own_components=own))
-        remember(rigged[-1])
+    rigged: list[RiggedHead] = []
+    for reconstruction in reconstructions:
+        count = len(reconstruction.photos)
+        theirs = photos[len(rigged) : len(rigged) + count]
+        progress(PAINTING, len(rigged) / len(photos))
+        skin: Worn | None = None
+        if options.texture != "off":
+            skin = worn_skin(head, reconstruction.photos, theirs, options.texture)
+        for i, photo in enumerate(theirs):
+            progress(RIGGING, len(rigged) / len(photos))
+            own = options.own_components
+            one = build_rigged_head(head, reconstruction, i, photo, own_components=own, skin=skin)
+            rigged.append(one)
+            remember(one)
     progress(RIGGING, 1.0)
     return rigged
 

@@ -103,6 +103,18 @@ class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
         description="Shows the sliders whose names contain these words",
         options={"TEXTEDIT_UPDATE", "SKIP_SAVE"},
     )
+    texture: EnumProperty(
+        name="Skin Texture",
+        description="Pixels on a side of the skin's texture that is made from the photo",
+        items=(
+            ("auto", "Automatic", "What holds the photo's detail, up to 2048"),
+            ("1k", "1024", "Small"),
+            ("2k", "2048", "For a face that fills a large photo"),
+            ("4k", "4096", "For photos of 20 megapixels and more"),
+            ("off", "None", "Plain skin in the photo's tone"),
+        ),
+        default="auto",
+    )
     match_render_size: BoolProperty(
         name="Match Render Size",
         description="Give renders of this scene the photo's size",
@@ -131,6 +143,7 @@ def job_options(choices: PIXEL3DMM_PG_scene) -> dict[str, Any]:
     # What another machine chose and this one lacks is refused by core, in a sentence.
     options["head"] = choices.head or installed.OPEN_HEAD
     options["predictor"] = choices.predictor or installed.MEDIAPIPE
+    options["texture"] = choices.texture
     options["models"] = str(installed.models_folder())
     return options
 

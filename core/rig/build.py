@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..appearance.worn import Worn
 from ..continuation import with_first
 from ..heads.model import HeadModel
 from ..images import Photo
@@ -29,11 +30,13 @@ def build_rigged_head(
     photo: Photo,
     *,
     own_components: bool = False,
+    skin: Worn | None = None,
 ) -> RiggedHead:
     """One photo's head: basis at rest, and the person's keys at the photo's values.
 
     own_components: the keys of the head model's file itself come last, at zero, where it has
-    some: flame_000, flame_001, ..., one standard deviation each.
+    some: flame_000, flame_001, ..., one standard deviation each. skin: what was painted from the
+    person's photos, if anything was.
 
     Raises ValueError for a head whose expressions lack one of the 52 names: such a head gets its
     sliders before it is fitted.
@@ -53,6 +56,8 @@ def build_rigged_head(
         outer = outer_skin(head)
         told = likeness_report(likeness.source, likeness.bound, head.regions, outer, yaws)
         report = {**report, "likeness": told}
+    if skin is not None:
+        report = {**report, **skin.report}
     return RiggedHead(
         schema=SCHEMA,
         name=photo.name,
@@ -78,7 +83,7 @@ def build_rigged_head(
         camera_R=fit.camera.R,
         camera_t=fit.camera.t,
         image_size=np.array([fit.camera.width, fit.camera.height], dtype=np.int32),
-        skin_color=skin_color(photo.pixels, fit.landmarks),
+        skin_color=skin_color(photo.pixels, fit.landmarks) if skin is None else skin.tone,
         iris_color=iris_color(photo.pixels, fit.landmarks),
         landmarks=fit.landmarks.astype(np.float32),
         landmarks_fit=fit.landmarks_fit.astype(np.float32),
@@ -98,6 +103,7 @@ def build_rigged_head(
         landmark_barycentric=head.landmark_barycentric.astype(np.float32),
         continuation_json=with_first(reconstruction.continuation, photo_index),
         **({} if likeness is None else likeness.fields()),
+        **({} if skin is None else skin.fields),
     )
 
 

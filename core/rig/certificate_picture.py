@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.mesh import vertex_normals
+from ..png import encode_png
 from ..raster import rasterise
 from .arkit import ARKIT_NAMES
 from .certificate import LIMITS, Certificate
@@ -58,21 +57,6 @@ def certificate_png(rig: RigArrays, certificate: Certificate) -> bytes:
     tiles += [_blank()] * (-len(tiles) % _COLUMNS)
     rows = [np.concatenate(tiles[k : k + _COLUMNS], 1) for k in range(0, len(tiles), _COLUMNS)]
     return encode_png(np.concatenate(rows, axis=0))
-
-
-def encode_png(pixels: Pixels) -> bytes:
-    """(h, w, 3) RGB as PNG; by the standard library, since Blender's Python has no OpenCV."""
-    height, width = pixels.shape[:2]
-    raw = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], axis=1)
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    body = chunk(b"IDAT", zlib.compress(raw.tobytes(), 6)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + body
 
 
 def _blank() -> Pixels:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,11 +16,26 @@ DEFAULT_IRIS = np.array([0.10, 0.055, 0.03], dtype=np.float32)
 _IRISES = ((468, (469, 471)), (473, (474, 476)))
 
 
-def linear_from_srgb(value: Array) -> Array:
+def linear_from_srgb(value: NDArray[np.floating[Any]]) -> Array:
     """sRGB in [0, 1] to linear light (IEC 61966-2-1)."""
     v = np.asarray(value, dtype=np.float64)
     out: Array = np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
     return out
+
+
+def srgb_from_linear(value: Array) -> Array:
+    """Inverse of :func:`linear_from_srgb`."""
+    v = np.asarray(value, dtype=np.float64)
+    out: Array = np.where(
+        v <= 0.0031308, 12.92 * v, 1.055 * np.maximum(v, 0.0031308) ** (1 / 2.4) - 0.055
+    )
+    return out
+
+
+def mixed(first: NDArray[np.float32], second: NDArray[np.float32], share: float) -> Array:
+    """sRGB pictures in [0, 1] blended in linear light, as a renderer does; share: the second's."""
+    linear = linear_from_srgb(first) * (1.0 - share) + linear_from_srgb(second) * share
+    return srgb_from_linear(linear)
 
 
 def skin_color(pixels: NDArray[np.uint8], landmarks: Array) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from ..camera import Camera
 from ..errors import ModelFileError
 from ..files.npz import read_npz
 from ..likeness import SOURCES
+from ..png import picture_sides
 
 SCHEMA = 1
 Floats = NDArray[np.float32]
@@ -36,6 +37,7 @@ _KINDS: dict[str, type | str] = {
     "Ints": "i",
     "NDArray[np.float64]": "f",
     "NDArray[np.int8]": "i",
+    "NDArray[np.uint8]": "u",
     "NDArray[np.str_]": "U",
     "NDArray[np.bool_]": "b",
 }
@@ -61,8 +63,9 @@ class RiggedHead:
     across the face; landmark_vertices (478, 3) and landmark_barycentric (478, 3) embed
     MediaPipe's points, -1 where there is no place for one. continuation_json is a
     core.continuation.Continuation, with this photo first. likeness_source (V,) and likeness_bound
-    (V,) metres as in core.likeness, empty where nobody knows. These are empty in files of earlier
-    versions.
+    (V,) metres as in core.likeness, empty where nobody knows. skin_photo and skin_albedo (n,) are
+    PNG files of the skin's texture as in the photo and without its light, and skin_coverage (s, s)
+    is as in core.appearance.texture. These are empty in files of earlier versions.
     """
 
     schema: int
@@ -109,6 +112,9 @@ class RiggedHead:
     continuation_json: str = field(default_factory=str)
     likeness_source: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, "i1"))
     likeness_bound: Floats = field(default_factory=lambda: np.zeros(0, "f4"))
+    skin_photo: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
+    skin_albedo: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
+    skin_coverage: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), "u1"))
 
     @property
     def camera(self) -> Camera:
@@ -172,6 +178,8 @@ class RiggedHead:
             "landmark_barycentric": (len(self.landmark_vertices), 3),
             "likeness_source": (len(self.likeness_source) and v,),
             "likeness_bound": (len(self.likeness_source),),
+            "skin_photo": (self.skin_photo.size,), "skin_albedo": (self.skin_albedo.size,),
+            "skin_coverage": (len(self.skin_coverage), len(self.skin_coverage)),
         }  # fmt: skip
         for name, shape in shapes.items():
             value = getattr(self, name)
@@ -182,6 +190,10 @@ class RiggedHead:
         if not 3 <= v <= MAX_VERTICES or not 1 <= f <= MAX_VERTICES:
             raise ValueError("the mesh is empty or too large")
         self._check_indices()
+        for name in ("skin_photo", "skin_albedo"):
+            picture = getattr(self, name)
+            if picture.dtype != np.uint8 or not picture_sides(picture.tobytes()):
+                raise ValueError(f"{name} is no picture that a texture can be")
         if len(set(self.key_names.tolist())) != k or len(set(self.joint_names.tolist())) != j:
             raise ValueError("a name stands twice")
 

@@ -52,5 +52,6 @@ def _collection(block: bpy.types.ID) -> bpy.types.bpy_prop_collection:
         "CAMERA": "cameras",
         "ACTION": "actions",
         "KEY": "shape_keys",
+        "MATERIAL": "materials",
     }
     return getattr(bpy.data, kinds[block.id_type])

@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 from ...core.export_check import SceneFacts
+from ..scene import skin
 from ..scene.camera import photo_camera
 from ..scene.head import PREFIX
 from ..scene.rig import JOINT
@@ -67,6 +68,7 @@ class Draft:
         if copies.left_out:
             left = ", ".join(copies.left_out)
             notes.append(f"Left out, since no file holds keys and modifiers together: {left}")
+        skin.plain(copies.head.data, self.names)
         frames, animated = self._prepare(copies)
         files = []
         for meshes, suffix in self._split(copies):

@@ -13,6 +13,7 @@ from pathlib import Path
 import bpy
 
 from ...core.export_check import Check, Verdict, compare
+from ..scene import skin
 from ..scene.camera import photo_camera
 from . import facts
 from .borrowed_names import borrowed_names, holders
@@ -107,6 +108,9 @@ def _taken(head: bpy.types.Object, preset: Preset) -> list[bpy.types.ID]:
     blocks += holders("meshes", levels) + holders("armatures", [preset.rig_name])
     for kind in ("scenes", "actions", "collections"):
         blocks += holders(kind, [head.name])
+    skin_material = skin.skin_of(head)
+    if skin_material is not None and preset.format != "BLEND":
+        blocks.append(skin_material)
     return blocks
 
 

@@ -13,6 +13,7 @@ from bpy.props import BoolProperty, CollectionProperty, FloatProperty, StringPro
 
 from .. import properties, session
 from ..run import Outcome, Run
+from ..scene import skin
 from ..scene.build import build_person
 from .running import LOG, RunOperator, start_next
 
@@ -112,6 +113,8 @@ class PIXEL3DMM_OT_reconstruct_face(RunOperator, bpy.types.Operator):
             return self._say(context, "ERROR", sentence)
         for warning in outcome.warnings:
             self.report({"WARNING"}, warning)
+        if not bpy.app.background:
+            skin.show(context)
         session.status.done += 1
         return self._say(context, "INFO", outcome.summary)
 

@@ -7,7 +7,7 @@ import bpy
 
 from ..operators.look_through import PIXEL3DMM_OT_look_through
 from ..operators.rebuild import PIXEL3DMM_OT_rebuild_from_recipe
-from ..scene import told
+from ..scene import skin, told
 from ..scene.head import PREFIX, active_head
 from .sidebar import Sidebar, draw_sentence
 
@@ -31,6 +31,9 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
             layout.label(text=f"{told.text(head, PREFIX + 'head_model', '')}: {licence}")
             if commercial != "yes":
                 layout.label(text=f"Commercial use: {commercial}", icon="ERROR")
+            slider = skin.light(skin.skin_of(head))
+            if slider is not None:
+                layout.prop(slider, "default_value", text="Photo's Light", slider=True)
             for warning in warnings_of(head):
                 draw_sentence(layout, warning, "INFO")
         layout.operator(PIXEL3DMM_OT_look_through.bl_idname, icon="OUTLINER_OB_CAMERA")

@@ -74,6 +74,7 @@ class PIXEL3DMM_PT_options(Sidebar, bpy.types.Panel):
         for (prop, text), (entry, name) in zip(names, _chosen(choices), strict=True):
             layout.prop(choices, prop, text=text)
             _draw_badge(layout, entry, name)
+        layout.prop(choices, "texture")
         layout.prop(choices, "match_render_size")
 
 

@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 
 from ...core.rig.rigged_head import RiggedHead
+from . import skin
 
 Colour = tuple[float, float, float]
 
@@ -68,7 +69,10 @@ def add_slots(mesh: bpy.types.Mesh, rigged: RiggedHead) -> np.ndarray:
     kinds = [kind_of_part(str(part)) for part in rigged.part_names]
     order = list(dict.fromkeys(kinds))
     for kind in order:
-        mesh.materials.append(make_material(f"{mesh.name} {kind}", kind, colour_of(kind, rigged)))
+        material = make_material(f"{mesh.name} {kind}", kind, colour_of(kind, rigged))
+        if kind == "skin":
+            skin.dress(material, rigged)
+        mesh.materials.append(material)
     return np.array([order.index(kind) for kind in kinds])
 
 

@@ -27,7 +27,7 @@ from core.rig.rigged_head import RiggedHead
 
 FILES = {
     "mesh.ply", "neutral.ply", "camera.json", "lm7.json", "lm7_px.json", "head.npz",
-    "report.json", "overlay.png",
+    "report.json", "overlay.png", "skin.png", "albedo.png",
 }  # fmt: skip
 
 

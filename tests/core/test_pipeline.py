@@ -17,6 +17,7 @@ from core.images import Photo, load_photo
 from core.pipeline import (
     FINDING,
     FITTING,
+    PAINTING,
     READING,
     RIGGING,
     Options,
@@ -124,7 +125,7 @@ def test_progress_runs_from_0_to_1_through_the_stages(photo):
     assert {stage for stage, _ in told} == {FINDING, READING, FITTING}
     told.clear()
     rig_heads([photo, photo], people, Options(), progress=lambda *x: told.append(x))
-    assert {stage for stage, _ in told} == {RIGGING}
+    assert {stage for stage, _ in told} == {PAINTING, RIGGING}
 
 
 def test_any_call_of_progress_can_cancel(photo):

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from core.images import Photo, load_photo
-from core.pipeline import FINDING, FITTING, READING, RIGGING, WRITING
+from core.pipeline import FINDING, FITTING, PAINTING, READING, RIGGING, WRITING
 from core.protocol import (
     MAX_LINE,
     PROTOCOL_VERSION,
@@ -133,7 +133,7 @@ def test_two_jobs_one_worker_same_head(client, photo_npz, tmp_path):
             told.append((msg["stage"], msg["fraction"]))
             assert msg["id"] == name
         assert list(dict.fromkeys(stage for stage, _ in told)) == [
-            FINDING, READING, FITTING, RIGGING, WRITING
+            FINDING, READING, FITTING, PAINTING, RIGGING, WRITING
         ]  # fmt: skip
         fractions = [fraction for _, fraction in told]
         assert fractions == sorted(fractions)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A painted skin as a rigged head carries it: PNG files, and figures for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..heads.model import HeadModel
+from ..images import Photo
+from ..png import encode_png
+from ..reconstruction import PhotoFit
+from .texture import paint
+
+#: zlib's effort: a quarter larger than the smallest, and five times as quick.
+_EFFORT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Worn:
+    """fields: of RiggedHead, by name; tone (3,) linear RGB; report: JSON-ready."""
+
+    fields: dict[str, Any]
+    tone: NDArray[np.float32]
+    report: dict[str, Any]
+
+
+def worn_skin(
+    head: HeadModel, fits: Sequence[PhotoFit], photos: Sequence[Photo], size: str
+) -> Worn:
+    """The skin of the person in the photos; arguments as of :func:`.texture.paint`."""
+    skin = paint(head, fits, photos, size)
+    with ThreadPoolExecutor(2) as pool:
+        files = pool.map(lambda p: encode_png(p, effort=_EFFORT), (skin.photo, skin.albedo))
+        photo, albedo = (np.frombuffer(data, np.uint8) for data in files)
+    figures = {
+        "size": int(skin.photo.shape[0]),
+        "face_measured": round(skin.measured, 4),
+        "face_mirrored": round(skin.mirrored, 4),
+        "face_inferred": round(max(0.0, 1.0 - skin.measured - skin.mirrored), 4),
+    }
+    fields = {"skin_photo": photo, "skin_albedo": albedo, "skin_coverage": skin.coverage}
+    return Worn(fields, skin.tone, {"texture": figures})

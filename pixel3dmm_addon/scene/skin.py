@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The painted skin in a material: two packed textures, as in the photo and without its light.
+
+A Mix node between them is the slider "Photo's Light". Engines know no such node: for export
+:func:`plain` makes one texture of the two.
+"""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from ...core.rig.photo_colors import mixed
+from ...core.rig.rigged_head import RiggedHead
+
+#: Marks the nodes of ours, whatever they are called in a translated Blender.
+PHOTO, ALBEDO, LIGHT = "Pixel3DMM Photo", "Pixel3DMM Albedo", "Pixel3DMM Photo's Light"
+
+
+def dress(material: bpy.types.Material, rigged: RiggedHead) -> None:
+    """Gives the skin's material its textures, if any were painted."""
+    if not rigged.skin_albedo.size:
+        return
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    shader = next(n for n in nodes if n.type == "BSDF_PRINCIPLED")
+    mix = nodes.new("ShaderNodeMix")
+    mix.name = mix.label = LIGHT
+    mix.data_type = "RGBA"
+    mix.location = (-220, 280)
+    factor = light(material)
+    factor.default_value = 0.0
+    for name, data, socket, y in (
+        (ALBEDO, rigged.skin_albedo, mix.inputs[6], 420),
+        (PHOTO, rigged.skin_photo, mix.inputs[7], 120),
+    ):
+        node = nodes.new("ShaderNodeTexImage")
+        node.name = node.label = name
+        node.location = (-540, y)
+        node.extension = "EXTEND"
+        node.image = _packed(f"{material.name} {name.split()[-1].lower()}", data)
+        links.new(node.outputs["Color"], socket)
+    links.new(mix.outputs[2], shader.inputs["Base Color"])
+    # What a viewport in Solid mode shows where it is set to textures.
+    nodes.active = nodes[ALBEDO]
+
+
+def light(material: bpy.types.Material | None) -> bpy.types.NodeSocket | None:
+    """The slider of a dressed material; None for any other."""
+    if material is None or material.node_tree is None:
+        return None
+    mix = material.node_tree.nodes.get(LIGHT)
+    return mix.inputs[0] if mix is not None and mix.type == "MIX" else None
+
+
+def skin_of(head: bpy.types.Object) -> bpy.types.Material | None:
+    """The head's dressed material, if it has one."""
+    return next((m for m in head.data.materials if light(m) is not None), None)
+
+
+def show(context: bpy.types.Context) -> None:
+    """Lets viewports in Solid mode that show materials' colours show textures."""
+    for area in context.screen.areas if context.screen else ():
+        for space in area.spaces:
+            if space.type == "VIEW_3D" and space.shading.color_type == "MATERIAL":
+                space.shading.color_type = "TEXTURE"
+
+
+def plain(mesh: bpy.types.Mesh, names: dict[bpy.types.ID, str]) -> None:
+    """On a copy for export: one texture straight into Base Color, as engines read it.
+
+    names: what materials are called that have stepped aside.
+    """
+    for slot, material in enumerate(mesh.materials):
+        factor = light(material)
+        if factor is None:
+            continue
+        double = material.copy()
+        double.name = name = names.get(material, material.name)
+        nodes, links = double.node_tree.nodes, double.node_tree.links
+        share = 0.0 if factor.is_linked else float(factor.default_value)
+        keep, drop = (ALBEDO, PHOTO) if share < 0.5 else (PHOTO, ALBEDO)
+        images = [nodes[n].image if n in nodes else None for n in (ALBEDO, PHOTO)]
+        if keep not in nodes:
+            continue
+        if 1e-3 < share < 1 - 1e-3 and all(images):
+            nodes[keep].image = _blend(*images, share, name)
+        shader = next(n for n in nodes if n.type == "BSDF_PRINCIPLED")
+        links.new(nodes[keep].outputs["Color"], shader.inputs["Base Color"])
+        nodes.remove(nodes[LIGHT])
+        if drop in nodes:
+            nodes.remove(nodes[drop])
+        mesh.materials[slot] = double
+
+
+def _packed(name: str, data: np.ndarray) -> bpy.types.Image:
+    """An image that lives in the .blend file as the PNG that it came as."""
+    image = bpy.data.images.new(name, 1, 1)
+    image.pack(data=data.tobytes(), data_len=int(data.size))
+    image.source = "FILE"
+    # Exporters name files after it.
+    image.filepath_raw = f"//{bpy.path.clean_name(name)}.png"
+    return image
+
+
+def _blend(
+    albedo: bpy.types.Image, photo: bpy.types.Image, share: float, name: str
+) -> bpy.types.Image:
+    width, height = albedo.size
+    out = bpy.data.images.new(name, width, height)
+    pixels = [np.empty(width * height * 4, np.float32) for _ in range(2)]
+    for image, values in zip((albedo, photo), pixels, strict=True):
+        image.pixels.foreach_get(values)
+    joined = mixed(*(p.reshape(height, width, 4)[..., :3] for p in pixels), share)
+    rgba = np.ones((height, width, 4), np.float32)
+    rgba[..., :3] = joined
+    out.pixels.foreach_set(rgba.reshape(-1))
+    out.file_format = "PNG"
+    out.pack()
+    out.filepath_raw = f"//{bpy.path.clean_name(name)}.png"
+    return out

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The skin's textures in the scene, in the .blend and in exported files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bpy
+import numpy as np
+import pytest
+from looking import reconstruct
+
+ALBEDO, PHOTO = (200, 120, 90), (90, 60, 50)
+
+
+def picture(colour):
+    """A texture of one colour but for a dark stripe at its top."""
+    out = np.full((64, 64, 3), colour, np.uint8)
+    out[:8] //= 2
+    return out
+
+
+@pytest.fixture
+def painted(ours, rigged, loaded):
+    encode = ours("core.png").encode_png
+    files = {
+        f"skin_{name}": np.frombuffer(encode(picture(colour)), np.uint8)
+        for name, colour in (("albedo", ALBEDO), ("photo", PHOTO))
+    }
+    build = ours("pixel3dmm_addon.scene.build")
+    return build.build_person(bpy.context, replace(rigged, **files), loaded)
+
+
+@pytest.fixture
+def slider(ours, painted):
+    skin = ours("pixel3dmm_addon.scene.skin")
+    return skin.light(skin.skin_of(painted.head))
+
+
+def base_colour(material):
+    """The node that feeds the skin's colour."""
+    shader = next(n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
+    (link,) = shader.inputs["Base Color"].links
+    return link.from_node
+
+
+def pixel(image, row):
+    """8-bit RGB in the middle of a row counted from the top."""
+    flat = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(flat)
+    width, height = image.size
+    return np.round(255 * flat.reshape(height, width, -1)[::-1][row, width // 2, :3]).astype(int)
+
+
+def test_the_textures_are_packed_and_upright(ours, painted, slider):
+    skin = ours("pixel3dmm_addon.scene.skin")
+    nodes = skin.skin_of(painted.head).node_tree.nodes
+    for name, colour in ((skin.ALBEDO, ALBEDO), (skin.PHOTO, PHOTO)):
+        image = nodes[name].image
+        assert image.packed_file is not None and tuple(image.size) == (64, 64)
+        assert image.colorspace_settings.name == "sRGB"
+        np.testing.assert_array_equal(pixel(image, 40), colour)
+        np.testing.assert_array_equal(pixel(image, 2), np.array(colour) // 2)
+    assert slider.default_value == 0.0
+    assert base_colour(skin.skin_of(painted.head)).name == skin.LIGHT
+    assert nodes.active == nodes[skin.ALBEDO]
+
+
+def test_they_are_in_the_saved_file(ours, painted, tmp_path):
+    skin = ours("pixel3dmm_addon.scene.skin")
+    name = painted.head.name
+    path = tmp_path / "saved.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    nodes = skin.skin_of(bpy.data.objects[name]).node_tree.nodes
+    np.testing.assert_array_equal(pixel(nodes[skin.PHOTO].image, 40), PHOTO)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, ALBEDO), (1.0, PHOTO), (0.5, None)])
+@pytest.mark.parametrize(("suffix", "preset"), [(".fbx", "UNREAL"), (".glb", "GODOT")])
+def test_an_engine_gets_one_plain_texture(
+    ours, painted, slider, tmp_path, share, expected, suffix, preset
+):
+    slider.default_value = share
+    name = next(m.name for m in painted.head.data.materials if m.name.endswith("skin"))
+    before = {kind: set(getattr(bpy.data, kind)) for kind in ("materials", "images")}
+    path = tmp_path / f"head{suffix}"
+    bpy.ops.pixel3dmm.export_head(filepath=str(path), preset=preset)
+    assert {kind: set(getattr(bpy.data, kind)) for kind in before} == before
+    assert name in [m.name for m in painted.head.data.materials]
+    if expected is None:
+        blend = ours("core.rig.photo_colors").mixed
+        expected = np.round(255 * blend(np.array(ALBEDO) / 255, np.array(PHOTO) / 255, share))
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    if suffix == ".fbx":
+        bpy.ops.import_scene.fbx(filepath=str(path))
+    else:
+        bpy.ops.import_scene.gltf(filepath=str(path))
+    (skin,) = [m for m in bpy.data.materials if m.name.endswith("skin")]
+    assert skin.name == name
+    node = base_colour(skin)
+    assert node.type == "TEX_IMAGE"
+    assert abs(pixel(node.image, 40) - expected).max() <= 1
+
+
+def test_a_photo_paints_the_head(ours, example_photo):
+    reconstruct(example_photo)
+    skin = ours("pixel3dmm_addon.scene.skin")
+    nodes = skin.skin_of(bpy.context.object).node_tree.nodes
+    assert nodes[skin.ALBEDO].image.size[0] == 1024
+    assert len({tuple(pixel(nodes[skin.PHOTO].image, row)) for row in range(0, 1024, 64)}) > 8
+
+
+def test_none_is_none(ours, example_photo):
+    bpy.context.scene.pixel3dmm.texture = "off"
+    reconstruct(example_photo)
+    head = bpy.context.object
+    assert ours("pixel3dmm_addon.scene.skin").skin_of(head) is None
+    material = next(m for m in head.data.materials if m.name.endswith("skin"))
+    assert not [n for n in material.node_tree.nodes if n.type == "TEX_IMAGE"]
