@@ -46,7 +46,7 @@ def read_recipe(text: object) -> Recipe:
     try:
         data = json.loads(text)
         photo, options = data["photos"][0], data["options"]
-        name = str(options.get("head", OPEN_HEAD))
+        name = _text(options.get("head", OPEN_HEAD))
         found = Recipe(
             photo=_text(photo["name"]),
             photo_sha256=_text(photo["sha256"]),
@@ -74,6 +74,7 @@ def carried_on(before: object, after: str) -> str:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > 500:
+    # Names become file names: a null character in one is no OSError but a ValueError.
+    if not isinstance(value, str) or len(value) > 500 or not value.isprintable():
         raise ValueError("text")
     return value

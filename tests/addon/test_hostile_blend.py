@@ -37,6 +37,7 @@ VERBS = (
     ("reset_expression", {}), ("reset_turns", {}), ("key_all", {}), ("reset_traits", {}),
     ("eyes_follow", {}), ("name_bones", {}), ("remove_pins", {}), ("pack_photos", {}),
     ("pin_landmark", {}), ("sculpt_layer", {}), ("copy_diagnostics", {}),
+    ("rebuild_from_recipe", {}),
 )  # fmt: skip
 
 
@@ -98,6 +99,7 @@ def test_whatever_stands_on_head_and_mesh(ours, head):
         see_all(ours, head)
         for verb in ("look_through", "remove_pins", "pack_photos", "pin_landmark", "apply_pose"):
             press(verb)
+        press("rebuild_from_recipe")
 
 
 @pytest.mark.parametrize("name", ["traits", "photo_expression"])

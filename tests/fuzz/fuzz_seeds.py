@@ -177,6 +177,14 @@ def continuation() -> dict[str, Any]:
             "pins": [[1, 7, 10.5, 20.0]]}  # fmt: skip
 
 
+def recipe() -> dict[str, Any]:
+    """The JSON of a recipe."""
+    options = {"predictor": "mediapipe", "head": "flame.npz", "face": 0, "box": [1, 2, 3, 4],
+               "focal_px": 900.0, "focal_35mm": None, "own_components": True}  # fmt: skip
+    return {"photos": [{"name": "a", "sha256": "00"}], "options": options,
+            "head": {"name": "FLAME", "sha256": "ab"}}  # fmt: skip
+
+
 def torch_pickle() -> bytes:
     """data.pkl of a checkpoint with one tensor of 2 x 3, spelled in opcodes."""
 

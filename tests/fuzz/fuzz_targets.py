@@ -43,6 +43,7 @@ from core.models_folder import is_checkpoint
 from core.motion import MotionError, resampled
 from core.motion.arkit_csv import MAX_ROWS, read_arkit_csv
 from core.pipeline import Options
+from core.recipe import carried_on, read_recipe
 from core.refit_job import refit_job
 from core.rig.rig_arrays import RigArrays
 from core.rig.rigged_head import RiggedHead
@@ -255,6 +256,24 @@ def _continuation(data: bytes, folder: Path) -> None:
             assert photo.cues.landmarks.shape == (478, 2)
 
 
+def _recipe(data: bytes, folder: Path) -> None:
+    dice = Dice(data)
+    told = seeds.recipe()
+    told["options"]["head"] = dice.choice(["open-head", *_NAMES])
+    told["photos"][0]["name"] = dice.choice(["a", *_NAMES])
+    text = altered_json(told, dice)
+    with promised(ModelFileError):
+        recipe = read_recipe(text)
+        # Names, and no way out of the folder that they are joined to.
+        for name in (recipe.head, f"{Path(recipe.photo).name}.jpg"):
+            path = folder / name
+            assert path.parent == folder or name in ("..", "."), name
+            assert "\0" not in name
+        with promised(PersonError):
+            Options.from_json({**recipe.options, "head": recipe.head})
+        json.loads(carried_on(text, json.dumps(seeds.recipe())))
+
+
 def _recording(data: bytes, folder: Path) -> None:
     path = folder / "take.csv"
     path.write_bytes(data)
@@ -386,6 +405,7 @@ TARGETS = {
         Target("safetensors", _safetensors, _few, 256),
         Target("rigged_head", _rigged_head, _few, 256),
         Target("continuation", _continuation, _few, 256),
+        Target("recipe", _recipe, _few, 256),
         Target("recording", _recording, lambda: [seeds.recording()], 1500),
         Target("protocol", _protocol, lambda: [seeds.MESSAGES], 1200),
         Target("options", _options, _few, 256),
