@@ -3,9 +3,9 @@
 
 params {"continuation": JSON of core.continuation, "pins": [[photo, landmark, x, y], ...],
 "photos": [.npz of core.images.Photo.save, further photos of the person], "options": {of
-core.pipeline.Options}, "out": an existing folder}. result {"after", "before": .npz of
-core.rig.rigged_head.RiggedHead, the first photo's head as it is now and as the last fit left it,
-"warnings": [sentences]}.
+core.pipeline.Options}, "out": an existing folder, "before": false from who has it already}. result
+{"after", "before": .npz of core.rig.rigged_head.RiggedHead, the first photo's head as it is now and
+as the last fit left it, "before" only if it is wanted, "warnings": [sentences]}.
 """
 
 from __future__ import annotations
@@ -52,13 +52,14 @@ def refit_job(
     more = look_again(photos, chosen, progress=part(progress, 0.0, end))
     done = refit(told, pins, more, head_name=chosen.head, own_components=chosen.own_components,
                  progress=part(progress, end, 0.95))  # fmt: skip
-    results = {
-        Path(out, "after.npz"): done.after.save,
-        Path(out, "before.npz"): done.before.save,
-    }
+    heads = {"after": done.after}
+    if params.get("before", True):
+        heads["before"] = done.before
+    paths_of = {name: Path(out, f"{name}.npz") for name in heads}
+    results = {paths_of[name]: rigged.save for name, rigged in heads.items()}
     write_together(results, before_naming=before_naming)
-    after, before = (str(path) for path in results)
-    return {"after": after, "before": before, "warnings": list(done.warnings)}
+    named = {name: str(path) for name, path in paths_of.items()}
+    return {**named, "warnings": list(done.warnings)}
 
 
 _INCOMPLETE = "The other process sent a job with incomplete parameters."

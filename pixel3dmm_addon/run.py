@@ -147,9 +147,15 @@ class RefitRun(Run):
                 "options": self.options,
                 "out": str(out),
             }
+            # A drag after a drag: what stands in the scene is what came last.
+            last = session.refitted
+            before = last if last is not None and last.continuation_json == self._told else None
+            params["before"] = before is None
             result = yield from self._ask("refit", params, scratch, wait)
             after = yield from _read(_path(result, "after", out), wait)
-            before = yield from _read(_path(result, "before", out), wait)
+            if before is None:
+                before = yield from _read(_path(result, "before", out), wait)
+        session.refitted = after
         return Change(after, before, loaded, _warnings(result))
 
     def outcome(self) -> Change:

@@ -18,6 +18,7 @@ from .jobs import Jobs
 from .setup import state
 
 if TYPE_CHECKING:
+    from ..core.rig.rigged_head import RiggedHead
     from .run import Outcome
 
 #: Share of a job from which on the time that it takes tells how long the rest will take.
@@ -68,6 +69,8 @@ class Kept:
 status = Status()
 #: So that the redo panel rebuilds the scene without a new run. One photo's memory, not more.
 kept: Kept | None = None
+#: The head that the last refit gave, so that the next one needs not hand it over again.
+refitted: RiggedHead | None = None
 _jobs: Jobs | None = None
 _neural: Jobs | None = None
 
@@ -122,11 +125,11 @@ def close_neural() -> None:
 
 def close() -> None:
     """Stops the worker, and what it was working on."""
-    global _jobs, _neural, kept
+    global _jobs, _neural, kept, refitted
     # Blender drops a running operator with its class, without a call to its cancel().
     status.running = status.cancel = False
     status.waiting.clear()
-    kept = None
+    kept = refitted = None
     for running in (_jobs, _neural):
         if running is not None:
             running.close()

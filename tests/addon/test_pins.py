@@ -182,3 +182,16 @@ def test_from_pixels_to_the_scene_and_back(ours, kept, head):
     view = module.PhotoView.of(camera, kept.photo_camera_of(kept.continuation(head), 0))
     pixels = np.array([[10.0, 20.0], [256.0, 256.0], [500.0, 40.0]])
     assert np.abs(view.pixels(view.points(pixels)) - pixels).max() < 1e-6
+
+
+def test_a_drag_after_a_drag_starts_from_the_head_that_it_left(ours, kept, head):
+    session, run = ours("pixel3dmm_addon.session"), ours("pixel3dmm_addon.run")
+    pin(kept, head, 61, (-3.0, 1.0))
+    told, pins = kept.told(head), kept.continuation(head).pins
+    remembered = run.RefitRun(told, pins).outcome()
+    session.refitted = None
+    sent = run.RefitRun(told, pins).outcome()
+    for one, other in ((remembered.before, sent.before), (remembered.after, sent.after)):
+        assert one.continuation_json == other.continuation_json
+        assert np.array_equal(one.key_deltas, other.key_deltas)
+        assert np.array_equal(one.basis, other.basis)

@@ -183,3 +183,10 @@ def test_the_job_checks_its_parameters(told, tmp_path):
         with pytest.raises(ModelFileError, match="pins"):
             refit_job(params, silent, lambda: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_has_the_old_head_already_is_not_sent_it(told, tmp_path):
+    params = {"continuation": told, "options": {}, "out": str(tmp_path), "before": False}
+    result = refit_job(params, silent, lambda: None)
+    assert set(result) == {"after", "warnings"}
+    assert [p.name for p in tmp_path.iterdir()] == ["after.npz"]
