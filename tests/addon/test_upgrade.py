@@ -110,6 +110,9 @@ importlib.import_module("os")._exit(0)
 """
 
 
+@pytest.mark.skipif(
+    bpy.app.version < (4, 3, 0), reason="the bpy module of 4.2 crashes in wm.read_userpref"
+)
 def test_settings_and_models_survive_an_update_and_another_install(ours, tmp_path):
     today = Path(os.environ["PIXEL3DMM_ZIP"])
     older = tmp_path / "pixel3dmm-0.0.1.zip"
