@@ -89,6 +89,12 @@ def tests_recipe() -> Recipe:
     return Recipe(f"tests-{python}", python, (REQUIREMENTS / "tests.txt",), oracle, disk_gb=1.5)
 
 
+def audit_recipe() -> Recipe:
+    """The environment of the question about known vulnerabilities, for the running Python."""
+    python = pythons.this_version()
+    return Recipe(f"audit-{python}", python, (REQUIREMENTS / "audit.txt",), disk_gb=0.2)
+
+
 def fuzz_recipe() -> Recipe:
     """The tests' environment and, where it exists for the system, a coverage-guided fuzzer."""
     python = pythons.this_version()

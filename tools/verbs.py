@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     runtime.add_argument("--folder", type=Path, help="where (default: .build/runtime)")
     runtime.add_argument("--wheels", type=Path, help="a folder of wheels, instead of the network")
+    verb("audit", _audit, "Ask whether pinned packages have known vulnerabilities (network).")
     fuzz = verb("fuzz", _fuzz, "Feed the readers of files with what nobody would write.")
     fuzz.add_argument("targets", nargs="*", help="names (default: all)")
     fuzz.add_argument("--minutes", type=float, default=1.0, help="for each target (default: 1)")
@@ -178,6 +179,12 @@ def _runtime(options: argparse.Namespace) -> int:
 
 def _bench(options: argparse.Namespace) -> int:
     return _module(prepare(tests_recipe()), "benchmarks", *options.names)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from .audit import audit
+
+    return audit()
 
 
 def _fuzz(options: argparse.Namespace) -> int:
