@@ -25,6 +25,9 @@ def chosen_body(context: bpy.types.Context) -> bpy.types.Object | None:
     return found[0] if len(found) == 1 else None
 
 
+OTHER_MODE = "Go back to object mode first"
+
+
 class PIXEL3DMM_OT_attach_to_body(bpy.types.Operator):
     """Put the head onto the selected armature: same place, same size, and it follows its neck"""
 
@@ -55,7 +58,10 @@ class PIXEL3DMM_OT_attach_to_body(bpy.types.Operator):
         if chosen_body(context) is None:
             cls.poll_message_set("Select the body's armature too")
             return False
-        return context.mode == "OBJECT"
+        if context.mode != "OBJECT":
+            cls.poll_message_set(OTHER_MODE)
+            return False
+        return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """A head that is attached already is taken off first."""
@@ -86,9 +92,18 @@ class PIXEL3DMM_OT_detach_from_body(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out where there is nothing to detach."""
+        """Greyed out with the reason."""
         rig = our_rig(context)
-        return rig is not None and rig.parent is not None and context.mode == "OBJECT"
+        if rig is None:
+            cls.poll_message_set("Select a head that was made from a photo")
+            return False
+        if rig.parent is None:
+            cls.poll_message_set("The head is attached to no body")
+            return False
+        if context.mode != "OBJECT":
+            cls.poll_message_set(OTHER_MODE)
+            return False
+        return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Scale and place are kept."""
