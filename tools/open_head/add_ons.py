@@ -13,6 +13,9 @@ import numpy as np
 
 from .mesh import FLIP_X, PART_NAMES, HeadMesh
 
+#: Metres from the middle plane within which a point lies in it.
+MIDDLE = 1e-7
+
 
 @dataclass(frozen=True)
 class AddOn:
@@ -33,18 +36,27 @@ class AddOn:
     """(n, 6) skin weights."""
 
     def with_mirror_image(self, mesh: HeadMesh) -> AddOn:
-        """The add-on of the left side together with its image on the right."""
-        n = len(self.points)
+        """The add-on of the left side together with its image on the right.
+
+        Points in the middle are their own images: a seam there would split on export.
+        """
+        image = self.images()
+        right = np.nonzero(image >= len(self.points))[0]
         turned = _reversed(self.faces)
         return AddOn(
-            np.concatenate([self.points, self.points * FLIP_X]),
-            np.concatenate([self.faces, np.where(turned >= 0, turned + n, -1)]),
+            np.concatenate([self.points, (self.points * FLIP_X)[right]]),
+            np.concatenate([self.faces, np.where(turned >= 0, image[turned], -1)]),
             self.part,
             np.concatenate([self.uv, _mirrored_uv(self.faces, self.uv)]),
-            np.concatenate([self.leaders, mesh.mirror[self.leaders]]),
-            np.concatenate([self.shares, self.shares]),
-            np.concatenate([self.joints, self.joints[:, [0, 1, 2, 3, 5, 4]]]),
+            np.concatenate([self.leaders, mesh.mirror[self.leaders[right]]]),
+            np.concatenate([self.shares, self.shares[right]]),
+            np.concatenate([self.joints, self.joints[right][:, [0, 1, 2, 3, 5, 4]]]),
         )
+
+    def images(self) -> np.ndarray:
+        """Numbers (n,) of the points across the face in :meth:`with_mirror_image`."""
+        aside = np.abs(self.points[:, 0]) > MIDDLE
+        return np.where(aside, len(self.points) - 1 + np.cumsum(aside), np.arange(len(self.points)))
 
 
 def _reversed(faces: np.ndarray) -> np.ndarray:
@@ -81,14 +93,16 @@ def assemble(sides: list[AddOn], mesh: HeadMesh, uv_count: int) -> Assembly:
     uv_count: how many texture coordinates the head proper has.
     """
     first = len(mesh.positions)
-    halves = [len(a.points) for a in sides]
     whole = [a.with_mirror_image(mesh) for a in sides]
     quads, parts, mirror, uv_quads = [], [], [], []
-    for half, add in zip(halves, whole, strict=True):
+    for side, add in zip(sides, whole, strict=True):
         quads.append(np.where(add.faces >= 0, add.faces + first, -1))
         parts.append(np.full(len(add.faces), PART_NAMES.index(add.part)))
-        mirror.append(first + np.roll(np.arange(2 * half), half))
-        first += 2 * half
+        across = np.empty(len(add.points), np.intp)
+        across[: len(side.points)] = side.images()
+        across[side.images()] = np.arange(len(side.points))
+        mirror.append(first + across)
+        first += len(add.points)
     uv, number = np.unique(
         np.concatenate([a.uv.reshape(-1, 2) for a in whole]).round(6), axis=0, return_inverse=True
     )
