@@ -8,7 +8,6 @@ a custom property of the head, where anybody may have written anything: reading 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,6 +27,7 @@ Array = NDArray[np.float64]
 SCHEMA = 1
 #: More than any head has; a damaged file cannot exhaust memory.
 MAX_PHOTOS, MAX_UNKNOWNS, MAX_TEXT = 64, 2000, 4_000_000
+_LARGEST = 1e12
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,7 +248,10 @@ def _numbers(values: Array) -> list[float]:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    # Compared, not asked for its finiteness: JSON knows integers that no float can hold.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("number")
+    if not -_LARGEST < value < _LARGEST:
         raise ValueError("number")
     return float(value)
 
