@@ -63,7 +63,12 @@ class PIXEL3DMM_OT_import_motion(bpy.types.Operator, _Onto, ImportHelper):
     filename_ext = ".csv"
 
     filter_glob: StringProperty(default="*.csv", options={"HIDDEN"})
-    start: IntProperty(name="First Frame", default=1, min=0)
+    start: IntProperty(
+        name="First Frame",
+        description="Frame of the scene at which the recording begins",
+        default=1,
+        min=0,
+    )
     head: BoolProperty(name="Head Turns", description="Onto the head's bone", default=True)
     eyes: BoolProperty(name="Eyes Turn", description="Onto the eyes' bones", default=True)
     flip_yaw: BoolProperty(

@@ -30,6 +30,7 @@ class PIXEL3DMM_OT_name_bones(bpy.types.Operator):
 
     scheme: EnumProperty(
         name="Names",
+        description="Whose names the bones get",
         items=(
             ("PLAIN", "Plain", "root, neck, head, jaw, eye.L, eye.R"),
             ("RIGIFY", "Rigify Metarig", "spine.003, spine.004, spine.006, jaw, eye.L, eye.R"),
