@@ -9,11 +9,18 @@ import bpy
 import bpy.utils.previews
 import numpy as np
 
+from ..core.decoded_photo import PhotoFile
+from ..core.errors import PhotoError
+
 _previews: bpy.utils.previews.ImagePreviewCollection | None = None
+#: Files that are not decoded, so that they are read once and not at every redraw.
+_refused: set[str] = set()
 
 
 def icon(path: Path) -> int | None:
-    """Icon number of the photo's thumbnail, 0 without a window; None if there is no such file."""
+    """Icon number of the photo's thumbnail, 0 without a window or for what is no photo; None if
+    there is no such file.
+    """
     global _previews
     try:
         changed = path.stat().st_mtime_ns
@@ -22,7 +29,15 @@ def icon(path: Path) -> int | None:
     if _previews is None:
         _previews = bpy.utils.previews.new()
     key = f"{path}|{changed}"
+    if key in _refused:
+        return 0
     if key not in _previews:
+        # A path in a .blend gets here by being looked at: Blender's job decodes what it is given.
+        try:
+            PhotoFile(path)
+        except PhotoError:
+            _refused.add(key)
+            return 0
         _previews.load(key, str(path), "IMAGE")
     return _previews[key].icon_id
 
@@ -48,3 +63,4 @@ def close() -> None:
     if _previews is not None:
         bpy.utils.previews.remove(_previews)
         _previews = None
+    _refused.clear()

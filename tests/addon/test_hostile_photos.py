@@ -89,3 +89,20 @@ def test_bombs_are_refused_before_blender_decodes_them(ours, repository, tmp_pat
     for name, data in UNMEASURED.items():
         path.write_bytes(data)
         assert "JPEG, PNG, TIFF, WebP or BMP" in load(ours, path), name
+
+
+def test_no_thumbnail_is_made_of_a_bomb(ours, repository, example_photo, tmp_path, monkeypatch):
+    """The panel shows one of whatever path a .blend names, before any button is pressed."""
+    monkeypatch.syspath_prepend(str(repository / "tests" / "core"))
+    from bombs import COMMON, RARE, UNMEASURED
+
+    thumbnails = ours("pixel3dmm_addon.thumbnails")
+    thumbnails.close()
+    for i, data in enumerate({**COMMON, **RARE, **UNMEASURED}.values()):
+        path = tmp_path / f"{i}.png"
+        path.write_bytes(data)
+        assert [thumbnails.icon(path) for _ in range(2)] == [0, 0]
+    assert len(thumbnails._previews) == 0
+    thumbnails.icon(example_photo)
+    assert len(thumbnails._previews) == 1
+    thumbnails.close()

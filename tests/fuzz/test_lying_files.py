@@ -287,3 +287,10 @@ def test_a_name_that_no_system_writes_is_one_sentence(tmp_path):
         candidates(archive, tmp_path / "s"),
     ):
         pass
+
+
+def test_a_line_without_end_is_told_as_such(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"JawOpen,x\n" + b"0," * 20_000)
+    with pytest.raises(MotionError, match="too long"):
+        read_arkit_csv(path)
