@@ -14,6 +14,7 @@ import pytest
 
 from core.errors import Cancelled, OutputError
 from core.runtime import RuntimeSetupError, check_python, create_runtime, remove_runtime
+from core.runtime.create import _pip_options
 from core.runtime.state import ENVIRONMENT, RECORD, environment_python, runtime_state
 from core.runtime.variants import VARIANTS, Variant, default_variant
 
@@ -215,3 +216,12 @@ def test_the_lock_file_names_every_wheel_by_its_hash():
     assert {"torch", "numpy", "scipy", "safetensors", "opencv-python-headless"} <= {
         name for name, _ in requirements
     }
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_pip_takes_wheels_by_their_hashes_and_offline_nothing_else(tmp_path, offline):
+    """pip wants hashes of itself where a list has some; ours wants them where it has none."""
+    options = _pip_options(variant(tmp_path), tmp_path, offline)
+    assert "--require-hashes" in options
+    assert options[options.index("--only-binary") + 1] == ":all:"
+    assert ("--no-index" in options) == offline
