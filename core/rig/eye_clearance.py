@@ -29,12 +29,14 @@ _STEPS = (
 )  # fmt: skip
 #: Lids lie within this many radii of the eye's centre; a tucked vertex faces the centre.
 _NEAR, _FACING = 1.45, -0.3
+#: So near to the ball or nearer, metres, an edge is tucked in.
+_TUCKED = 0.0005
 
 
 @dataclass(frozen=True, eq=False)
 class Socket:
-    """One eye and the skin around it: triangles (n, 3) of the lids and (m, 3) of the ball,
-    tucked (k,) vertices, front (b,) the ball's vertices that can come near the lids.
+    """One eye and the skin around it: triangles (n, 3) of the lids' margins and (m, 3) of the
+    ball, tucked (k,) vertices, front (b,) the ball's vertices that can come near the lids.
     """
 
     lids: Index
@@ -56,8 +58,13 @@ class Socket:
             edge = np.unique(lids)
             inward = facing[edge] < _FACING * np.linalg.norm(away[edge], axis=1)
             tucked = edge[inward]
-        front = used[away[used, 2] > 0.2 * reach]
-        return cls(lids, ball, tucked, front)
+            # A head whose lids only lie on its eyes has no edge that could give way unseen.
+            at = away[tucked] * (1 - _TUCKED / reach.min())
+            tucked = tucked[_surface(at, template[ball] - centre) > 0]
+        beside = lids[np.isin(lids, tucked).any(axis=1)]
+        margin = np.isin(lids, beside).any(axis=1)
+        front = used[away[used, 2] > 0.4 * reach]
+        return cls(lids[margin], ball, tucked, front)
 
     def lift(self, vertices: Array, centre: Array) -> Array | None:
         """(V, 3) offsets that clear the eye at vertices (V, 3); None where it is clear."""
@@ -65,8 +72,7 @@ class Socket:
             return None
         away = vertices[self.tucked] - centre
         length = np.linalg.norm(away, axis=1)
-        surface = _leaving(away / length[:, None], vertices[self.ball] - centre)[0]
-        sunk = np.where(np.isfinite(surface), np.maximum(surface - length, 0), 0)
+        sunk = _surface(away, vertices[self.ball] - centre)
         out = np.zeros_like(vertices)
         for share, above in _STEPS:
             rise = np.where(sunk > 0, share * sunk + above, 0)
@@ -82,6 +88,14 @@ class Socket:
         lids, cosine = _leaving(ball / reach[:, None], vertices[self.lids] - centre)
         out = np.where(np.isfinite(lids), reach - lids, 0) * cosine
         return float(out.max(initial=0.0))
+
+
+def _surface(points: Array, ball: Array) -> Array:
+    """(n,) how deep points (n, 3) are below a ball's triangles (m, 3, 3), 0 where they are not."""
+    length = np.linalg.norm(points, axis=1)
+    surface, _ = _leaving(points / length[:, None], ball)
+    out: Array = np.where(np.isfinite(surface), np.maximum(surface - length, 0), 0)
+    return out
 
 
 def _leaving(directions: Array, triangles: Array) -> tuple[Array, Array]:

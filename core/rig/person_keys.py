@@ -32,6 +32,8 @@ JAW_KEY = f"{PREFIX}jaw"
 #: What the names of a FLAME file's own components start with; they are in sigma units.
 COMPONENT = "flame_"
 _BLINKS = (("l", "eyeBlinkLeft"), ("r", "eyeBlinkRight"))
+#: What the keys' names start with that move a lid over the ball.
+_LID_KEYS = ("eye", "cheekSquint", "browDown")
 _BALL_PARTS = ("eyeball", "iris", "pupil")
 
 
@@ -146,11 +148,12 @@ def _clear_eyes(head: HeadModel, neutral: Array, keys: Array) -> None:
         if not len(socket.tucked):
             continue
         joint = head.joint(f"eye_{side}")
-        moved = np.abs(keys[:, socket.tucked]).max(axis=(1, 2)) > 1e-4
-        for k in np.nonzero(moved)[0]:
+        for k, name in enumerate(ARKIT_NAMES):
+            if not name.startswith(_LID_KEYS) or np.abs(keys[k, socket.tucked]).max() < 1e-4:
+                continue
             turns = [np.zeros(3)]
-            if ARKIT_NAMES[k] in head.gaze_range:
-                turns.append(head.gaze_range[ARKIT_NAMES[k]])
+            if name in head.gaze_range:
+                turns.append(head.gaze_range[name])
             for turn in turns:
                 rotations = np.zeros((len(joints), 3))
                 rotations[joint] = turn
