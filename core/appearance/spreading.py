@@ -71,6 +71,11 @@ def stretched(
     return out
 
 
+def enlarged(picture: Floats, size: int) -> Floats:
+    """size x size, linear in between."""
+    return stretched(picture, size, size)
+
+
 def halved(picture: Floats) -> Floats:
     """Half the size by means of 2 x 2; sides must be even."""
     rows = picture[0::2] + picture[1::2]

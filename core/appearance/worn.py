@@ -15,7 +15,9 @@ from ..heads.model import HeadModel
 from ..images import Photo
 from ..png import encode_png
 from ..reconstruction import PhotoFit
-from .texture import paint
+from .atlas import skin_atlas
+from .surface_maps import relief, roughness
+from .texture import COARSE, INFERRED, paint
 
 #: zlib's effort: a quarter larger than the smallest, and five times as quick.
 _EFFORT = 1
@@ -35,14 +37,23 @@ def worn_skin(
 ) -> Worn:
     """The skin of the person in the photos; arguments as of :func:`.texture.paint`."""
     skin = paint(head, fits, photos, size)
+    seen = (skin.coverage != INFERRED).astype(np.float32)
+    pictures = {
+        "skin_photo": lambda: skin.photo,
+        "skin_albedo": lambda: skin.albedo,
+        "skin_relief": lambda: relief(skin.albedo, seen),
+        "skin_roughness": lambda: roughness(head, skin_atlas(head, COARSE)),
+    }
     with ThreadPoolExecutor(2) as pool:
-        files = pool.map(lambda p: encode_png(p, effort=_EFFORT), (skin.photo, skin.albedo))
-        photo, albedo = (np.frombuffer(data, np.uint8) for data in files)
+        files = pool.map(lambda make: encode_png(make(), effort=_EFFORT), pictures.values())
+        fields: dict[str, Any] = {
+            name: np.frombuffer(data, np.uint8) for name, data in zip(pictures, files, strict=True)
+        }
     figures = {
         "size": int(skin.photo.shape[0]),
         "face_measured": round(skin.measured, 4),
         "face_mirrored": round(skin.mirrored, 4),
         "face_inferred": round(max(0.0, 1.0 - skin.measured - skin.mirrored), 4),
     }
-    fields = {"skin_photo": photo, "skin_albedo": albedo, "skin_coverage": skin.coverage}
+    fields["skin_coverage"] = skin.coverage
     return Worn(fields, skin.tone, {"texture": figures})

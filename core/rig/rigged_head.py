@@ -63,9 +63,10 @@ class RiggedHead:
     across the face; landmark_vertices (478, 3) and landmark_barycentric (478, 3) embed
     MediaPipe's points, -1 where there is no place for one. continuation_json is a
     core.continuation.Continuation, with this photo first. likeness_source (V,) and likeness_bound
-    (V,) metres as in core.likeness, empty where nobody knows. skin_photo and skin_albedo (n,) are
-    PNG files of the skin's texture as in the photo and without its light, and skin_coverage (s, s)
-    is as in core.appearance.texture. These are empty in files of earlier versions.
+    (V,) metres as in core.likeness, empty where nobody knows. skin_photo, skin_albedo,
+    skin_relief and skin_roughness (n,) are PNG files of the skin's texture as in the photo and
+    without its light, of its tangent-space normals and its roughness, and skin_coverage (s, s) is
+    as in core.appearance.texture. These are empty in files of earlier versions.
     """
 
     schema: int
@@ -114,6 +115,8 @@ class RiggedHead:
     likeness_bound: Floats = field(default_factory=lambda: np.zeros(0, "f4"))
     skin_photo: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
     skin_albedo: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
+    skin_relief: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
+    skin_roughness: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
     skin_coverage: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), "u1"))
 
     @property
@@ -179,6 +182,8 @@ class RiggedHead:
             "likeness_source": (len(self.likeness_source) and v,),
             "likeness_bound": (len(self.likeness_source),),
             "skin_photo": (self.skin_photo.size,), "skin_albedo": (self.skin_albedo.size,),
+            "skin_relief": (self.skin_relief.size,),
+            "skin_roughness": (self.skin_roughness.size,),
             "skin_coverage": (len(self.skin_coverage), len(self.skin_coverage)),
         }  # fmt: skip
         for name, shape in shapes.items():
@@ -190,7 +195,7 @@ class RiggedHead:
         if not 3 <= v <= MAX_VERTICES or not 1 <= f <= MAX_VERTICES:
             raise ValueError("the mesh is empty or too large")
         self._check_indices()
-        for name in ("skin_photo", "skin_albedo"):
+        for name in ("skin_photo", "skin_albedo", "skin_relief", "skin_roughness"):
             picture = getattr(self, name)
             if picture.dtype != np.uint8 or not picture_sides(picture.tobytes()):
                 raise ValueError(f"{name} is no picture that a texture can be")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The painted skin in a material: two packed textures, as in the photo and without its light.
+"""The painted skin in a material: packed textures of its colour, roughness and fine relief.
 
-A Mix node between them is the slider "Photo's Light". Engines know no such node: for export
-:func:`plain` makes one texture of the two.
+Its colour comes as in the photo and without the photo's light; a Mix node between the two is the
+slider "Photo's Light". Engines know no such node: for export :func:`plain` makes one of the two.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from ...core.rig.rigged_head import RiggedHead
 
 #: Marks the nodes of ours, whatever they are called in a translated Blender.
 PHOTO, ALBEDO, LIGHT = "Pixel3DMM Photo", "Pixel3DMM Albedo", "Pixel3DMM Photo's Light"
+ROUGHNESS, RELIEF = "Pixel3DMM Roughness", "Pixel3DMM Relief"
+
+#: Of the relief that is read from the photo.
+RELIEF_STRENGTH = 0.6
 
 
 def dress(material: bpy.types.Material, rigged: RiggedHead) -> None:
@@ -40,8 +44,34 @@ def dress(material: bpy.types.Material, rigged: RiggedHead) -> None:
         node.image = _packed(f"{material.name} {name.split()[-1].lower()}", data)
         links.new(node.outputs["Color"], socket)
     links.new(mix.outputs[2], shader.inputs["Base Color"])
+    _add_surface(material, shader, rigged)
     # What a viewport in Solid mode shows where it is set to textures.
     nodes.active = nodes[ALBEDO]
+
+
+def _add_surface(material: bpy.types.Material, shader: bpy.types.Node, rigged: RiggedHead) -> None:
+    """Roughness and fine relief, as exporters know them."""
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    for name, data, y in (
+        (ROUGHNESS, rigged.skin_roughness, -180),
+        (RELIEF, rigged.skin_relief, -480),
+    ):
+        if not data.size:
+            continue
+        node = nodes.new("ShaderNodeTexImage")
+        node.name = node.label = name
+        node.location = (-540, y)
+        node.extension = "EXTEND"
+        node.image = _packed(f"{material.name} {name.split()[-1].lower()}", data)
+        node.image.colorspace_settings.name = "Non-Color"
+        if name == ROUGHNESS:
+            links.new(node.outputs["Color"], shader.inputs["Roughness"])
+            continue
+        normal = nodes.new("ShaderNodeNormalMap")
+        normal.location = (-220, y)
+        normal.inputs["Strength"].default_value = RELIEF_STRENGTH
+        links.new(node.outputs["Color"], normal.inputs["Color"])
+        links.new(normal.outputs["Normal"], shader.inputs["Normal"])
 
 
 def light(material: bpy.types.Material | None) -> bpy.types.NodeSocket | None:

@@ -27,6 +27,8 @@ def painted(ours, rigged, loaded):
         f"skin_{name}": np.frombuffer(encode(picture(colour)), np.uint8)
         for name, colour in (("albedo", ALBEDO), ("photo", PHOTO))
     }
+    files["skin_relief"] = np.frombuffer(encode(picture((128, 128, 255))), np.uint8)
+    files["skin_roughness"] = np.frombuffer(encode(picture((99, 99, 99))[..., 0]), np.uint8)
     build = ours("pixel3dmm_addon.scene.build")
     return build.build_person(bpy.context, replace(rigged, **files), loaded)
 
@@ -61,6 +63,8 @@ def test_the_textures_are_packed_and_upright(ours, painted, slider):
         assert image.colorspace_settings.name == "sRGB"
         np.testing.assert_array_equal(pixel(image, 40), colour)
         np.testing.assert_array_equal(pixel(image, 2), np.array(colour) // 2)
+    assert nodes[skin.RELIEF].image.colorspace_settings.name == "Non-Color"
+    np.testing.assert_array_equal(pixel(nodes[skin.ROUGHNESS].image, 40), [99, 99, 99])
     assert slider.default_value == 0.0
     assert base_colour(skin.skin_of(painted.head)).name == skin.LIGHT
     assert nodes.active == nodes[skin.ALBEDO]
@@ -101,6 +105,12 @@ def test_an_engine_gets_one_plain_texture(
     node = base_colour(skin)
     assert node.type == "TEX_IMAGE"
     assert abs(pixel(node.image, 40) - expected).max() <= 1
+    shader = next(n for n in skin.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
+    assert shader.inputs["Roughness"].links and shader.inputs["Normal"].links
+    normal = shader.inputs["Normal"].links[0].from_node
+    relief = normal.inputs["Color"].links[0].from_node.image
+    assert relief.colorspace_settings.name == "Non-Color"
+    assert abs(pixel(relief, 40) - [128, 128, 255]).max() <= 1
 
 
 def test_a_photo_paints_the_head(ours, example_photo):
