@@ -10,8 +10,8 @@ import bpy
 import numpy as np
 
 from ...core.export_check import SceneFacts
-from ..scene import skin
-from ..scene.camera import photo_camera
+from ..scene import likeness, skin
+from ..scene.camera import CAMERA, photo_camera
 from ..scene.head import PREFIX
 from ..scene.rig import JOINT
 from . import baking, facts, formats
@@ -112,9 +112,11 @@ class Draft:
         if camera is not None:
             double = camera.copy()
             double.data = camera.data.copy()
+            likeness.hide_on_photo(double)
             double.name, double.data.name = self.names[camera], self.names[camera.data]
             self.scene.collection.objects.link(double)
             copies.others.append(double)
+            copies.head[CAMERA] = double
         frames = (self.scene.frame_current_final,)
         animated = self.options.animation and is_animated(self.head)
         if animated:

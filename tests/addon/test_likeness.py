@@ -196,7 +196,7 @@ def test_a_head_that_does_not_know_says_so(ours, person):
     assert [kind for kind, _ in drawn] == ["label"] * len(drawn)
 
 
-def test_from_a_photo_to_the_words_and_over_the_photo(ours, likeness, example_photo):
+def test_from_a_photo_to_the_words_and_over_the_photo(ours, likeness, example_photo, tmp_path):
     reconstruct(example_photo)
     head = bpy.context.object
     kept = ours("pixel3dmm_addon.scene.kept")
@@ -226,6 +226,18 @@ def test_from_a_photo_to_the_words_and_over_the_photo(ours, likeness, example_ph
     assert columns.max() / scale - min(high[0], one.width) < 3
     drawn = draw(ours, "PIXEL3DMM_PT_likeness")
     assert any(text.startswith("mouth: ") for kind, text in drawn if kind == "label")
+
+    show("SOURCE")
+    asset = tmp_path / "asset.blend"
+    assert bpy.ops.pixel3dmm.export_head(filepath=str(asset), preset="BLENDER") == {"FINISHED"}
+    with bpy.data.libraries.load(str(asset)) as (there, here):
+        here.cameras, here.meshes = there.cameras, there.meshes
+        assert not [name for name in there.materials if "likeness" in name]
+    assert [len(c.background_images) for c in here.cameras] == [1]
+    assert "Likeness" not in here.meshes[0].color_attributes
+    bpy.data.batch_remove([*here.cameras, *here.meshes])
+    show("OFF")
+    bpy.data.orphans_purge(do_recursive=True)
 
     assert bpy.ops.pixel3dmm.likeness_on_photo() == {"FINISHED"}
     assert [b.display_depth for b in camera.data.background_images] == ["BACK"]
