@@ -186,8 +186,10 @@ def _check(arrays: dict[str, NDArray[Any]], source: str) -> None:
     # As the type in which it is kept: what is too large for that is not finite there.
     with np.errstate(over="ignore"):
         numbers = all(np.isfinite(arrays[key].astype(np.float32)).all() for key in _NEEDED)
-    faces = arrays["f"].astype(np.int64) if numbers else np.full(1, -1)
-    if not numbers or faces.min() < 0 or faces.max() >= count:
+    if not numbers:
+        raise damaged(source)
+    faces = arrays["f"].astype(np.int64)
+    if faces.min() < 0 or faces.max() >= count:
         raise damaged(source)
     # Loose on purpose: it tells numbers that are weights from numbers that are not.
     off = [np.abs(arrays[key].sum(axis=1) - 1).max() for key in ("weights", "J_regressor")]
