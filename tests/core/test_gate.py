@@ -134,6 +134,7 @@ def test_findings_of_bandit_are_faults_unless_excused():
             for f, t in found]}  # fmt: skip
 
     assert unexcused(report(*EXCUSED)) == []
+    assert unexcused(report(*EXCUSED, ("benchmarks/a.py", "B311"))) == []
     new = ("core/expression.py", "B307")
     assert unexcused(report(*EXCUSED, new)) == ["core/expression.py:7: B307 words"]
     first, *others = EXCUSED
