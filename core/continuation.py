@@ -25,8 +25,9 @@ from .rotation import matrix_from_vector, vector_from_matrix
 Array = NDArray[np.float64]
 
 SCHEMA = 1
-#: More than any head has; a damaged file cannot exhaust memory.
-MAX_PHOTOS, MAX_UNKNOWNS, MAX_TEXT = 64, 2000, 4_000_000
+#: More than any head has; a damaged file cannot exhaust memory. As many photos as fit on a line of
+#: core.protocol.
+MAX_PHOTOS, MAX_UNKNOWNS, MAX_TEXT = 30, 2000, 4_000_000
 _LARGEST = 1e12
 
 

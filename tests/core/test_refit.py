@@ -9,11 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.continuation import Continuation, pins_from_json, pins_to_json
+from core.continuation import MAX_PHOTOS, Continuation, pins_from_json, pins_to_json
 from core.errors import FitError, ModelFileError, WorkerError
 from core.fitting.pins import Pin
 from core.images import Photo, load_photo
 from core.pipeline import Options, look_again, reconstruct, rig_heads, silent
+from core.protocol import encode, message
 from core.refit import _kept, refit, remember
 from core.refit_job import refit_job
 
@@ -190,3 +191,12 @@ def test_who_has_the_old_head_already_is_not_sent_it(told, tmp_path):
     result = refit_job(params, silent, lambda: None)
     assert set(result) == {"after", "warnings"}
     assert [p.name for p in tmp_path.iterdir()] == ["after.npz"]
+
+
+def test_as_many_photos_as_a_head_may_have_fit_on_a_line(told):
+    known = Continuation.from_json(told)
+    large = replace(known.photos[0], landmarks=known.photos[0].landmarks + 9000.0)
+    text = replace(known, photos=(large,) * MAX_PHOTOS).to_json()
+    assert len(Continuation.from_json(text).photos) == MAX_PHOTOS
+    params = {"continuation": text, "pins": [[0, i, 9000.1234, 9000.1234] for i in range(478)]}
+    assert encode(message("job", id="j", kind="refit", params=params))
