@@ -346,8 +346,12 @@ def options_and_preferences():
     hands.screenshot("options")
     seen["rows_options"] = list(seen["rows"]["PIXEL3DMM_PT_options"])
     _preferences_open()
+    yield 1.0
+    # All three parts of the setup in a window whose size Blender chooses.
+    bpy.context.preferences.view.ui_scale = 0.75
     yield 2.0
     hands.screenshot("preferences")
+    bpy.context.preferences.view.ui_scale = 1.0
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[-1]):
         bpy.ops.wm.window_close()
     yield 0.5

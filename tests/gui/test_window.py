@@ -52,7 +52,7 @@ def seen(repository, example_photo, kept):
         for name in ("drive_window.py", "window_hands.py"):
             shutil.copy(HERE / name, share)
         arguments = ["--enable-event-simulate", "--python", "/mnt/share/drive_window.py"]
-        done = window.run(SUITE, Path(share), arguments, seconds=400)
+        done = window.run(SUITE, Path(share), arguments, seconds=900)
         said = done.stdout + done.stderr
         (kept / "blender.log").write_text(said)
         result = Path(share, "result.json")

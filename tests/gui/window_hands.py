@@ -56,7 +56,7 @@ def drag(x, y, by):
     yield 0.3
 
 
-def wait_for(until, seconds=60.0):
+def wait_for(until, seconds=120.0):
     """Waits, and returns the longest time in which nothing else could happen."""
     longest, started = 0.0, time.perf_counter()
     last = started
