@@ -9,6 +9,7 @@ true surface, once size and place are set right, which no photo shows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -37,6 +38,8 @@ PICTURE = 400
 BEHIND = 0.004
 #: Cosine of the angle from the normal to the camera below which a surface is seen edge on.
 FACING = 0.35
+#: The same to straight ahead, of lips that show.
+FRONT = 0.2
 #: Metres around a landmark in which it says something of the surface.
 REACH = 0.015
 #: The fit believes that faces are sums of its head's components, which people are not. So the bound
@@ -119,6 +122,16 @@ def outer_skin(head: HeadModel) -> Mask:
         if name in head.regions:
             out &= ~head.regions[name]
     return out
+
+
+def showing(outer: Mask, basis: Array, triangles: Index, regions: Mapping[str, Mask]) -> Mask:
+    """(V,) outer without the lips' inner sides, which no photo of a closed mouth shows.
+
+    basis (V, 3) at rest, head frame.
+    """
+    lips = regions.get("lips", np.zeros(len(basis), bool))
+    front = vertex_normals(basis, triangles)[:, 2] > FRONT
+    return np.asarray(outer & (~lips | front), dtype=bool)
 
 
 def nearest_distance(points: Array, others: Array) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .camera import Camera
+from .fitting.landmark_model import load_landmark_model
 from .likeness import nearest_distance
 from .raster import rasterise
 
@@ -35,7 +36,7 @@ _GOOD, _FAIR, _POOR, _BAD = (
 )
 #: Millimetres of the bound, and percent of the eyes' distance of a landmark, by sRGB.
 BOUND_STOPS: Stops = ((3, _GOOD), (5, _FAIR), (8, _POOR), (15, _BAD))
-PIXEL_STOPS: Stops = ((1, _GOOD), (2, _FAIR), (4, _POOR), (8, _BAD))
+PIXEL_STOPS: Stops = ((0.5, _GOOD), (1, _FAIR), (2, _POOR), (4, _BAD))
 
 #: Parts of the face by their regions' names, as in likeness_words.
 FACE_PARTS = {
@@ -45,8 +46,9 @@ FACE_PARTS = {
 }  # fmt: skip
 #: MediaPipe's outer corners of the eyes.
 _OUTER = (33, 263)
-#: Pixels along the picture's longer side at most, and of its lines.
-_LONGEST, _LINE = 1536, 2
+#: Pixels along the picture's longer side at most, of the picture for one of a small photo, and of
+#: its lines.
+_LONGEST, _FINER, _LINE = 1536, 3.0, 3
 _FILL, _OUTLINE = 0.22, 0.9
 
 
@@ -105,6 +107,25 @@ def landmark_places(vertices: Index, barycentric: Array) -> Index:
     return nearest[:, 0]
 
 
+def as_reported(
+    fitted: Array, points: Array, camera: Camera, identity: Array, drift: Array, head_name: str
+) -> Array:
+    """(478, 2) pixels where the detector is expected to report landmarks that are at ``fitted``.
+
+    Its habits are measured and no error of a fit (core.fitting.landmark_model). fitted (478, 2)
+    pixels; points (478, 3) the same in the head frame, for what a millimetre is on the picture;
+    identity (I,) and drift (D,) as fitted.
+    """
+    model = load_landmark_model()
+    bias = model.offset(camera.R)
+    if model.head == head_name:
+        count = min(len(identity), model.identity.shape[2])
+        bias = bias + model.identity[:, :, :count] @ identity[:count]
+    if len(drift) == model.habits.shape[2]:
+        bias = bias + model.habits @ drift
+    return fitted + camera.project(points + bias) - camera.project(points)
+
+
 def part_errors(
     found: Array, fitted: Array, parts: NDArray[np.int8], vertices: Index
 ) -> dict[str, PartError]:
@@ -133,12 +154,12 @@ def picture(
     found: Array,
     fitted: Array,
 ) -> NDArray[np.float32]:
-    """(h, w, 4) sRGB with alpha, straight, rows from the top, of the photo's shape.
+    """(h, w, 4) sRGB with alpha, straight, rows from the top, of the photo's proportions.
 
     vertices (V, 3) as they stand, head frame; parts (V,) as face_parts gives them; found and
     fitted (478, 2) pixels of the photo.
     """
-    scale = min(_LONGEST / max(camera.width, camera.height), 1.0)
+    scale = min(_LONGEST / max(camera.width, camera.height), _FINER)
     width, height = (max(round(scale * side), 1) for side in (camera.width, camera.height))
     points, depth = scale * camera.project(vertices), camera.to_camera(vertices)[:, 2]
     raster = rasterise(points, depth, triangles, width, height)

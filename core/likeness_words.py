@@ -49,7 +49,7 @@ GUESSES = {
 AND = "{} and {}"
 TEMPLATES = (TRUST, COPIED, AND, *GUESSES.values())
 
-#: Of a part's vertices that decide what the part is said to be.
+#: Of a part's vertices, measured and mirrored ones, from which it is not said to be a guess.
 HALF = 0.5
 #: Degrees of yaw below which a photo shows both sides alike, and above which it hides one.
 FRONTAL, TURNED = 20.0, 35.0
@@ -57,7 +57,7 @@ FRONTAL, TURNED = 20.0, 35.0
 
 @dataclass(frozen=True)
 class Part:
-    """source: of most of its vertices; bound: their median, metres."""
+    """source: what it is said to be; bound: median of its vertices', metres."""
 
     source: int
     bound: float
@@ -100,12 +100,9 @@ def parts_of(
         if not at.any():
             return None
         measured, mirrored = (float((source[at] == k).mean()) for k in (MEASURED, MIRRORED))
-        kind = INFERRED
-        if measured >= HALF:
-            kind = MEASURED
-        elif measured + mirrored >= HALF:
-            kind = MIRRORED
-        return Part(kind, float(np.median(bound[at])))
+        kind = MEASURED if measured >= mirrored else MIRRORED
+        known = measured + mirrored >= HALF
+        return Part(kind if known else INFERRED, float(np.median(bound[at])))
 
     for names, sides in PAIRS:
         left, right = (part(side) for side in sides)

@@ -12,6 +12,9 @@ import numpy as np
 from ..core.decoded_photo import PhotoFile
 from ..core.errors import PhotoError
 
+#: Side of a colour in a legend, pixels.
+_SWATCH = 32
+
 _previews: bpy.utils.previews.ImagePreviewCollection | None = None
 #: Files that are not decoded, so that they are read once and not at every redraw.
 _refused: set[str] = set()
@@ -54,6 +57,22 @@ def picture(key: str, pixels: np.ndarray) -> int:
         preview = _previews.new(key)
         preview.image_size = (width, height)
         preview.image_pixels_float.foreach_set(rgba.ravel())
+    return _previews[key].icon_id
+
+
+def swatch(srgb: tuple[float, float, float]) -> int:
+    """Icon number of a colour, 0 without a window."""
+    global _previews
+    if _previews is None:
+        _previews = bpy.utils.previews.new()
+    key = f"swatch {srgb}"
+    if key not in _previews:
+        preview = _previews.new(key)
+        # Labels draw the icon, which is apart from the image that template_icon draws.
+        preview.icon_size = (_SWATCH, _SWATCH)
+        square = np.ones((_SWATCH, _SWATCH, 4), np.float32)
+        square[..., :3] = srgb
+        preview.icon_pixels_float.foreach_set(square.ravel())
     return _previews[key].icon_id
 
 

@@ -13,7 +13,7 @@ from ..appearance.worn import Worn
 from ..continuation import with_first
 from ..heads.model import HeadModel
 from ..images import Photo
-from ..likeness import likeness_of, outer_skin
+from ..likeness import likeness_of, outer_skin, showing
 from ..likeness_words import likeness_report
 from ..reconstruction import Reconstruction
 from .person_keys import eyes_clear, person_keys
@@ -53,7 +53,7 @@ def build_rigged_head(
     report, likeness = reconstruction.report, likeness_of(head, reconstruction)
     if likeness is not None:
         yaws = [float(p.report["pose_degrees"]["yaw"]) for p in reconstruction.photos]
-        outer = outer_skin(head)
+        outer = showing(outer_skin(head), fit.neutral, head.triangles, head.regions)
         told = likeness_report(likeness.source, likeness.bound, head.regions, outer, yaws)
         report = {**report, "likeness": told}
     if skin is not None:

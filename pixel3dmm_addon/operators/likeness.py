@@ -111,21 +111,24 @@ def _views() -> Iterator[tuple[str, bpy.types.View3DShading]]:
 
 
 def _show_in_views(head: bpy.types.Object) -> None:
-    before = {}
+    types, already = [], []
     for name, shading in _views():
-        if shading.color_type != "VERTEX":
-            before[name] = shading.color_type
+        if shading.color_type == "VERTEX":
+            already.append(name)
+        else:
+            types.append(shading.color_type)
             shading.color_type = "VERTEX"
-    head[likeness.SHOWN][_VIEWS] = json.dumps(before)
+    head[likeness.SHOWN][_VIEWS] = json.dumps([max(types, key=types.count, default=""), already])
 
 
 def _restore_views(head: bpy.types.Object) -> None:
     if likeness.SHOWN not in head:
         return
-    before = json.loads(str(head[likeness.SHOWN].get(_VIEWS, "{}")))
+    # One type for all: a viewport that is maximised meanwhile is found under another name.
+    usual, already = json.loads(str(head[likeness.SHOWN].get(_VIEWS, '["", []]')))
     for name, shading in _views():
-        if shading.color_type == "VERTEX" and name in before:
-            shading.color_type = before[name]
+        if usual and shading.color_type == "VERTEX" and name not in already:
+            shading.color_type = usual
 
 
 CLASSES = (PIXEL3DMM_OT_show_likeness, PIXEL3DMM_OT_likeness_on_photo)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import bpy
-import numpy as np
 
 from ...core.errors import PersonError
 from ...core.likeness import SOURCES
@@ -20,8 +19,6 @@ from ..scene.head import active_head
 from ..translations import tr
 from .head import PIXEL3DMM_PT_head
 from .sidebar import Sidebar, draw_sentence
-
-_SWATCH = 16
 
 
 class PIXEL3DMM_PT_likeness(Sidebar, bpy.types.Panel):
@@ -67,11 +64,11 @@ def _draw_paint(layout: bpy.types.UILayout, head: bpy.types.Object) -> None:
     column = layout.column(align=True)
     if now == "SOURCE":
         for word, color in zip(SOURCES, SOURCE_COLORS, strict=True):
-            column.label(text=tr(word.capitalize()), icon_value=_swatch(color))
+            column.label(text=tr(word.capitalize()), icon_value=thumbnails.swatch(tuple(color)))
     else:
         for millimetres, color in BOUND_STOPS:
             text = tr("within {} mm").format(millimetres)
-            column.label(text=text, icon_value=_swatch(np.array(color)))
+            column.label(text=text, icon_value=thumbnails.swatch(color))
 
 
 def _draw_photo(
@@ -85,13 +82,6 @@ def _draw_photo(
     for part, (pixels, percent) in (told or {}).items():
         text = tr("{}: {:.1f} pixels, {:.1f} %").format(tr(part), pixels, percent)
         column.label(text=text)
-
-
-def _swatch(srgb: np.ndarray) -> int:
-    """Icon of a colour."""
-    pixel = np.round(255 * srgb).astype(np.uint8)
-    pixels = np.broadcast_to(pixel, (_SWATCH, _SWATCH, 3))
-    return thumbnails.picture(f"swatch {pixel.tolist()}", pixels)
 
 
 CLASSES = (PIXEL3DMM_PT_likeness,)

@@ -14,9 +14,11 @@ import numpy as np
 
 from ...core import axes
 from ...core.errors import ModelFileError
+from ...core.likeness import showing
 from ...core.likeness_picture import (
     BOUND_STOPS,
     SOURCE_COLORS,
+    as_reported,
     face_parts,
     landmark_places,
     linear,
@@ -144,7 +146,7 @@ def described(head: bpy.types.Object) -> tuple[dict[str, Part], Advice]:
             _values(mesh, SOURCE, np.int32).astype(np.int8),
             _values(mesh, BOUND, np.float32).astype(float),
             arrays.regions,
-            arrays.outer,
+            showing(arrays.outer, arrays.basis, arrays.triangles, arrays.regions),
         )
         _said[key] = found, advice_of(found, _yaws(report))
     return _said[key]
@@ -167,10 +169,12 @@ def show_on_photo(head: bpy.types.Object, photo: int) -> None:
     posed = axes.to_head(points @ back[:3, :3].T + back[:3, 3])
     parts = face_parts(arrays.basis, arrays.regions)
     where = landmark_places(arrays.landmark_vertices, arrays.landmark_barycentric)
-    errors = part_errors(one.landmarks, one.landmarks_fit, parts, where)
-    pixels = picture(
-        posed, arrays.triangles, taken, parts, errors, one.landmarks, one.landmarks_fit
+    marks = arrays.landmarks(posed)
+    told = as_reported(
+        one.landmarks_fit, marks, taken, known.identity, one.state.drift, known.head_name
     )
+    errors = part_errors(one.landmarks, told, parts, where)
+    pixels = picture(posed, arrays.triangles, taken, parts, errors, one.landmarks, told)
     hide_on_photo(camera)
     height, width = pixels.shape[:2]
     image = bpy.data.images.new(f"{head.name} likeness", width, height, alpha=True)

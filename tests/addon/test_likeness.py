@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import bpy
@@ -211,9 +212,11 @@ def test_from_a_photo_to_the_words_and_over_the_photo(ours, likeness, example_ph
     assert (photo.display_depth, overlay.display_depth) == ("BACK", "FRONT")
     one = kept.continuation(head).photos[0]
     told = likeness.on_photo(head, 0)
-    lips = [61, 291, 0, 17, 13, 14, 40, 270, 91, 321, 37, 267, 84, 314, 78, 308, 185, 409]
-    off = np.linalg.norm(one.landmarks - one.landmarks_fit, axis=1)
-    assert off[lips].min() <= told["mouth"][0] <= off[lips].max()
+    report = json.loads(head["pixel3dmm_report"])["photos"][0]
+    whole = np.mean([pixels for pixels, _ in told.values()])
+    # The detector's habits are no error of the fit, and photoResidual has taken some of the rest.
+    assert whole < 1.2 * report["reprojection_px"]["mean"]
+    assert whole < 0.6 * np.linalg.norm(one.landmarks - one.landmarks_fit, axis=1).mean()
     width = np.linalg.norm(one.landmarks[33] - one.landmarks[263])
     assert told["mouth"][1] == pytest.approx(100 * told["mouth"][0] / width)
 

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from core.camera import Camera
+from core.fitting.landmark_model import load_landmark_model
 from core.heads import load_open_head
 from core.likeness_picture import (
     BOUND_STOPS,
     FACE_PARTS,
     PIXEL_STOPS,
+    as_reported,
     face_parts,
     landmark_places,
     linear,
@@ -80,14 +82,14 @@ def test_the_picture_shows_the_parts_in_their_colours_and_nothing_beside_the_hea
     found = fitted + np.array([0.0, 6.0])
     errors = part_errors(found, fitted, parts, places)
     out = picture(head.template, head.triangles, camera, parts, errors, found, fitted)
-    assert out.shape == (500, 400, 4)
-    at = camera.project(head.template)
-    outside = np.ones((500, 400), bool)
+    assert out.shape == (1500, 1200, 4)  # finer than so small a photo
+    at = 3 * camera.project(head.template)
+    outside = np.ones((1500, 1200), bool)
     low, high = np.floor(at.min(axis=0)).astype(int), np.ceil(at.max(axis=0)).astype(int)
     outside[max(low[1], 0) : high[1], max(low[0], 0) : high[0]] = False
     assert not out[outside, 3].any()
     assert outside.sum() > 1000
-    x, y = camera.project(head.template[head.regions["cheek_l"]]).mean(axis=0).astype(int)
+    x, y = 3 * camera.project(head.template[head.regions["cheek_l"]]).mean(axis=0).astype(int)
     patch = out[y - 10 : y + 10, x - 10 : x + 10].reshape(-1, 4)
     color = ramp(np.array([errors["left cheek"].percent]), PIXEL_STOPS)[0]
     filled = patch[(patch[:, 3] > 0) & (patch[:, 3] < 0.5)]
@@ -95,5 +97,21 @@ def test_the_picture_shows_the_parts_in_their_colours_and_nothing_beside_the_hea
     np.testing.assert_allclose(
         filled[:, :3], np.broadcast_to(color, filled[:, :3].shape), atol=1e-6
     )
-    nose = fitted[1].astype(int)  # a line runs down from each landmark
-    assert (out[nose[1] + 1 : nose[1] + 5, nose[0]] == 1).all()
+    nose = (3 * fitted[1]).astype(int)  # a line runs down from each landmark
+    assert (out[nose[1] + 1 : nose[1] + 15, nose[0]] == 1).all()
+
+
+def test_habits_of_the_detector_are_no_error_of_the_fit(head, camera):
+    rng = np.random.default_rng(3)
+    model = load_landmark_model()
+    identity = rng.normal(size=head.identity_count)
+    drift = rng.normal(size=model.habits.shape[2])
+    points = np.zeros((478, 3))
+    points[head.landmark_ids] = head.landmarks(head.neutral(identity))
+    bias = model.offset(camera.R) + model.identity @ identity + model.habits @ drift
+    fitted, found = camera.project(points), camera.project(points + bias)
+    assert np.linalg.norm(found - fitted, axis=1).mean() > 2
+    told = as_reported(fitted, points, camera, identity, drift, head.name)
+    np.testing.assert_allclose(told, found, atol=1e-6)
+    others = as_reported(fitted, points, camera, identity, drift[:0], "another head")
+    np.testing.assert_allclose(others, camera.project(points + model.offset(camera.R)), atol=1e-6)
