@@ -23,11 +23,14 @@ Floats = NDArray[np.float32]
 #: Regions whose skin is rarely covered, told from the light; and those that are believed
 #: whatever their colour, since brows, lips, nostrils, stubble and beards belong to the face.
 EVEN_SKIN = ("cheek_l", "cheek_r", "nose", "chin", "forehead")
+FEATURES = ("lips", "nose", "brow_l", "brow_r", "eye_l", "eye_r")
 UNEVEN = ("lips", "brow_l", "brow_r")
 OWN_COLOURS = ("nose", "lips", "chin", "jaw", "cheek_l", "cheek_r", "brow_l", "brow_r", "eye_l",
                "eye_r")  # fmt: skip
 #: How far skin's colour strays: brightness in natural logarithms (down, up), and redness.
-_DARKER, _LIGHTER, _HUE = (0.4, 0.8), (0.5, 0.9), (0.15, 0.3)
+_DARKER, _LIGHTER, _HUE = (0.4, 0.8), (0.4, 0.7), (0.15, 0.3)
+#: From here on it is no part of a face either, unless one that is painted or wet.
+_WHITE, _DYED = (0.65, 0.95), (0.5, 0.8)
 _SIDEWAYS = (0.35, 0.65)
 #: Texels that the light is told from: at least, and about at most.
 _FEWEST, _SAMPLES = 50, 10_000
@@ -100,28 +103,42 @@ def layer_of(head: HeadModel, atlas: Atlas, view: View, source: Source, light: L
     belief = view.belief(atlas, pixels)
     shading = light.shading(unit(atlas.spread(view.normals)))
     albedo = source.at(pixels) / shading
-    likeness = _like_skin(atlas, albedo, light, belief)
+    likeness, possible = _like_skin(atlas, albedo, light, belief)
     # What lies to the side of the face is where hair hangs.
     own = _regions(head, atlas, OWN_COLOURS) * np.clip(
         (atlas.spread(view.facing) - _SIDEWAYS[0]) / (_SIDEWAYS[1] - _SIDEWAYS[0]), 0.0, 1.0
     )
+    features = _regions(head, atlas, FEATURES)
+    own = np.maximum(np.minimum(own, possible), np.minimum(own, features))
     weight = belief * np.maximum(likeness, own)
     return Layer(view, source, light, albedo, shading, belief, weight, likeness)
 
 
-def _like_skin(atlas: Atlas, albedo: Floats, light: Light, belief: Floats) -> Floats:
-    """1 where the colour is this person's skin's, 0 where it is far off or beside such; (n,)."""
+def _like_skin(atlas: Atlas, albedo: Floats, light: Light, belief: Floats) -> tuple[Floats, Floats]:
+    """(n,) each: 1 where the colour is this person's skin's, 0 where it is far off or beside such;
+    and 1 where it may be that of stubble or a beard, 0 where it is a collar's or a scarf's.
+    """
     tone = np.log(np.maximum(albedo, 2e-3) / np.maximum(light.colour, 2e-3))
     bright = tone.mean(axis=1)
     hue = np.linalg.norm(tone - bright[:, None], axis=1)
-    strange = np.maximum.reduce([
-        _over(-bright, *_DARKER), _over(bright, *_LIGHTER), _over(hue, *_HUE)
-    ])  # fmt: skip
-    # Strands are thin: what lies between two of them is no skin either.
+    strange = np.maximum.reduce(
+        [_over(-bright, *_DARKER), _over(bright, *_LIGHTER), _over(hue, *_HUE)]
+    )
+    cloth = np.maximum(_over(bright, *_WHITE), _over(hue, *_DYED))
     seen = (belief > 0.05).astype(np.float32)
-    picture = blurred(atlas.picture(strange * seen), max(1, atlas.size // 64))
+    return 1.0 - _widened(atlas, strange * seen, strange), 1.0 - _widened(
+        atlas, cloth * seen, cloth
+    )
+
+
+def _widened(atlas: Atlas, values: Floats, least: Floats) -> Floats:
+    """Values (n,) that reach a little beyond their borders, and at least ``least``.
+
+    Strands are thin: what lies between two of them is no skin either.
+    """
+    picture = blurred(atlas.picture(values), max(1, atlas.size // 64))
     near = np.clip(4.0 * picture.ravel()[atlas.texel] - 0.2, 0.0, 1.0)
-    out: Floats = 1.0 - np.maximum(near, strange)
+    out: Floats = np.maximum(near, least)
     return out
 
 

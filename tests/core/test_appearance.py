@@ -190,6 +190,17 @@ def test_foreign_colours_on_the_forehead_are_left_out(head, front):
     assert not (texels[:, 2] > 1.1 * texels[:, 0]).any()
 
 
+def test_a_collar_under_the_chin_is_left_out(head, front):
+    photo, fit = front
+    y = np.mgrid[:SIDE, :SIDE][0] + 0.5
+    shirt = photo.pixels.copy()
+    shirt[y > fit.landmarks[152, 1] - 6] = 250
+    skin = paint(head, [fit], [replace(photo, pixels=shirt)], "1k")
+    texels = skin.albedo.reshape(-1, 3)[skin_atlas(head, 1024).texel].astype(float)
+    # Skin is redder than it is blue, linen is not.
+    assert not (texels[:, 2] > 0.95 * texels[:, 0]).any()
+
+
 def test_auto_holds_what_the_photo_holds(head, front):
     photo, fit = front
     assert paint(head, [fit], [photo], "auto").albedo.shape[0] == 1024
