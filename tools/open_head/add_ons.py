@@ -34,6 +34,8 @@ class AddOn:
     """(n, k) weights of the leaders, rows summing to one."""
     joints: np.ndarray
     """(n, 6) skin weights."""
+    mirror: np.ndarray | None = None
+    """(n,) vertex on the other side, of an add-on that is whole; None of one of the left side."""
 
     def with_mirror_image(self, mesh: HeadMesh) -> AddOn:
         """The add-on of the left side together with its image on the right.
@@ -52,6 +54,15 @@ class AddOn:
             np.concatenate([self.shares, self.shares[right]]),
             np.concatenate([self.joints, self.joints[right][:, [0, 1, 2, 3, 5, 4]]]),
         )
+
+    def across(self) -> np.ndarray:
+        """The mirror of :meth:`with_mirror_image`."""
+        image = self.images()
+        aside = np.count_nonzero(image >= len(image))
+        out = np.empty(len(image) + aside, np.intp)
+        out[: len(image)] = image
+        out[image] = np.arange(len(image))
+        return out
 
     def images(self) -> np.ndarray:
         """Numbers (n,) of the points across the face in :meth:`with_mirror_image`."""
@@ -88,20 +99,17 @@ class Assembly:
 
 
 def assemble(sides: list[AddOn], mesh: HeadMesh, uv_count: int) -> Assembly:
-    """Lay the add-ons, each given for the left side, one after another.
+    """Lay the add-ons one after another, those of the left side with their mirror images.
 
     uv_count: how many texture coordinates the head proper has.
     """
     first = len(mesh.positions)
-    whole = [a.with_mirror_image(mesh) for a in sides]
+    whole = [a.with_mirror_image(mesh) if a.mirror is None else a for a in sides]
     quads, parts, mirror, uv_quads = [], [], [], []
     for side, add in zip(sides, whole, strict=True):
         quads.append(np.where(add.faces >= 0, add.faces + first, -1))
         parts.append(np.full(len(add.faces), PART_NAMES.index(add.part)))
-        across = np.empty(len(add.points), np.intp)
-        across[: len(side.points)] = side.images()
-        across[side.images()] = np.arange(len(side.points))
-        mirror.append(first + across)
+        mirror.append(first + (side.across() if add.mirror is None else add.mirror))
         first += len(add.points)
     uv, number = np.unique(
         np.concatenate([a.uv.reshape(-1, 2) for a in whole]).round(6), axis=0, return_inverse=True

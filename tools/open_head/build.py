@@ -35,13 +35,16 @@ from .add_ons import assemble
 from .atlas import build_atlas
 from .embedding import landmark_embedding
 from .expressions import ARKIT_NAMES, GAZE_NAMES, read_expressions
+from .hairs import brow, lashes
 from .identity_basis import principal_components, sample_population
 from .identity_targets import Slider, read_shapes, read_sliders, shape_names
 from .lip_contact import part_lips
 from .lip_seal import make_lip_seal
 from .mesh import PART_NAMES, HeadMesh, build_mesh, split_quads
+from .neck_cut import neck_cut
 from .regions import build_regions
 from .rig import (
+    EYE_L,
     JOINT_NAMES,
     PARENTS,
     joint_centres,
@@ -117,7 +120,14 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
     components = seat(mesh, banded, template, basis.components)
     size_mm = 1000 * np.sqrt((components**2).sum(axis=(0, 1)) / len(components))
     named = seat(mesh, banded, template, shapes.transpose(1, 2, 0)).transpose(2, 0, 1)
-    add = assemble(teeth(mesh, template, both), mesh, len(uv))
+    places = lmk_vertices, lmk_bary.astype(float)
+    put_on = [
+        *teeth(mesh, template, both),
+        lashes(mesh, template, weights, places, regressor[EYE_L] @ template),
+        brow(mesh, template, weights, places),
+        neck_cut(mesh, template, weights),
+    ]
+    add = assemble(put_on, mesh, len(uv))
     say(f"added: {len(add.points)} vertices, {len(add.quads)} faces")
 
     lmk_vertices, lmk_bary, lmk_mirror = landmark_embedding(
