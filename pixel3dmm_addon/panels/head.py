@@ -6,8 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..operators.look_through import PIXEL3DMM_OT_look_through
-from ..operators.rebuild import PIXEL3DMM_OT_rebuild_from_recipe
-from ..scene import skin, told
+from ..scene import parts, skin, told
 from ..scene.head import PREFIX, active_head
 from .sidebar import Sidebar, draw_sentence
 
@@ -24,20 +23,23 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
         head = active_head(context)
         if head is None:
             layout.label(text="Select a head made from a photo", icon="INFO")
-        else:
-            layout.label(text=head.name, icon="OUTLINER_OB_MESH")
-            licence = told.text(head, PREFIX + "licence")
-            commercial = told.text(head, PREFIX + "commercial_use")
-            layout.label(text=f"{told.text(head, PREFIX + 'head_model', '')}: {licence}")
-            if commercial != "yes":
-                layout.label(text=f"Commercial use: {commercial}", icon="ERROR")
-            slider = skin.light(skin.skin_of(head))
-            if slider is not None:
-                layout.prop(slider, "default_value", text="Photo's Light", slider=True)
-            for warning in warnings_of(head):
-                draw_sentence(layout, warning, "INFO")
+            return
+        layout.label(text=head.name, icon="OUTLINER_OB_MESH")
+        licence = told.text(head, PREFIX + "licence")
+        commercial = told.text(head, PREFIX + "commercial_use")
+        layout.label(text=f"{told.text(head, PREFIX + 'head_model', '')}: {licence}")
+        if commercial != "yes":
+            layout.label(text=f"Commercial use: {commercial}", icon="ERROR")
+        for warning in warnings_of(head):
+            draw_sentence(layout, warning, "INFO")
         layout.operator(PIXEL3DMM_OT_look_through.bl_idname, icon="OUTLINER_OB_CAMERA")
-        layout.operator(PIXEL3DMM_OT_rebuild_from_recipe.bl_idname, icon="FILE_REFRESH")
+        slider = skin.light(skin.skin_of(head))
+        if slider is not None:
+            layout.prop(slider, "default_value", text="Photo's Light", slider=True)
+        row = layout.row(align=True)
+        for name, part in (("lashes", "lashes"), ("brows", "brows"), ("neck_base", "neck cut")):
+            if parts.has(head, part):
+                row.prop(head.pixel3dmm, name, toggle=True)
 
 
 def warnings_of(head: bpy.types.Object) -> list[str]:

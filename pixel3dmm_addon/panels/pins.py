@@ -12,6 +12,7 @@ from ..operators.add_photo import (
 )
 from ..operators.correct_fit import PIXEL3DMM_OT_correct_fit
 from ..operators.pins import PIXEL3DMM_OT_remove_pins
+from ..operators.rebuild import PIXEL3DMM_OT_rebuild_from_recipe
 from ..scene import kept
 from ..scene.head import active_head
 from ..translations import tr
@@ -47,6 +48,7 @@ class PIXEL3DMM_PT_pins(Sidebar, bpy.types.Panel):
         layout.operator(PIXEL3DMM_OT_add_photo.bl_idname, icon="IMAGE_DATA")
         layout.operator(PIXEL3DMM_OT_sculpt_layer.bl_idname, icon="SCULPTMODE_HLT")
         layout.operator(PIXEL3DMM_OT_pack_photos.bl_idname, icon="PACKAGE")
+        layout.operator(PIXEL3DMM_OT_rebuild_from_recipe.bl_idname, icon="FILE_REFRESH")
 
 
 CLASSES = (PIXEL3DMM_PT_pins,)

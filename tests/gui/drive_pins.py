@@ -114,6 +114,10 @@ def steps():
         seen[f"pins_{turn}"], seen[f"fitted_{turn}"] = pins(), fitted()
         start = on_screen(pins()[0][1:])
         seen[f"off_{turn}"] = [start[0] - end[0], start[1] - end[1]]
+    for k in range(2):  # away from the pin, which then has its own colour
+        where = (region().x + 300 + k, region().y + 20)
+        window().event_simulate(type="MOUSEMOVE", value="NOTHING", x=where[0], y=where[1])
+        yield 0.3
     screenshot("pins_after")
     for k in range(2):
         with in_viewport():

@@ -181,7 +181,7 @@ def faces_and_traits():
         bpy.ops.view3d.view_selected()
     head.select_set(False)
     yield from open_tab()
-    for panel in ("photo", "export", "motion", "rig"):
+    for panel in ("photo", "likeness", "export", "motion", "rig"):
         _hide(f"PIXEL3DMM_PT_{panel}")
     yield 0.5
     with hands.in_viewport():
