@@ -67,8 +67,9 @@ def _draw_paint(layout: bpy.types.UILayout, head: bpy.types.Object) -> None:
             column.label(text=tr(word.capitalize()), icon_value=thumbnails.swatch(tuple(color)))
     else:
         for millimetres, color in BOUND_STOPS:
-            text = tr("within {} mm").format(millimetres)
-            column.label(text=text, icon_value=thumbnails.swatch(color))
+            last = millimetres == BOUND_STOPS[-1][0]
+            words = tr("{} mm and more") if last else tr("within {} mm")
+            column.label(text=words.format(millimetres), icon_value=thumbnails.swatch(color))
 
 
 def _draw_photo(

@@ -37,6 +37,8 @@ _LAMPS = (
     ((1.4, -1.0, 0.08), 6.0, 1.2),
     ((0.7, 1.2, 0.98), 18.0, 0.8),
 )
+#: Where there is no denoiser, so many times the light paths.
+_NOISY = 3
 _NAME = "Studio"
 _KINDS = ("scenes", "objects", "meshes", "curves", "cameras", "lights", "worlds", "materials")
 _KINDS += ("images",)
@@ -92,13 +94,17 @@ class Studio:
         return camera
 
     def shoot(self, camera: bpy.types.Object) -> Pixels:
-        """What a camera sees. Raises PersonError where Blender has no Cycles."""
+        """What a camera sees. Raises PersonError where Blender cannot render it."""
         self.scene.collection.objects.link(camera)
         self.scene.camera = camera
         with tempfile.TemporaryDirectory(prefix="pixel3dmm-studio-") as folder:
             path = str(Path(folder, "view.png"))
             self.scene.render.filepath = path
-            bpy.ops.render.render(write_still=True, scene=self.scene.name)
+            try:
+                bpy.ops.render.render(write_still=True, scene=self.scene.name)
+            except RuntimeError as error:
+                reason = str(error).removeprefix("Error: ").strip().rstrip(".")
+                raise PersonError(f"Blender could not take the picture: {reason}.") from error
             image = bpy.data.images.load(path)
             width, height = image.size
             flat = np.empty(width * height * 4, np.float32)
@@ -131,6 +137,13 @@ def studio(
     finally:
         for kind in _KINDS:
             bpy.data.batch_remove(set(getattr(bpy.data, kind)) - before[kind])
+
+
+def can_denoise() -> bool:
+    """Whether this Blender was built with a denoiser."""
+    import _cycles  # there once the Cycles add-on is
+
+    return bool(_cycles.with_openimagedenoise)
 
 
 def sitting(head: bpy.types.Object) -> list[bpy.types.Object]:
@@ -177,9 +190,12 @@ def _set_render(
     """Cycles on the CPU: the one renderer that needs no graphics card and no display."""
     render, cycles = scene.render, scene.cycles
     render.engine = "CYCLES"
-    cycles.device, cycles.samples = "CPU", samples
-    cycles.use_denoising = True
-    cycles.denoising_prefilter = cycles.denoising_quality = "FAST"
+    cycles.device = "CPU"
+    # Debian builds Blender without the denoiser, and a render that asks for it fails.
+    cycles.use_denoising = can_denoise()
+    cycles.samples = samples if cycles.use_denoising else _NOISY * samples
+    if cycles.use_denoising:
+        cycles.denoising_prefilter = cycles.denoising_quality = "FAST"
     cycles.max_bounces = 4
     render.use_persistent_data = True
     render.film_transparent = transparent

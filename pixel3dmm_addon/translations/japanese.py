@@ -262,6 +262,7 @@ WORDS: dict[str, str] = {
     "Mirrored": "反対側から鏡映",
     "Inferred": "推測",
     "within {} mm": "{} mm 以内",
+    "{} mm and more": "{} mm 以上",
     "{}: {:.1f} pixels, {:.1f} %": "{}：{:.1f} ピクセル、{:.1f} %",
     "Trust {}: within {:.1f} mm of the person.": "信頼できる部分：{}（誤差 {:.1f} mm 以内）。",
     "Mirrored from the other side: {}.": "反対側から鏡映した部分：{}。",

@@ -262,6 +262,7 @@ WORDS: dict[str, str] = {
     "Mirrored": "由另一侧镜像",
     "Inferred": "推测",
     "within {} mm": "{} 毫米以内",
+    "{} mm and more": "{} 毫米以上",
     "{}: {:.1f} pixels, {:.1f} %": "{}：{:.1f} 像素，{:.1f} %",
     "Trust {}: within {:.1f} mm of the person.": "可信部分：{}（误差在 {:.1f} 毫米以内）。",
     "Mirrored from the other side: {}.": "由另一侧镜像：{}。",

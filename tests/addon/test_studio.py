@@ -72,6 +72,20 @@ def test_without_cycles_it_is_a_sentence_and_nothing_is_left(studio, person, mon
     assert person.collection.asset_data is None
 
 
+def test_without_a_denoiser_there_is_a_picture_all_the_same(studio, person, monkeypatch):
+    usual = shot(studio, person.head)
+    monkeypatch.setattr(studio, "can_denoise", lambda: False)
+    assert np.abs(shot(studio, person.head) - usual).mean() < 0.03
+
+
+def test_a_render_that_fails_is_a_sentence(studio, person, monkeypatch):
+    scenes = len(bpy.data.scenes)
+    monkeypatch.setattr(studio, "Path", lambda *parts: "/proc/nowhere/view.png")
+    with pytest.raises(RuntimeError, match="could not take the picture"):
+        bpy.ops.pixel3dmm.mark_asset()
+    assert len(bpy.data.scenes) == scenes
+
+
 def test_an_asset_with_a_picture_comes_into_another_file_with_keys_and_rig(person, tmp_path):
     head, name = person.head, person.collection.name
     scenes = len(bpy.data.scenes)
