@@ -34,8 +34,16 @@ class Followers:
         return len(self.start) - 1
 
     @cached_property
-    def _leaders(self) -> NDArray[np.intp]:
-        return np.unique(self.leader).astype(np.intp)
+    def _matrix(self) -> tuple[NDArray[np.intp], Array]:
+        """The leaders (l,), each once, and the weights (n, l) on them: few lead many, so that a
+        product with a full matrix takes a tenth of the time of sums over rows.
+        """
+        leaders, at = np.unique(self.leader, return_inverse=True)
+        weights = np.zeros((self.count, len(leaders)))
+        sizes = self.start[1:].astype(np.intp) - self.start[:-1].astype(np.intp)
+        rows = np.repeat(np.arange(self.count), sizes)
+        np.add.at(weights, (rows, at.reshape(-1)), self.weight)
+        return leaders.astype(np.intp), weights
 
     def extend(self, motion: Array) -> Array:
         """Motion (V, ...) of the head proper -> (V + n, ...), the followers' after it."""
@@ -44,12 +52,10 @@ class Followers:
         flat = motion.reshape(len(motion), -1)
         out = np.empty((len(motion) + self.count, flat.shape[1]))
         out[: len(motion)] = flat
+        leaders, weights = self._matrix
+        led = flat[leaders]
         # Most of what moves a face moves no leader at all.
-        if not flat[self._leaders].any():
-            out[len(motion) :] = 0.0
-            return out.reshape(-1, *motion.shape[1:])
-        rows = self.weight[:, None] * flat[self.leader]
-        out[len(motion) :] = np.add.reduceat(rows, self.start[:-1].astype(np.intp), axis=0)
+        out[len(motion) :] = weights @ led if led.any() else 0.0
         return out.reshape(-1, *motion.shape[1:])
 
     def check(self, count: int) -> None:
