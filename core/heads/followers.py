@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+#: Up to so many numbers a vertex, sums over rows beat the product with a full matrix.
+_FEW = 12
+
 
 @dataclass(frozen=True, eq=False)
 class Followers:
@@ -35,8 +38,8 @@ class Followers:
 
     @cached_property
     def _matrix(self) -> tuple[NDArray[np.intp], Array]:
-        """The leaders (l,), each once, and the weights (n, l) on them: few lead many, so that a
-        product with a full matrix takes a tenth of the time of sums over rows.
+        """The leaders (l,), each once, and the weights (n, l) on them: few lead many, so that for
+        many motions at once a product with a full matrix takes a tenth of the time of sums.
         """
         leaders, at = np.unique(self.leader, return_inverse=True)
         weights = np.zeros((self.count, len(leaders)))
@@ -45,6 +48,14 @@ class Followers:
         np.add.at(weights, (rows, at.reshape(-1)), self.weight)
         return leaders.astype(np.intp), weights
 
+    @cached_property
+    def _rows(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        return self.leader.astype(np.intp), self.start[:-1].astype(np.intp)
+
+    @cached_property
+    def _leaders(self) -> NDArray[np.intp]:
+        return np.unique(self.leader).astype(np.intp)
+
     def extend(self, motion: Array) -> Array:
         """Motion (V, ...) of the head proper -> (V + n, ...), the followers' after it."""
         if not self.count:
@@ -52,10 +63,18 @@ class Followers:
         flat = motion.reshape(len(motion), -1)
         out = np.empty((len(motion) + self.count, flat.shape[1]))
         out[: len(motion)] = flat
-        leaders, weights = self._matrix
-        led = flat[leaders]
-        # Most of what moves a face moves no leader at all.
-        out[len(motion) :] = weights @ led if led.any() else 0.0
+        leader, start = self._rows
+        followers = out[len(motion) :]
+        if not flat.take(self._leaders, axis=0).any():
+            followers[:] = 0.0  # most of what moves a face moves no leader at all
+        elif flat.shape[1] > _FEW:
+            leaders, weights = self._matrix
+            followers[:] = weights @ flat[leaders]
+        else:
+            # take() and a product in place: a third of what indexing takes.
+            rows = np.asarray(flat, np.float64).take(leader, axis=0)
+            rows *= self.weight[:, None]
+            np.add.reduceat(rows, start, axis=0, out=followers)
         return out.reshape(-1, *motion.shape[1:])
 
     def check(self, count: int) -> None:
