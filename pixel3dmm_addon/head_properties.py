@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import bpy
-from bpy.props import FloatProperty, PointerProperty
+from bpy.props import BoolProperty, FloatProperty, PointerProperty
 
 from ..core import expression as core_expression
 from ..core.identity_traits import TRAITS
-from .scene import expression, identity, turns
+from .scene import expression, identity, parts, turns
 
 _ON_BONES = "It lives on the bones: key it with Key All"
 
@@ -85,6 +85,16 @@ def _trait(name: str) -> tuple[Callable, Callable]:
     return get, put
 
 
+def _part(part: str) -> tuple[Callable, Callable]:
+    def get(head_properties: bpy.types.PropertyGroup) -> bool:
+        return parts.shown(head_properties.id_data, part)
+
+    def put(head_properties: bpy.types.PropertyGroup, on: bool) -> None:
+        parts.show(head_properties.id_data, part, on)
+
+    return get, put
+
+
 class PIXEL3DMM_PG_head(bpy.types.PropertyGroup):
     """On a head: the controls that are not keys themselves."""
 
@@ -116,6 +126,16 @@ _CONTROLS = (
 )
 for _name, _label, _what, _get, _put, _limit in _CONTROLS:
     PIXEL3DMM_PG_head.__annotations__[_name] = _angle(_label, _what, _get, _put, _limit * _RADIANS)
+_PARTS = (
+    ("lashes", "Lashes", "Lashes, as modelled hairs", "lashes"),
+    ("brows", "Brows", "Brows, as modelled hairs: for a skin that has none painted on", "brows"),
+    ("neck_base", "Neck Base", "The rim and base that close the neck's cut", "neck cut"),
+)
+for _name, _label, _what, _kind in _PARTS:
+    _get, _put = _part(_kind)
+    PIXEL3DMM_PG_head.__annotations__[_name] = BoolProperty(
+        name=_label, description=_what, get=_get, set=_put
+    )
 for _group in TRAITS.values():
     for _one in _group:
         _get, _put = _trait(_one.name)

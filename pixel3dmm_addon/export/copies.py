@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import bpy
 
-from ..scene import likeness
+from ..scene import likeness, parts
 from .family import rigs_of
 
 
@@ -59,6 +59,7 @@ def make_copies(scene: bpy.types.Scene, head: bpy.types.Object, *, plain: bool) 
         scene.collection.objects.link(double)
     copies = Copies(mapping[head], [mapping[rig] for rig in rigs])
     likeness.hide(copies.head)
+    parts.drop_hidden(copies.head)
     if head.data.shape_keys is not None:
         mapping[head.data.shape_keys] = copies.head.data.shape_keys
     if plain:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..operators.look_through import PIXEL3DMM_OT_look_through
-from ..scene import skin, told
+from ..scene import parts, skin, told
 from ..scene.head import PREFIX, active_head
 from .sidebar import Sidebar, draw_sentence
 
@@ -36,6 +36,10 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
         slider = skin.light(skin.skin_of(head))
         if slider is not None:
             layout.prop(slider, "default_value", text="Photo's Light", slider=True)
+        row = layout.row(align=True)
+        for name, part in (("lashes", "lashes"), ("brows", "brows"), ("neck_base", "neck cut")):
+            if parts.has(head, part):
+                row.prop(head.pixel3dmm, name, toggle=True)
 
 
 def warnings_of(head: bpy.types.Object) -> list[str]:

@@ -14,7 +14,7 @@ from ...core.rig.arkit import ARKIT_NAMES
 from ...core.rig.rigged_head import RiggedHead
 from ..photo import LoadedPhoto
 from . import camera as photo_camera
-from . import driven, kept, likeness
+from . import driven, kept, likeness, parts
 from . import head as head_mesh
 from . import rig as head_rig
 
@@ -70,6 +70,8 @@ def build_person(
         collection.objects.link(camera)
         head[photo_camera.CAMERA] = camera
         kept.keep(head, rigged.continuation_json)
+        # Skin that was painted from the photo has the person's own brows on it.
+        parts.show(head, "brows", not rigged.skin_albedo.size)
         likeness.remember(head.data, rigged)
         scene.camera = camera
         for obj in context.selected_objects:

@@ -8,6 +8,8 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ...core.png import encode_png
+from ...core.rig.eye_picture import eye_picture, has_eye_layout, iris_scale
 from ...core.rig.rigged_head import RiggedHead
 from . import skin
 
@@ -25,7 +27,14 @@ KIND_OF_PART = {
     "eyeball": "sclera",
     "iris": "iris",
     "pupil": "pupil",
+    "lashes": "lashes",
+    "brows": "brows",
+    "neck_cut": "neck cut",
 }
+#: What one picture covers where a head's eyes are laid out for it.
+_OF_EYES = ("sclera", "iris", "pupil")
+#: On a material: its kind, which stays when somebody renames it.
+KIND = "pixel3dmm_kind"
 
 #: Linear RGB of what the photo says nothing of.
 _COLOURS: dict[str, Colour] = {
@@ -35,6 +44,10 @@ _COLOURS: dict[str, Colour] = {
     "tongue": (0.42, 0.12, 0.11),
     "sclera": (0.72, 0.69, 0.66),
     "pupil": (0.004, 0.004, 0.004),
+    "eye": (0.72, 0.69, 0.66),
+    "lashes": (0.012, 0.009, 0.007),
+    "brows": (0.030, 0.020, 0.014),
+    "neck cut": (0.045, 0.045, 0.048),
 }
 
 #: Principled BSDF, by input name. Scattering lengths are metres: a scale of 4 mm lets red light
@@ -54,6 +67,10 @@ _SURFACE: dict[str, dict[str, Any]] = {
     "sclera": {"Roughness": 0.35, "Coat Weight": 0.6, "Coat Roughness": 0.05},
     "iris": {"Roughness": 0.4, "Coat Weight": 1.0, "Coat Roughness": 0.03},
     "pupil": {"Roughness": 0.4, "Coat Weight": 1.0, "Coat Roughness": 0.03},
+    "eye": {"Roughness": 0.35, "Coat Weight": 1.0, "Coat Roughness": 0.03},
+    "lashes": {"Roughness": 0.45},
+    "brows": {"Roughness": 0.55},
+    "neck cut": {"Roughness": 0.6},
 }
 
 
@@ -67,11 +84,15 @@ def kind_of_part(part: str) -> str:
 def add_slots(mesh: bpy.types.Mesh, rigged: RiggedHead) -> np.ndarray:
     """One slot for every kind of part the head has; slot number of each part, (P,)."""
     kinds = [kind_of_part(str(part)) for part in rigged.part_names]
+    if has_eye_layout(rigged):
+        kinds = ["eye" if kind in _OF_EYES else kind for kind in kinds]
     order = list(dict.fromkeys(kinds))
     for kind in order:
         material = make_material(f"{mesh.name} {kind}", kind, colour_of(kind, rigged))
         if kind == "skin":
             skin.dress(material, rigged)
+        elif kind == "eye":
+            _paint_eye(material, rigged)
         mesh.materials.append(material)
     return np.array([order.index(kind) for kind in kinds])
 
@@ -90,6 +111,7 @@ def make_material(name: str, kind: str, colour: Colour) -> bpy.types.Material:
     material = bpy.data.materials.new(name)
     if material.node_tree is None:  # from 5.0 on every material has nodes
         material.use_nodes = True
+    material[KIND] = kind
     material.diffuse_color = (*colour, 1.0)
     material.roughness = _SURFACE[kind]["Roughness"]
     shader = next(n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
@@ -97,3 +119,15 @@ def make_material(name: str, kind: str, colour: Colour) -> bpy.types.Material:
     for socket, value in _SURFACE[kind].items():
         shader.inputs[socket].default_value = value
     return material
+
+
+def _paint_eye(material: bpy.types.Material, rigged: RiggedHead) -> None:
+    """Sclera, limbal ring, iris and pupil as one packed picture straight into Base Color."""
+    picture = eye_picture(rigged.iris_color.astype(np.float64), iris_scale(rigged))
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    shader = next(n for n in nodes if n.type == "BSDF_PRINCIPLED")
+    node = nodes.new("ShaderNodeTexImage")
+    node.location = (-320, 300)
+    node.image = skin.packed(material.name, np.frombuffer(encode_png(picture), np.uint8))
+    links.new(node.outputs["Color"], shader.inputs["Base Color"])
+    nodes.active = node

@@ -41,7 +41,7 @@ def dress(material: bpy.types.Material, rigged: RiggedHead) -> None:
         node.name = node.label = name
         node.location = (-540, y)
         node.extension = "EXTEND"
-        node.image = _packed(f"{material.name} {name.split()[-1].lower()}", data)
+        node.image = packed(f"{material.name} {name.split()[-1].lower()}", data)
         links.new(node.outputs["Color"], socket)
     links.new(mix.outputs[2], shader.inputs["Base Color"])
     _add_surface(material, shader, rigged)
@@ -62,7 +62,7 @@ def _add_surface(material: bpy.types.Material, shader: bpy.types.Node, rigged: R
         node.name = node.label = name
         node.location = (-540, y)
         node.extension = "EXTEND"
-        node.image = _packed(f"{material.name} {name.split()[-1].lower()}", data)
+        node.image = packed(f"{material.name} {name.split()[-1].lower()}", data)
         node.image.colorspace_settings.name = "Non-Color"
         if name == ROUGHNESS:
             links.new(node.outputs["Color"], shader.inputs["Roughness"])
@@ -122,7 +122,7 @@ def plain(mesh: bpy.types.Mesh, names: dict[bpy.types.ID, str]) -> None:
         mesh.materials[slot] = double
 
 
-def _packed(name: str, data: np.ndarray) -> bpy.types.Image:
+def packed(name: str, data: np.ndarray) -> bpy.types.Image:
     """An image that lives in the .blend file as the PNG that it came as."""
     image = bpy.data.images.new(name, 1, 1)
     image.pack(data=data.tobytes(), data_len=int(data.size))

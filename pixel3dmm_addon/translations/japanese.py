@@ -301,4 +301,11 @@ WORDS: dict[str, str] = {
         "この頭部は精度の情報を持っていません。写真からもう一度復元してください"
     ),
     "Leave edit mode first": "先に編集モードを終了してください",
+    "Lashes": "まつげ",
+    "Neck Base": "首の台座",
+    "Lashes, as modelled hairs": "毛としてモデリングしたまつげ",
+    "Brows, as modelled hairs: for a skin that has none painted on": (
+        "毛としてモデリングした眉。眉が描かれていない肌に使います"
+    ),
+    "The rim and base that close the neck's cut": "首の切り口を閉じる縁と底面",
 }

@@ -295,4 +295,11 @@ WORDS: dict[str, str] = {
         "此头部没有精度信息：请用照片重新重建"
     ),
     "Leave edit mode first": "请先退出编辑模式",
+    "Lashes": "睫毛",
+    "Neck Base": "颈部底座",
+    "Lashes, as modelled hairs": "以毛发建模的睫毛",
+    "Brows, as modelled hairs: for a skin that has none painted on": (
+        "以毛发建模的眉毛，用于没有绘制眉毛的皮肤"
+    ),
+    "The rim and base that close the neck's cut": "封闭颈部切口的边缘和底面",
 }

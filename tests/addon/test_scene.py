@@ -145,21 +145,99 @@ def test_render_size_is_left_alone_unless_asked_for(ours, rigged, loaded):
 
 def test_materials_by_part_in_the_photos_tint(person, rigged):
     mesh = person.head.data
-    slots = [m.name.rsplit(" ", 1)[1] for m in mesh.materials]
-    assert slots == ["skin", "sclera", "teeth", "tongue", "mouth", "iris", "pupil", "gums"]
+    slots = [m["pixel3dmm_kind"] for m in mesh.materials]
+    assert [m.name for m in mesh.materials] == [f"someone {kind}" for kind in slots]
+    assert slots == [
+        "skin",
+        "eye",
+        "teeth",
+        "tongue",
+        "mouth",
+        "gums",
+        "lashes",
+        "brows",
+        "neck cut",
+    ]
     kinds = {str(part): set() for part in rigged.part_names}
     for polygon, part in zip(mesh.polygons, rigged.face_part, strict=True):
         kinds[str(rigged.part_names[part])].add(slots[polygon.material_index])
     assert kinds["skin"] == {"skin"}
-    assert kinds["iris_l"] == kinds["iris_r"] == {"iris"}
+    assert kinds["iris_l"] == kinds["iris_r"] == kinds["eyeball_l"] == {"eye"}
     assert kinds["teeth_upper"] == {"teeth"}
     assert kinds["mouth_interior"] == {"mouth"}
-    colours = {"skin": rigged.skin_color, "iris": rigged.iris_color}
+    colours = {"skin": rigged.skin_color}
     for material, kind in zip(mesh.materials, slots, strict=True):
         (shader,) = [n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED"]
         if kind in colours:
             colour = shader.inputs["Base Color"].default_value[:3]
             assert colour == pytest.approx(colours[kind].tolist(), abs=1e-6)
+
+
+def test_eyes_wear_one_picture_with_the_photos_iris(ours, person, rigged):
+    (eye,) = [m for m in person.head.data.materials if m.name.endswith(" eye")]
+    (node,) = [n for n in eye.node_tree.nodes if n.type == "TEX_IMAGE"]
+    assert node.outputs["Color"].links[0].to_socket.name == "Base Color"
+    image = node.image
+    assert image.packed_file is not None
+    width, height = image.size
+    pixels = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    linear = ours("core.rig.photo_colors").linear_from_srgb(
+        pixels.reshape(height, width, 4)[..., :3].astype(float)
+    )
+    at = (np.arange(width) + 0.5) / width - 0.5
+    degrees = 180 * (2 * np.hypot(*np.meshgrid(at, at))) ** (1 / 0.7)
+    assert linear[degrees < 6].max() < 0.02  # the pupil
+    iris = np.median(linear[(degrees > 10) & (degrees < 16)], axis=0)
+    assert iris == pytest.approx(rigged.iris_color, rel=0.4)
+    white = np.median(linear[(degrees > 25) & (degrees < 32)], axis=0)
+    assert white.min() > 0.5
+    assert white.max() < 0.9
+
+
+def visible_faces(head):
+    evaluated = head.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    return len(evaluated.to_mesh().polygons)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("lashes", "lashes"), ("brows", "brows"), ("neck_base", "neck_cut")]
+)
+def test_parts_can_be_put_away_and_come_back(person, rigged, name, part):
+    head = person.head
+    of_part = (rigged.face_part == rigged.part_names.tolist().index(part)).sum()
+    everything, groups = visible_faces(head), len(head.vertex_groups)
+    assert getattr(head.pixel3dmm, name)
+    setattr(head.pixel3dmm, name, False)
+    bpy.context.view_layer.update()
+    assert visible_faces(head) == everything - of_part
+    assert not getattr(head.pixel3dmm, name)
+    setattr(head.pixel3dmm, name, True)
+    bpy.context.view_layer.update()
+    assert visible_faces(head) == everything
+    assert len(head.vertex_groups) == groups
+
+
+def test_an_export_leaves_out_what_is_put_away(ours, person, tmp_path):
+    head = person.head
+    head.pixel3dmm.brows = False
+    made = ours("pixel3dmm_addon.export.copies").make_copies(
+        bpy.data.scenes.new("stage"), head, plain=True
+    )
+    kinds = [m.get("pixel3dmm_kind") for m in made.head.data.materials]
+    faces = np.empty(len(made.head.data.polygons), np.int32)
+    made.head.data.polygons.foreach_get("material_index", faces)
+    assert kinds.index("brows") not in faces
+    assert kinds.index("lashes") in faces
+    assert len(made.head.data.vertices) < len(head.data.vertices)
+    before, after = head.data.shape_keys.key_blocks, made.head.data.shape_keys.key_blocks
+    assert before.keys() == after.keys()
+    count = 3 * len(made.head.data.vertices)
+    moved, original = np.empty(count, np.float32), np.empty(3 * len(head.data.vertices), np.float32)
+    after["jawOpen"].points.foreach_get("co", moved)
+    before["jawOpen"].points.foreach_get("co", original)
+    assert np.array_equal(moved[:9000], original[:9000])
+    assert not made.left_out
 
 
 def test_head_remembers_recipe_report_and_licence(person, rigged):
@@ -189,7 +267,9 @@ def test_second_person_of_the_same_name_stands_beside_the_first(ours, person, ri
     assert other.rig.name == "someone.001 rig"
     assert other.head["pixel3dmm_uuid"] != person.head["pixel3dmm_uuid"]
     assert other.head.data.shape_keys.key_blocks[1].name == "browDownLeft"
-    assert len([i for i in bpy.data.images if i.source == "FILE"]) == 1  # one photo, shared
+    assert (
+        len([i for i in bpy.data.images if i.name.startswith("astronaut")]) == 1
+    )  # one photo, shared
 
 
 @pytest.mark.parametrize("step", ["add_keys", "remember", "bind", "pose", "make_camera"])

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A picture of an eye for its texture layout: sclera, limbal ring, an iris in the photo's colour.
+
+The layout of eyeballs is polar: the pupil's middle in the middle of the tile, and the angle from
+the optical axis, in shares of half a turn, to the power of 0.7 as radius. Heads in FLAME's layout
+get it carried over by the length of the arc; see core.heads.eyeballs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .photo_colors import srgb_from_linear
+from .rigged_head import RiggedHead
+
+Array = NDArray[np.float64]
+
+SIZE = 768
+_VEINS = 24
+#: Degrees from the axis at which pupil and iris end on the open head's eyeball.
+PUPIL, LIMBUS = 7.0, 22.3
+_POWER = 0.7
+_SCLERA, _SCLERA_BACK = np.array([0.78, 0.74, 0.70]), np.array([0.66, 0.42, 0.37])
+_PUPIL = np.array([0.004, 0.004, 0.004])
+#: How far an iris may be from the common size: what is beyond is a fault of the landmarks.
+_SCALES = (0.92, 1.08)
+_IRISES = ((468, (469, 471), (470, 472)), (473, (474, 476), (475, 477)))
+
+
+def has_eye_layout(rigged: RiggedHead) -> bool:
+    """Whether the head's eyeballs are laid out so that the picture fits them."""
+    pupils = np.isin(
+        rigged.face_part,
+        [i for i, name in enumerate(rigged.part_names) if str(name).startswith("pupil")],
+    )
+    corners = rigged.uv_quads[pupils]
+    if not len(corners):
+        return False
+    uv = rigged.uv[corners[corners >= 0]].astype(np.float64)
+    reach = 0.5 * (PUPIL / 180.0) ** _POWER
+    return bool(np.linalg.norm(uv - 0.5, axis=1).max() < 1.3 * reach)
+
+
+def iris_scale(rigged: RiggedHead) -> float:
+    """How much wider than the head's own the photo's irises are, 1 where it cannot be told.
+
+    Of the eye that is seen larger; widths are compared along the lids, which cover its top.
+    """
+    found = []
+    for _, (left, right), _ in _IRISES:
+        seen = np.linalg.norm(rigged.landmarks[left] - rigged.landmarks[right])
+        own = np.linalg.norm(rigged.landmarks_fit[left] - rigged.landmarks_fit[right])
+        if np.isfinite(own) and own >= 4:
+            found.append((float(own), float(seen / own)))
+    return float(np.clip(max(found)[1], *_SCALES)) if found else 1.0
+
+
+def eye_picture(iris: Array, scale: float = 1.0, size: int = SIZE) -> NDArray[np.uint8]:
+    """(size, size, 3) sRGB, rows from the top. iris (3,) linear RGB; scale: of the iris."""
+    at = (np.arange(size) + 0.5) / size - 0.5
+    x, y = np.meshgrid(at, -at)
+    radius = np.hypot(x, y)
+    angle = np.arctan2(y, x)
+    theta = 180.0 * np.minimum(2 * radius, 1.0) ** (1 / _POWER)
+    limbus = LIMBUS * scale
+    across = np.clip((theta - PUPIL) / (limbus - PUPIL), 0, 1)
+
+    colour = np.zeros((size, size, 3))
+    inside = theta < limbus + 2
+    colour[inside] = _iris(np.asarray(iris, np.float64), angle[inside], across[inside])
+    sclera = _sclera(theta, angle)
+    shown = _step(theta, limbus - 0.9, limbus + 1.1)[..., None]
+    picture = colour * (1 - shown) + sclera * shown
+    open_ = _step(theta, PUPIL - 0.5, PUPIL + 0.4)[..., None]
+    picture = _PUPIL * (1 - open_) + picture * open_
+    out: NDArray[np.uint8] = np.round(255 * srgb_from_linear(np.clip(picture, 0, 1))).astype(
+        np.uint8
+    )
+    return out
+
+
+def _iris(iris: Array, angle: Array, across: Array) -> Array:
+    """(n, 3): the collarette is lighter and warmer, the rim towards the limbus darker."""
+    colour = iris * _fibres(angle, across)[:, None]
+    ring = np.exp(-(((across - 0.28) / 0.13) ** 2))[:, None]
+    colour *= 1 + ring * [0.45, 0.30, 0.12]
+    out: Array = colour * (1 - 0.72 * _step(across, 0.74, 1.0))[:, None]
+    return out
+
+
+def _fibres(angle: Array, across: Array) -> Array:
+    """Brightness of the iris' fibres around 1: waves of many frequencies that bend a little."""
+    rng = np.random.default_rng(3)
+    out = np.zeros_like(angle)
+    bend = 0.05 * np.sin(5 * angle + 4 * across)
+    for count in (17, 29, 43, 61, 89, 127):
+        phase, drift = rng.uniform(0, 2 * np.pi, 2)
+        wave = np.sin(count * (angle + bend) + phase + 2.5 * np.sin(3 * across + drift))
+        out += wave * rng.uniform(0.5, 1.0) * (1 + 0.4 * np.sin(7 * across + drift))
+    return np.clip(1.0 + 0.13 * out, 0.45, 1.7)
+
+
+def _sclera(theta: Array, angle: Array) -> Array:
+    """Warm white that reddens towards the back, with fine veins that fade towards the iris."""
+    red = 0.75 * _step(theta, 30.0, 75.0)
+    rng = np.random.default_rng(4)
+    for _ in range(_VEINS):
+        where, turn, long = rng.uniform(-3, 3), rng.uniform(5, 13), rng.uniform(32, 50)
+        # A vein bends by little: only a wedge of the picture is near it.
+        near = (np.abs(angle - where) < 0.2) & (theta > long - 6) & (theta < 80)
+        out, around = theta[near], angle[near]
+        line = where + 0.10 * np.sin(out / turn + where) + 0.03 * np.sin(out / 2.3 + turn)
+        vein = np.exp(-(((around - line) / 0.012) ** 2)) * _step(out, long - 6, long + 18)
+        red[near] += 0.28 * vein
+    red = np.clip(red, 0, 1)[..., None]
+    return _SCLERA * (1 - red) + _SCLERA_BACK * red
+
+
+def _step(x: Array, low: float, high: float) -> Array:
+    """Smoothly from 0 at low to 1 at high."""
+    t = np.clip((x - low) / (high - low), 0, 1)
+    out: Array = t * t * (3 - 2 * t)
+    return out
