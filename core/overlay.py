@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .heads.model import HeadModel
+from .heads.model import HAIR_PARTS, HeadModel
 from .images import Photo
 from .reconstruction import PhotoFit
 
@@ -45,8 +45,10 @@ def overlay_png(photo: Photo, head: HeadModel, fit: PhotoFit) -> bytes:
     lines = picture.copy()
     depth = fit.camera.to_camera(fit.vertices)[:, 2]
     points = place(points)
-    seen = visible_quads(head.quads, points, depth, picture.shape[1::-1])
-    outlines = [_fixed(points[quad[quad >= 0]]) for quad in head.quads[seen]]
+    hairs = [head.part_names.index(name) for name in HAIR_PARTS if name in head.part_names]
+    quads = head.quads[~np.isin(head.face_part, hairs)]
+    seen = visible_quads(quads, points, depth, picture.shape[1::-1])
+    outlines = [_fixed(points[quad[quad >= 0]]) for quad in quads[seen]]
     cv2.polylines(lines, outlines, True, MESH_RGB, 1, cv2.LINE_AA, _SHIFT)
     picture = cv2.addWeighted(lines, MESH_OPACITY, picture, 1 - MESH_OPACITY, 0)
     eyes = np.linalg.norm(fit.landmarks[33] - fit.landmarks[263]) * scale

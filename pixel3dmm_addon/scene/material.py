@@ -39,7 +39,7 @@ KIND = "pixel3dmm_kind"
 #: Linear RGB of what the photo says nothing of.
 _COLOURS: dict[str, Colour] = {
     "mouth": (0.36, 0.10, 0.085),
-    "teeth": (0.80, 0.74, 0.63),
+    "teeth": (0.86, 0.81, 0.71),
     "gums": (0.50, 0.16, 0.14),
     "tongue": (0.42, 0.12, 0.11),
     "sclera": (0.72, 0.69, 0.66),

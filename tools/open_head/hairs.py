@@ -16,7 +16,7 @@ _UPPER_LID = (362, 398, 384, 385, 386, 387, 388, 466, 263)
 _LOWER_LID = (362, 382, 381, 380, 374, 373, 390, 249, 263)
 _UPPER_BROW = (336, 296, 334, 293, 300)
 _LOWER_BROW = (285, 295, 282, 283, 276)
-_LASHES = {"upper": (44, 0.0085, 0.0078), "lower": (24, 0.0045, 0.0065)}
+_LASHES = {"upper": (44, 0.0082, 0.0078), "lower": (22, 0.0038, 0.0065)}
 """How many, the longest's length, and how far from the rim the skin is with which they turn."""
 _BROW_HAIRS = 150
 _BROW_LOWER = -0.002
@@ -40,7 +40,7 @@ def lashes(
     skin = _triangles(mesh, template, centre, 0.03)
     for row, ids, up in (("upper", _UPPER_LID, 1.0), ("lower", _LOWER_LID, -1.0)):
         count, longest, beyond = _LASHES[row]
-        at = np.linspace(0.12 if up > 0 else 0.3, 0.985, count)
+        at = np.linspace(*((0.12, 0.985) if up > 0 else (0.3, 0.86)), count)
         at = np.clip(at + rng.uniform(-0.4, 0.4, count) / count, 0, 0.999) * (len(ids) - 1)
         for s in at:
             k, part = int(s), s % 1

@@ -2,8 +2,8 @@
 """The head mesh: which vertices and faces it has, and how a MakeHuman target moves them.
 
 Vertex order: skin (with the mouth bag), upper teeth, lower teeth, tongue, left eyeball, right
-eyeball; teeth here means the bands that become the gums' ridges.  All but the eyeballs are vertices of
-MakeHuman's base mesh.
+eyeball; teeth here means the bands that become the gums' ridges.  All but the eyeballs are vertices
+of MakeHuman's base mesh.
 """
 
 from __future__ import annotations
