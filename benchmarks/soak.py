@@ -154,9 +154,10 @@ def worker_soak(jobs: int) -> dict[str, int]:
     return dict(count)
 
 
-def blender_soak(runs: int, cycles: int) -> None:
+def blender_soak(runs: int, cancels: int, cycles: int) -> None:
     """In this process's bpy."""
     os.environ["BLENDER_USER_RESOURCES"] = tempfile.mkdtemp(prefix="pixel3dmm-profile-")
+    tempfile.tempdir = tempfile.mkdtemp(prefix="pixel3dmm-scratch-")
     import bpy
 
     from tools.package import build_zip
@@ -166,9 +167,13 @@ def blender_soak(runs: int, cycles: int) -> None:
         filepath=str(archive), repo="user_default", enable_on_install=True, overwrite=True
     )
     print(f"\nBlender {bpy.app.version_string}")
-    _runs(bpy, runs)
-    _cycles(bpy, cycles)
-    _exit(archive)
+    if runs:
+        _runs(bpy, runs)
+    if cancels:
+        _cancels(bpy, cancels)
+    if cycles:
+        _cycles(bpy, cycles)
+        _exit(archive)
 
 
 def _runs(bpy: Any, runs: int) -> None:
@@ -197,6 +202,46 @@ def _runs(bpy: Any, runs: int) -> None:
     first_mb, last_mb = ends(worker.megabytes)
     print(f"  its worker      {first_mb:9.1f} -> {last_mb:9.1f} MB")
     assert set(first) == set(census(bpy))
+
+
+def _cancels(bpy: Any, cancels: int) -> None:
+    """Each at a random moment of a job; the next one starts at once."""
+    ours = {
+        n: importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.{n}") for n in ("run", "session")
+    }
+    errors = importlib.import_module(f"{PACKAGE}.core.errors")
+    jobs, chance, length = ours["session"].jobs(), random.Random(50), 1.0
+    known, pids, series, count = census(bpy), set(), Series(), Counter()
+    for k in range(cancels + 1):
+        moment, run = chance.uniform(0, length) if k else 1e9, ours["run"].Run(EXAMPLE)
+        steps, start = run.steps(0.0), time.perf_counter()
+        try:
+            while True:
+                if time.perf_counter() - start > moment:
+                    run.cancel()
+                    before = time.perf_counter()
+                    steps.close()
+                    series.seconds.append(time.perf_counter() - before)
+                    count["cancelled"] += 1
+                    break
+                next(steps)
+                pids.add(jobs.pid)
+                time.sleep(0.01)
+        except StopIteration:
+            count["done before"] += 1
+            length = time.perf_counter() - start if not k else length
+        except errors.PersonError as error:
+            count[str(error)] += 1
+        count["odd census"] += census(bpy) != known
+    deadline = time.monotonic() + 20
+    while jobs._jobs and time.monotonic() < deadline:
+        time.sleep(0.05)
+    left = list(Path(tempfile.gettempdir()).glob("pixel3dmm-*/in-use"))
+    most = 1e3 * max(series.seconds)
+    print(
+        f"\n{cancels} jobs cancelled at random: {dict(count)}, {len(pids - {None})} workers in all"
+    )
+    print(f"  letting go took {most:.1f} ms at most; folders left: {len(left)}")
 
 
 def census(bpy: Any) -> dict[str, int]:
@@ -277,6 +322,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=500, help="good jobs in one worker")
     parser.add_argument("--runs", type=int, default=200, help="operator runs in one Blender")
+    parser.add_argument("--cancels", type=int, default=50, help="jobs cancelled at random")
     parser.add_argument("--cycles", type=int, default=50, help="times off and on")
     args = parser.parse_args()
     if not sys.platform.startswith("linux"):
@@ -285,7 +331,7 @@ def main() -> int:
     if importlib.util.find_spec("bpy") is None:
         worker_soak(args.jobs)
         return 0
-    blender_soak(args.runs, args.cycles)
+    blender_soak(args.runs, args.cancels, args.cycles)
     sys.stdout.flush()
     # Blender 4.5 hangs at exit where a Python callback is left.
     os._exit(0)

@@ -35,6 +35,9 @@ NEVER_LONG = frozenset({"reconstruct", "refit", "look", "warm"})
 #: After a cancel: seconds until the worker is interrupted, and from then on until it is killed.
 INTERRUPT_AFTER = 2.0
 KILL_AFTER = 3.0
+#: Where another job waits: seconds until the worker is replaced. One that listens needs a few
+#: hundredths, and is still warm then.
+LET_GO_SECONDS = 0.5
 #: Minutes without a job after which the worker is stopped, to give its memory back.
 IDLE_MINUTES = 10.0
 
@@ -73,7 +76,7 @@ class Jobs:
     def start(self, kind: str, params: dict[str, Any]) -> Job:
         """Queues a job. Never raises: what goes wrong is the job's error."""
         with self._lock:
-            self._clear_abandoned()
+            self.pump()
             job = Job(f"job-{next(self._ids)}", kind, params, self)
             if not self._jobs:
                 self._got_on = time.monotonic()
@@ -159,11 +162,16 @@ class Jobs:
         atexit.unregister(self.stop)
         self.stop()
 
-    def _clear_abandoned(self) -> None:
-        """A worker that still has not let go of jobs that nobody follows any more is replaced."""
-        self.pump()
-        if self._jobs and all(job.cancelled for job in self._jobs.values()):
-            self._give_up(WorkerError("The reconstruction process was stopped."))
+    def _replace_worker(self) -> None:
+        """Jobs that nobody follows any more end with it; those that wait go to a new one."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.kill()
+        for job in list(self._jobs.values()):
+            if job.cancelled:
+                self._end(job, "cancelled")
+        for job in list(self._jobs.values()):
+            self._send(job)
 
     def _send(self, job: Job) -> None:
         worker = self._live_worker()
@@ -174,19 +182,13 @@ class Jobs:
 
         It may have been ended while it sat idle, for want of memory or by a person.
         """
-        jobs = list(self._jobs.values())
+        jobs = [job for job in self._jobs.values() if not job.cancelled]
         if not jobs or any(job.state != "queued" or not job._may_repeat for job in jobs):
             return False
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.kill()
+        for job in jobs:
+            job._may_repeat = False
         try:
-            for job in jobs:
-                job._may_repeat = False
-                if job.cancelled:
-                    self._end(job, "cancelled")
-                else:
-                    self._send(job)
+            self._replace_worker()
         except WorkerError as error:
             self._give_up(error)
         return True
@@ -246,7 +248,13 @@ class Jobs:
             )
 
     def _enforce_cancel(self, worker: WorkerProcess) -> None:
-        for job in list(self._jobs.values()):
+        now, jobs = time.monotonic(), list(self._jobs.values())
+        waiting = [job for job in jobs if not job.cancelled]
+        late = [j for j in jobs if j._cancelled_at and now - j._cancelled_at > LET_GO_SECONDS]
+        if late and waiting and all(job.state == "queued" for job in waiting):
+            self._replace_worker()
+            return
+        for job in jobs:
             if job._cancelled_at is None:
                 continue
             waited = time.monotonic() - job._cancelled_at

@@ -211,6 +211,20 @@ def test_a_job_after_one_that_was_abandoned(jobs_with, monkeypatch, ours):
     assert finish(jobs.start("reconstruct", {}))["heads"] == ["x"]
 
 
+def test_a_job_after_a_cancel_has_the_same_worker(jobs_with, monkeypatch, ours):
+    """A drag after a drag must not load everything anew."""
+    monkeypatch.setattr(ours("pixel3dmm_addon.jobs"), "LET_GO_SECONDS", 20.0)
+    jobs = jobs_with("waits")
+    first = jobs.start("reconstruct", {})
+    wait_for(lambda: jobs.pump() or first.state == "running")
+    pid = jobs.pid
+    first.cancel()
+    second = jobs.start("reconstruct", {})
+    wait_for(lambda: jobs.pump() or second.state == "running")
+    assert first.state == "cancelled"
+    assert jobs.pid == pid
+
+
 def test_stop_ends_process_and_jobs(jobs_with):
     jobs = jobs_with("deaf")
     job = jobs.start("reconstruct", {})
