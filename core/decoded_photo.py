@@ -45,6 +45,12 @@ class PhotoFile:
         if container is None:
             raise self.refusal
         check_container(path.name, container)
+        if container.format == "OpenEXR":
+            # Scrambled ones end Blender 5.0 with a fault of memory, and 4.2 and 4.5 never return.
+            raise PhotoError(
+                f"{path.name} is an OpenEXR file, and a damaged one would end Blender: save the "
+                "photo as PNG or TIFF with 16 bits."
+            )
         if container.pictures > 1:
             self.notes.append(
                 f"{path.name} holds {container.pictures} pictures: the first is used."

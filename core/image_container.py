@@ -27,7 +27,7 @@ _JPEG_MARKER = re.compile(rb"\xff([^\x00\xff])")
 class Container:
     """width, height: as stored, before orientation; 0 if not readable. complete: the file ends
     where it says it does. pictures: frames or pages. exif: TIFF structure. icc: profile.
-    raw: a camera's raw data in TIFF's clothes.
+    raw: a camera's raw data in TIFF's clothes. file_bytes: of the whole file.
     """
 
     format: str
@@ -38,10 +38,18 @@ class Container:
     exif: bytes = b""
     icc: bytes = b""
     raw: bool = False
+    file_bytes: int = 0
 
 
 def read_container(data: bytes) -> Container | None:
     """None if ``data`` does not begin like one of the formats."""
+    found = _read(data)
+    if found is not None:
+        found.file_bytes = len(data)
+    return found
+
+
+def _read(data: bytes) -> Container | None:
     if data.startswith(b"\xff\xd8\xff"):
         return _jpeg(data)
     if data.startswith(b"\x89PNG\r\n\x1a\n"):

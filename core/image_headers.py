@@ -22,6 +22,7 @@ _EXR_WINDOW = b"dataWindow\0box2i\0\x10\0\0\0"
 _HDR_RESOLUTION = re.compile(rb"[-+][XY] +(\d{1,9}) +[-+][XY] +(\d{1,9})")
 #: Start of codestream, then the marker of the sizes (ITU-T T.800, annex A.5.1).
 _J2K_SIZES = b"\xff\x4f\xff\x51"
+_PLAIN = frozenset({"DPX", "Cineon"})
 _TGA_DEPTHS = frozenset({8, 15, 16, 24, 32})
 _TGA_KINDS = frozenset({1, 2, 3, 9, 10, 11})
 
@@ -31,10 +32,12 @@ def read_header(data: bytes) -> Container | None:
     for kind, start, sizes in _KINDS:
         if data.startswith(start):
             found = max(sizes(data), key=lambda size: size[0] * size[1], default=(0, 0))
-            return Container(kind, *found, complete=True)
+            # Uncompressed kinds have a byte and more for each pixel.
+            complete = kind not in _PLAIN or len(data) >= found[0] * found[1]
+            return Container(kind, *found, complete=complete, file_bytes=len(data))
     if _is_targa(data):
         width, height = _numbers("<HH", data, 12)
-        return Container("Targa", width, height, complete=True)
+        return Container("Targa", width, height, complete=True, file_bytes=len(data))
     return None
 
 

@@ -30,6 +30,9 @@ Pixels = NDArray[np.uint8]
 #: Pixels beyond which a photo is refused before it is decoded: 200 megapixels decode to 600 MB.
 MAX_PIXELS = 200_000_000
 MAX_FILE_BYTES = 1 << 30
+#: Pixels that a byte of a file may stand for; photos have at most a hundred. What claims more keeps
+#: decoders busy for many seconds (WebP in Blender 4.2 to 5.0). Small pictures may be empty.
+MOST_PER_BYTE, MOST_EMPTY = 1000, 4_000_000
 #: Below this many pixels on a side no face can be read.
 MIN_SIDE = 32
 
@@ -146,6 +149,12 @@ def check_container(name: str, container: Container) -> None:
     if not container.width or not container.height:
         raise PhotoError(f"{name} is a damaged {container.format} file: export it again.")
     _check_size(name, container.width, container.height)
+    pixels = container.width * container.height
+    if pixels > MOST_EMPTY and pixels > MOST_PER_BYTE * container.file_bytes:
+        raise PhotoError(
+            f"{name} has {container.width} x {container.height} pixels in "
+            f"{container.file_bytes} bytes, which no photo has: export it again."
+        )
     if not container.complete:
         raise PhotoError(
             f"{name} is cut off, the file ends before the picture does: copy or export it again."

@@ -13,7 +13,7 @@ from looking import datablocks
 #: Blender's name -> how its picture may differ: colours lost by compression or a film's curve.
 FORMATS = {
     "PNG": 0.01, "BMP": 0.01, "TIFF": 0.01, "TARGA": 0.01, "TARGA_RAW": 0.01, "IRIS": 0.01,
-    "JPEG": 0.1, "JPEG2000": 0.1, "WEBP": 0.1, "OPEN_EXR": 0.02, "HDR": 0.05, "DPX": 0.05,
+    "JPEG": 0.1, "JPEG2000": 0.1, "WEBP": 0.1, "HDR": 0.05, "DPX": 0.05,
     "CINEON": 0.5,
 }  # fmt: skip
 WIDTH, HEIGHT = 48, 40
@@ -58,6 +58,10 @@ def test_every_format_opens(ours, written, tmp_path, name):
     files, rgb = written
     (tmp_path / "photo.jpg").write_bytes(files[name])
     photo = load(ours, tmp_path / "photo.jpg")
+    if name == "IRIS" and bpy.app.version < (4, 5):
+        # Blender 4.2 does not open the SGI files that it writes.
+        assert "is not a picture" in photo
+        return
     assert not isinstance(photo, str), photo
     assert (photo.width, photo.height) == (WIDTH, HEIGHT)
     assert np.abs(photo.pixels / 255 - rgb).mean() < FORMATS[name]
@@ -76,6 +80,15 @@ def test_every_format_cut_and_scrambled(ours, written, tmp_path, name):
             broken[at] = dice.randrange(256)
         path.write_bytes(broken)
         load(ours, path)
+
+
+def test_an_openexr_file_is_refused_whole(ours, scene, tmp_path):
+    """Scrambled ones end Blender 5.0, and 4.2 and 4.5 never come back from them."""
+    image = bpy.data.images.new("exr", WIDTH, HEIGHT)
+    scene.render.image_settings.file_format = "OPEN_EXR"
+    image.save_render(str(tmp_path / "photo.exr"))
+    bpy.data.images.remove(image)
+    assert "save the photo as PNG or TIFF" in load(ours, tmp_path / "photo.exr")
 
 
 def test_bombs_are_refused_before_blender_decodes_them(ours, repository, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from bombs import COMMON, HIGH, RARE, UNMEASURED, WIDE, png
+from bombs import COMMON, HIGH, RARE, UNMEASURED, WIDE, exr, png, vp8x, webp
 
 from core.decoded_photo import PhotoFile
 from core.errors import PhotoError
@@ -69,3 +69,26 @@ def test_a_chunk_longer_than_its_file_gets_no_decoder(tmp_path, no_decoder):
     lying = whole[:-12] + struct.pack(">I", 4_000_000_000) + whole[-8:]
     for reader in (load_photo, PhotoFile):
         assert "cut off" in refused("png", lying, tmp_path, reader)
+
+
+@pytest.mark.parametrize("reader", [load_photo, PhotoFile])
+def test_no_photo_has_its_pixels_for_nothing(reader, tmp_path, no_decoder):
+    """Below the limit of pixels, and seconds of work for a decoder all the same."""
+    lying = webp(vp8x(16_000, 12_000), bytes(300))
+    assert "16000 x 12000 pixels in 330 bytes" in refused("webp", lying, tmp_path, reader)
+    (tmp_path / "a.webp").write_bytes(webp(vp8x(2000, 2000), bytes(300)))
+    PhotoFile(tmp_path / "a.webp")
+
+
+@pytest.mark.parametrize("name", ["dpx", "cineon"])
+def test_plain_pixels_are_in_the_file(name, tmp_path, no_decoder):
+    wide = struct.pack(">II", WIDE, HIGH)
+    lying = RARE[name].replace(wide, struct.pack(">II", 1000, 1000))
+    assert "cut off" in refused(name, lying, tmp_path, PhotoFile)
+    whole = tmp_path / "whole.dpx"
+    whole.write_bytes(lying + bytes(1_000_000))
+    assert PhotoFile(whole).exif.orientation == 1
+
+
+def test_an_openexr_file_gets_no_decoder(tmp_path, no_decoder):
+    assert "PNG or TIFF" in refused("exr", exr((40, 40)), tmp_path, PhotoFile)
