@@ -10,6 +10,7 @@ import pytest
 
 from core.camera import Camera
 from core.cues import ScreenCues
+from core.cues.rendered_cues import rendered_cues
 from core.errors import ModelFileError
 from core.fitting import fit_head
 from core.fitting.landmark_model import LandmarkModel
@@ -114,9 +115,24 @@ def test_a_turned_head_is_mirrored_on_its_hidden_side(head, fits):
     assert (found.source[head.regions["mouth_interior"]] == INFERRED).all()
 
 
+def test_maps_measure_ears_and_neck_and_nothing_below_hair(head):
+    still = np.zeros((len(head.joint_names), 3))
+    identity = np.zeros(head.identity_count)
+    sliders = np.zeros(head.expression_count)
+    camera = camera_at(45)
+    cues = rendered_cues(head, identity, sliders, still, camera, landmarks=True)
+    found = likeness_of(head, fit_head(head, [cues], focal=[700.0]))
+    shown = seen(head.template, head.triangles, camera)
+    for part in ("ear_r", "neck"):
+        at = head.regions[part] & shown
+        assert (found.source[at] == MEASURED).mean() > 0.9
+    assert (found.source[head.regions["scalp"]] == INFERRED).mean() > 0.9
+
+
 def test_more_photos_measure_more_and_bind_closer(head, fits):
     one, three = (likeness_of(head, fits[yaws]) for yaws in ((0,), (0, 45, -45)))
-    assert (three.source == MEASURED).sum() > 1.1 * (one.source == MEASURED).sum()
+    skin = outer_skin(head)
+    assert (three.source[skin] == MEASURED).sum() > 1.1 * (one.source[skin] == MEASURED).sum()
     face = head.regions["face"]
     assert np.median(three.bound[face]) < 0.95 * np.median(one.bound[face])
     assert np.median(one.bound[head.regions["scalp"]]) > 2 * np.median(one.bound[face])
