@@ -11,6 +11,7 @@ import numpy as np
 from mathutils import Matrix
 
 from ...core.rig.neck_match import nearest_loop, neck_offsets, open_loops
+from . import parts
 from .rig_data import find_bone
 
 #: Names of a head's bone, the surest first: Rigify's deform bone and metarig, then what others
@@ -165,4 +166,5 @@ def match_neck(rig: bpy.types.Object, head: bpy.types.Object, body: bpy.types.Ob
     key = head.shape_key_add(name=NECK_KEY, from_mix=False)
     key.points.foreach_set("co", np.ascontiguousarray(moved, np.float32).ravel())
     key.value = 1.0
+    parts.show(head, "neck cut", False)  # the neck goes on
     return True

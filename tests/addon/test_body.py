@@ -178,9 +178,12 @@ def test_the_necks_edge_comes_to_lie_on_the_bodys(person):
     torso = bpy.data.objects.new("torso", mesh)
     bpy.context.collection.objects.link(torso)
     torso.modifiers.new("Armature", "ARMATURE").object = body
+    person.head.pixel3dmm.neck_base = False
     update()
     before = evaluated(person.head)
+    person.head.pixel3dmm.neck_base = True
     attach(person, body)
+    assert not person.head.pixel3dmm.neck_base
     after = evaluated(person.head)
     assert person.head.data.shape_keys.key_blocks["bodyNeck"].value == 1
     away = [np.linalg.norm(np.array(points[:n]) - p, axis=1).min() for p in after]
