@@ -124,11 +124,13 @@ def plain(mesh: bpy.types.Mesh, names: dict[bpy.types.ID, str]) -> None:
 
 def packed(name: str, data: np.ndarray) -> bpy.types.Image:
     """An image that lives in the .blend file as the PNG that it came as."""
+    # Without spaces: the USD exporter of 4.5 names files after the image and looks for them under
+    # its path, in which it replaces spaces.
+    name = bpy.path.clean_name(name)
     image = bpy.data.images.new(name, 1, 1)
     image.pack(data=data.tobytes(), data_len=int(data.size))
     image.source = "FILE"
-    # Exporters name files after it.
-    image.filepath_raw = f"//{bpy.path.clean_name(name)}.png"
+    image.filepath_raw = f"//{name}.png"
     return image
 
 
@@ -136,6 +138,7 @@ def _blend(
     albedo: bpy.types.Image, photo: bpy.types.Image, share: float, name: str
 ) -> bpy.types.Image:
     width, height = albedo.size
+    name = bpy.path.clean_name(name)
     out = bpy.data.images.new(name, width, height)
     pixels = [np.empty(width * height * 4, np.float32) for _ in range(2)]
     for image, values in zip((albedo, photo), pixels, strict=True):
@@ -146,5 +149,5 @@ def _blend(
     out.pixels.foreach_set(rgba.reshape(-1))
     out.file_format = "PNG"
     out.pack()
-    out.filepath_raw = f"//{bpy.path.clean_name(name)}.png"
+    out.filepath_raw = f"//{name}.png"
     return out

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -128,3 +130,16 @@ def test_none_is_none(ours, example_photo):
     assert ours("pixel3dmm_addon.scene.skin").skin_of(head) is None
     material = next(m for m in head.data.materials if m.name.endswith("skin"))
     assert not [n for n in material.node_tree.nodes if n.type == "TEX_IMAGE"]
+
+
+@pytest.mark.parametrize("suffix", [".usdc", ".usdz"])
+def test_usd_takes_the_textures_along(painted, tmp_path, suffix):
+    path = tmp_path / f"head{suffix}"
+    bpy.ops.pixel3dmm.export_head(filepath=str(path), preset="USD")
+    kinds = ("albedo", "relief", "roughness")
+    if suffix == ".usdc":
+        written = {file.stem for file in (tmp_path / "textures").iterdir()}
+    else:
+        with zipfile.ZipFile(path) as archive:
+            written = {Path(name).stem for name in archive.namelist() if name.endswith(".png")}
+    assert sorted(name.rsplit("_", 1)[-1] for name in written) == list(kinds)
