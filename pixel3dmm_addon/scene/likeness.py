@@ -159,11 +159,7 @@ def show_on_photo(head: bpy.types.Object, photo: int) -> None:
         raise ModelFileError("The photo's camera is no longer in the file.")
     arrays, known = rig_arrays(head, None), kept.continuation(head)
     taken, one = kept.photo_camera_of(known, photo), known.photos[photo]
-    points = _evaluated(head)
-    if len(points) != len(arrays.basis):
-        raise ModelFileError(
-            "A modifier gives the head other vertices: switch it off in the viewport first."
-        )
+    points = _posed(head)
     # How the artist has moved the family since does not move the head in its photo.
     back = np.array(photo_camera.moved_by(camera, taken).inverted())
     posed = axes.to_head(points @ back[:3, :3].T + back[:3, 3])
@@ -266,8 +262,20 @@ def _values(mesh: bpy.types.Mesh, name: str, kind: type) -> np.ndarray:
     return values
 
 
+def _posed(head: bpy.types.Object) -> np.ndarray:
+    """(V, 3) of the head as keys and rig pose it in the scene, all of it, and no more of it."""
+    others = [m for m in head.modifiers if m.type != "ARMATURE" and m.show_viewport]
+    for modifier in others:
+        modifier.show_viewport = False
+    try:
+        return _evaluated(head)
+    finally:
+        for modifier in others:
+            modifier.show_viewport = True
+
+
 def _evaluated(head: bpy.types.Object) -> np.ndarray:
-    """(V, 3) of the head as it stands in the scene."""
+    """(n, 3) world points of what the head's modifiers make of it."""
     thing = head.evaluated_get(bpy.context.evaluated_depsgraph_get())
     points = np.empty(3 * len(thing.data.vertices), np.float32)
     thing.data.vertices.foreach_get("co", points)

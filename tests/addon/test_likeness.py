@@ -207,9 +207,12 @@ def test_from_a_photo_to_the_words_and_over_the_photo(ours, likeness, example_ph
     assert 1e-3 < advice.bound < 8e-3
 
     camera, data = head["pixel3dmm_camera"], datablocks()
+    fine = head.modifiers.new("Fine", "SUBSURF")  # and whatever else changes vertices
     assert bpy.ops.pixel3dmm.likeness_on_photo() == {"FINISHED"}
     photo, overlay = camera.data.background_images
     assert (photo.display_depth, overlay.display_depth) == ("BACK", "FRONT")
+    assert fine.show_viewport
+    head.modifiers.remove(fine)
     one = kept.continuation(head).photos[0]
     told = likeness.on_photo(head, 0)
     report = json.loads(head["pixel3dmm_report"])["photos"][0]
