@@ -40,7 +40,7 @@ def png(width: int = 40, height: int = 36, colour: int = 2) -> bytes:
             struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
         )
 
-    rows = bytes([0, *bytes(range(width)) * 3]) * height
+    rows = bytes([0, *(x % 256 for x in range(3 * width))]) * height
     head = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
     profile = b"name\0\0" + zlib.compress(icc_profile())
     return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"iCCP", profile)

@@ -11,6 +11,7 @@ import json
 import struct
 import tracemalloc
 import zipfile
+from dataclasses import fields
 
 import fuzz_seeds as seeds
 import numpy as np
@@ -29,7 +30,7 @@ from core.model_search import candidates
 from core.motion import MotionError
 from core.motion.arkit_csv import read_arkit_csv
 from core.pipeline import Options
-from core.rig.rigged_head import RiggedHead
+from core.rig.rigged_head import _KINDS, RiggedHead
 
 
 def npz(members: dict[str, bytes], kind: int = zipfile.ZIP_STORED) -> bytes:
@@ -120,8 +121,14 @@ HEADS = {
     "a recipe that is none": lambda a: a.update(recipe_json=np.array("{")),
     "commerce unheard of": lambda a: a.update(licence_commercial=np.array(7)),
     "another schema": lambda a: a.update(schema=np.array(2)),
+    "a skin too wide": lambda a: a.update(skin_photo=np.frombuffer(seeds.png(9000, 1), "u1")),
+    "a skin that is no picture": lambda a: a.update(skin_albedo=np.frombuffer(b"GIF89a", "u1")),
     "nothing": lambda a: a.pop("basis"),
 }
+
+
+def test_every_field_of_a_head_has_a_kind_that_is_checked():
+    assert {str(f.type) for f in fields(RiggedHead)} <= set(_KINDS)
 
 
 @pytest.mark.parametrize("lie", HEADS)
