@@ -8,9 +8,12 @@ get it carried over by the length of the arc; see core.heads.eyeballs.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ..png import encode_png
 from .photo_colors import srgb_from_linear
 from .rigged_head import RiggedHead
 
@@ -21,11 +24,13 @@ _VEINS = 24
 #: Degrees from the axis at which pupil and iris end on the open head's eyeball.
 PUPIL, LIMBUS = 7.0, 22.3
 _POWER = 0.7
-_SCLERA, _SCLERA_BACK = np.array([0.78, 0.74, 0.70]), np.array([0.66, 0.42, 0.37])
+_SCLERA = np.array([0.78, 0.74, 0.70], np.float32)
+_SCLERA_BACK = np.array([0.66, 0.42, 0.37], np.float32)
 _PUPIL = np.array([0.004, 0.004, 0.004])
 #: How far an iris may be from the common size: what is beyond is a fault of the landmarks.
 _SCALES = (0.92, 1.08)
-_IRISES = ((468, (469, 471), (470, 472)), (473, (474, 476), (475, 477)))
+#: Landmarks at the sides of the right and of the left iris.
+_IRISES = ((469, 471), (474, 476))
 
 
 def has_eye_layout(rigged: RiggedHead) -> bool:
@@ -48,7 +53,7 @@ def iris_scale(rigged: RiggedHead) -> float:
     Of the eye that is seen larger; widths are compared along the lids, which cover its top.
     """
     found = []
-    for _, (left, right), _ in _IRISES:
+    for left, right in _IRISES:
         seen = np.linalg.norm(rigged.landmarks[left] - rigged.landmarks[right])
         own = np.linalg.norm(rigged.landmarks_fit[left] - rigged.landmarks_fit[right])
         if np.isfinite(own) and own >= 4:
@@ -56,9 +61,17 @@ def iris_scale(rigged: RiggedHead) -> float:
     return float(np.clip(max(found)[1], *_SCALES)) if found else 1.0
 
 
+def with_eye_picture(rigged: RiggedHead) -> RiggedHead:
+    """The head with the PNG file of its eyes, if they are laid out for one."""
+    if not has_eye_layout(rigged):
+        return rigged
+    picture = eye_picture(rigged.iris_color.astype(np.float64), iris_scale(rigged))
+    return replace(rigged, eye_picture=np.frombuffer(encode_png(picture), np.uint8))
+
+
 def eye_picture(iris: Array, scale: float = 1.0, size: int = SIZE) -> NDArray[np.uint8]:
     """(size, size, 3) sRGB, rows from the top. iris (3,) linear RGB; scale: of the iris."""
-    at = (np.arange(size) + 0.5) / size - 0.5
+    at = ((np.arange(size) + 0.5) / size - 0.5).astype(np.float32)
     x, y = np.meshgrid(at, -at)
     radius = np.hypot(x, y)
     angle = np.arctan2(y, x)
@@ -66,14 +79,15 @@ def eye_picture(iris: Array, scale: float = 1.0, size: int = SIZE) -> NDArray[np
     limbus = LIMBUS * scale
     across = np.clip((theta - PUPIL) / (limbus - PUPIL), 0, 1)
 
-    colour = np.zeros((size, size, 3))
+    colour = np.zeros((size, size, 3), np.float32)
     inside = theta < limbus + 2
     colour[inside] = _iris(np.asarray(iris, np.float64), angle[inside], across[inside])
     sclera = _sclera(theta, angle)
-    shown = _step(theta, limbus - 0.9, limbus + 1.1)[..., None]
-    picture = colour * (1 - shown) + sclera * shown
-    open_ = _step(theta, PUPIL - 0.5, PUPIL + 0.4)[..., None]
-    picture = _PUPIL * (1 - open_) + picture * open_
+    picture = sclera
+    shown = _step(theta[inside], limbus - 0.9, limbus + 1.1)[:, None]
+    front = colour[inside] * (1 - shown) + sclera[inside] * shown
+    open_ = _step(theta[inside], PUPIL - 0.5, PUPIL + 0.4)[:, None]
+    picture[inside] = _PUPIL * (1 - open_) + front * open_
     out: NDArray[np.uint8] = np.round(255 * srgb_from_linear(np.clip(picture, 0, 1))).astype(
         np.uint8
     )
@@ -84,7 +98,7 @@ def _iris(iris: Array, angle: Array, across: Array) -> Array:
     """(n, 3): the collarette is lighter and warmer, the rim towards the limbus darker."""
     colour = iris * _fibres(angle, across)[:, None]
     ring = np.exp(-(((across - 0.28) / 0.13) ** 2))[:, None]
-    colour *= 1 + ring * [0.45, 0.30, 0.12]
+    colour *= 0.95 + ring * [0.30, 0.20, 0.08]
     out: Array = colour * (1 - 0.72 * _step(across, 0.74, 1.0))[:, None]
     return out
 
@@ -105,14 +119,17 @@ def _sclera(theta: Array, angle: Array) -> Array:
     """Warm white that reddens towards the back, with fine veins that fade towards the iris."""
     red = 0.75 * _step(theta, 30.0, 75.0)
     rng = np.random.default_rng(4)
+    # Lids hide what is further back.
+    rows, columns = np.nonzero((theta > 26) & (theta < 80))
+    out, around = theta[rows, columns], angle[rows, columns]
     for _ in range(_VEINS):
         where, turn, long = rng.uniform(-3, 3), rng.uniform(5, 13), rng.uniform(32, 50)
         # A vein bends by little: only a wedge of the picture is near it.
-        near = (np.abs(angle - where) < 0.2) & (theta > long - 6) & (theta < 80)
-        out, around = theta[near], angle[near]
-        line = where + 0.10 * np.sin(out / turn + where) + 0.03 * np.sin(out / 2.3 + turn)
-        vein = np.exp(-(((around - line) / 0.012) ** 2)) * _step(out, long - 6, long + 18)
-        red[near] += 0.28 * vein
+        near = np.flatnonzero(np.abs(around - where) < 0.2)
+        back = out[near]
+        line = where + 0.10 * np.sin(back / turn + where) + 0.03 * np.sin(back / 2.3 + turn)
+        vein = np.exp(-(((around[near] - line) / 0.012) ** 2)) * _step(back, long - 6, long + 18)
+        red[rows[near], columns[near]] += 0.28 * vein
     red = np.clip(red, 0, 1)[..., None]
     return _SCLERA * (1 - red) + _SCLERA_BACK * red
 
