@@ -212,8 +212,8 @@ def _cancels(bpy: Any, cancels: int) -> None:
     errors = importlib.import_module(f"{PACKAGE}.core.errors")
     jobs, chance, length = ours["session"].jobs(), random.Random(50), 1.0
     known, pids, series, count = census(bpy), set(), Series(), Counter()
-    for k in range(cancels + 1):
-        moment, run = chance.uniform(0, length) if k else 1e9, ours["run"].Run(EXAMPLE)
+    for k in range(2 + cancels):  # two whole ones: a worker that starts, and how long one takes
+        moment, run = chance.uniform(0, length) if k > 1 else 1e9, ours["run"].Run(EXAMPLE)
         steps, start = run.steps(0.0), time.perf_counter()
         try:
             while True:
@@ -229,7 +229,7 @@ def _cancels(bpy: Any, cancels: int) -> None:
                 time.sleep(0.01)
         except StopIteration:
             count["done before"] += 1
-            length = time.perf_counter() - start if not k else length
+            length = time.perf_counter() - start if k < 2 else length
         except errors.PersonError as error:
             count[str(error)] += 1
         count["odd census"] += census(bpy) != known

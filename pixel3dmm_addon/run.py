@@ -10,9 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..core.continuation import pins_to_json
 from ..core.errors import Cancelled, ModelFileError, WorkerError
@@ -188,7 +190,14 @@ class RebuildRun(Run):
         head = {"head": self.options["head"]}
         change = yield from RefitRun(self._told, self._pins, options=head).steps(wait)
         warnings = tuple(dict.fromkeys((*outcome.warnings, *change.warnings)))
-        return replace(outcome, rigged=change.before, warnings=warnings)
+        # A fit that goes on paints no skin: it has that of the first one, as in the old head.
+        first, then = outcome.rigged, change.before
+        painted = {
+            f.name: getattr(first, f.name)
+            for f in fields(first)
+            if f.name.startswith("skin_") and np.size(getattr(first, f.name))
+        }
+        return replace(outcome, rigged=replace(then, **painted), warnings=warnings)
 
 
 def _path(result: dict[str, Any], name: str, out: Path) -> Path:

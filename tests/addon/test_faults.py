@@ -368,7 +368,7 @@ def test_a_disk_that_is_full_before_the_worker_starts(button):
     assert button.press() == {"FINISHED"}
 
 
-@pytest.mark.parametrize(("real", "times"), [(False, 50), (True, 8)])
+@pytest.mark.parametrize(("real", "times"), [(False, 50), (True, 4)])
 def test_cancel_at_random_moments(button, faulty, real, times):
     """Esc at any tick, the first and the one before the scene is built among them."""
     if not real:

