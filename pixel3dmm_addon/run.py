@@ -195,7 +195,7 @@ class RebuildRun(Run):
         painted = {
             f.name: getattr(first, f.name)
             for f in fields(first)
-            if f.name.startswith("skin_") and np.size(getattr(first, f.name))
+            if f.name.startswith(("skin_", "eye_")) and np.size(getattr(first, f.name))
         }
         return replace(outcome, rigged=replace(then, **painted), warnings=warnings)
 

@@ -66,7 +66,8 @@ class RiggedHead:
     (V,) metres as in core.likeness, empty where nobody knows. skin_photo, skin_albedo,
     skin_relief and skin_roughness (n,) are PNG files of the skin's texture as in the photo and
     without its light, of its tangent-space normals and its roughness, and skin_coverage (s, s) is
-    as in core.appearance.texture. These are empty in files of earlier versions.
+    as in core.appearance.texture; eye_picture (n,) is a PNG file of both eyes' texture, empty for a
+    head whose eyes are not laid out for it. These are empty in files of earlier versions.
     """
 
     schema: int
@@ -118,6 +119,7 @@ class RiggedHead:
     skin_relief: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
     skin_roughness: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
     skin_coverage: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), "u1"))
+    eye_picture: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
 
     @property
     def camera(self) -> Camera:
@@ -184,6 +186,7 @@ class RiggedHead:
             "skin_photo": (self.skin_photo.size,), "skin_albedo": (self.skin_albedo.size,),
             "skin_relief": (self.skin_relief.size,),
             "skin_roughness": (self.skin_roughness.size,),
+            "eye_picture": (self.eye_picture.size,),
             "skin_coverage": (len(self.skin_coverage), len(self.skin_coverage)),
         }  # fmt: skip
         for name, shape in shapes.items():
@@ -195,7 +198,8 @@ class RiggedHead:
         if not 3 <= v <= MAX_VERTICES or not 1 <= f <= MAX_VERTICES:
             raise ValueError("the mesh is empty or too large")
         self._check_indices()
-        for name in ("skin_photo", "skin_albedo", "skin_relief", "skin_roughness"):
+        pictures = ("skin_photo", "skin_albedo", "skin_relief", "skin_roughness", "eye_picture")
+        for name in pictures:
             picture = getattr(self, name)
             if picture.dtype != np.uint8 or not picture_sides(picture.tobytes()):
                 raise ValueError(f"{name} is no picture that a texture can be")

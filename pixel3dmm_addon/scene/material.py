@@ -8,8 +8,6 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...core.png import encode_png
-from ...core.rig.eye_picture import eye_picture, has_eye_layout, iris_scale
 from ...core.rig.rigged_head import RiggedHead
 from . import skin
 
@@ -84,7 +82,7 @@ def kind_of_part(part: str) -> str:
 def add_slots(mesh: bpy.types.Mesh, rigged: RiggedHead) -> np.ndarray:
     """One slot for every kind of part the head has; slot number of each part, (P,)."""
     kinds = [kind_of_part(str(part)) for part in rigged.part_names]
-    if has_eye_layout(rigged):
+    if rigged.eye_picture.size:
         kinds = ["eye" if kind in _OF_EYES else kind for kind in kinds]
     order = list(dict.fromkeys(kinds))
     for kind in order:
@@ -123,11 +121,10 @@ def make_material(name: str, kind: str, colour: Colour) -> bpy.types.Material:
 
 def _paint_eye(material: bpy.types.Material, rigged: RiggedHead) -> None:
     """Sclera, limbal ring, iris and pupil as one packed picture straight into Base Color."""
-    picture = eye_picture(rigged.iris_color.astype(np.float64), iris_scale(rigged))
     nodes, links = material.node_tree.nodes, material.node_tree.links
     shader = next(n for n in nodes if n.type == "BSDF_PRINCIPLED")
     node = nodes.new("ShaderNodeTexImage")
     node.location = (-320, 300)
-    node.image = skin.packed(material.name, np.frombuffer(encode_png(picture), np.uint8))
+    node.image = skin.packed(material.name, rigged.eye_picture)
     links.new(node.outputs["Color"], shader.inputs["Base Color"])
     nodes.active = node

@@ -43,7 +43,8 @@ def invented_head(ours, name="someone"):
     )
     pixels = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8)
     photo = ours("core.images").Photo(pixels, name)
-    return ours("core.rig.build").build_rigged_head(head, reconstruction, 0, photo)
+    rigged = ours("core.rig.build").build_rigged_head(head, reconstruction, 0, photo)
+    return ours("core.rig.eye_picture").with_eye_picture(rigged)
 
 
 def invented_camera(ours):
