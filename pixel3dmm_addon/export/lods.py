@@ -10,6 +10,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
+from ..scene import parts
 from .copies import Copies
 
 #: Faces of each level as a share of the head's.
@@ -46,8 +47,11 @@ def _coarser(scene: bpy.types.Scene, head: bpy.types.Object, ratio: float) -> bp
     far = np.linalg.norm(moved - rest, axis=2).max(axis=0) if len(moved) else np.zeros(len(rest))
     for index, weight in enumerate(far / max(far.max(), 1e-9)):
         guard.add([index], float(weight), "REPLACE")
+    # Single hairs cannot become fewer: they would fall to pieces.
+    whole = _triangle_count(draft.data)
+    parts.delete(draft, ["lashes", "brows"])
     modifier = draft.modifiers.new("Fewer Faces", "DECIMATE")
-    modifier.ratio = ratio
+    modifier.ratio = min(1.0, ratio * whole / _triangle_count(draft.data))
     modifier.vertex_group = guard.name
     modifier.invert_vertex_group = True
     modifier.vertex_group_factor = _GUARD
@@ -59,6 +63,10 @@ def _coarser(scene: bpy.types.Scene, head: bpy.types.Object, ratio: float) -> bp
     )
     bpy.data.objects.remove(draft)
     return mesh
+
+
+def _triangle_count(mesh: bpy.types.Mesh) -> int:
+    return len(mesh.loops) - 2 * len(mesh.polygons)
 
 
 def _add_keys(lod: bpy.types.Object, head: bpy.types.Object) -> None:

@@ -53,14 +53,21 @@ def drop_hidden(head: bpy.types.Object) -> None:
     hidden = [part for part in NAMES if has(head, part) and not shown(head, part)]
     if not hidden:
         return
-    slots = {_slot(head, part) for part in hidden}
     for part in hidden:
         show(head, part, True)
+    delete(head, hidden)
+
+
+def delete(head: bpy.types.Object, which: list[str]) -> None:
+    """Removes parts from the mesh for good, and vertices that no face has."""
+    slots = {_slot(head, part) for part in which}
     mesh = bmesh.new()
     try:
         mesh.from_mesh(head.data)
         faces = [face for face in mesh.faces if face.material_index in slots]
         bmesh.ops.delete(mesh, geom=faces, context="FACES")
+        loose = [vertex for vertex in mesh.verts if not vertex.link_faces]
+        bmesh.ops.delete(mesh, geom=loose, context="VERTS")
         mesh.to_mesh(head.data)
     finally:
         mesh.free()
