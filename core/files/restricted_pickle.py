@@ -82,6 +82,7 @@ def damaged(source: str) -> ModelFileError:
 def refused(source: str, module: str, name: str) -> ModelFileError:
     """The error for a class that has no place in such a file."""
     label = f"{module}.{name}"[:120].encode("ascii", "backslashreplace").decode("ascii")
+    label = "".join(c if c.isprintable() else "?" for c in label)
     return ModelFileError(
         f"{source} was not opened, because it asks for {label}, which has no place in a model "
         "file: get the file again from its authors."

@@ -184,6 +184,12 @@ def test_nonsense_is_damage_and_changes_nothing(data: bytes) -> None:
     assert dict(vars(Stub)) == before
 
 
+def test_a_name_with_line_ends_stays_one_sentence() -> None:
+    data = b"\x80\x04\x8c\x03a\nb\x8c\x03c\r\x1b\x93."
+    with pytest.raises(ModelFileError, match=r"it asks for a\?b\.c\?\?,"):
+        load_restricted(data, {}, source="odd.pkl")
+
+
 def test_only_named_values_can_be_called() -> None:
     """A callable that an allowed one returned is no way around the list."""
     data = b"\x80\x02cm\nmake\n)R)R."
