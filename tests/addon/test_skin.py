@@ -136,10 +136,10 @@ def test_none_is_none(ours, example_photo):
 def test_usd_takes_the_textures_along(painted, tmp_path, suffix):
     path = tmp_path / f"head{suffix}"
     bpy.ops.pixel3dmm.export_head(filepath=str(path), preset="USD")
-    kinds = ("albedo", "relief", "roughness")
+    kinds = ["albedo", "eye", "relief", "roughness"]
     if suffix == ".usdc":
         written = {file.stem for file in (tmp_path / "textures").iterdir()}
     else:
         with zipfile.ZipFile(path) as archive:
             written = {Path(name).stem for name in archive.namelist() if name.endswith(".png")}
-    assert sorted(name.rsplit("_", 1)[-1] for name in written) == list(kinds)
+    assert sorted(name.rsplit("_", 1)[-1] for name in written) == kinds
