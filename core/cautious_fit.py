@@ -78,21 +78,28 @@ def fit_cautiously(
     *,
     focal: Sequence[float | None],
     progress: Progress,
+    plain: Reconstruction | None = None,
 ) -> Reconstruction:
     """As ``fit_head``, with dense maps where they can be believed; all cues have landmarks.
 
-    names: of the photos, for the warnings. Each photo with maps gets ``maps`` in its report.
+    names: of the photos, for the warnings. plain: the fit to the landmarks alone, where it is
+    known already. Each photo with maps gets ``maps`` in its report.
     """
     if not any(c.dense for c in cues):
+        if plain is not None:
+            return plain
         return fit_head(head, cues, focal=focal, progress=progress)
 
     def first(stage: str, fraction: float) -> None:
         progress(stage, _FIRST * fraction)
 
-    def second(stage: str, fraction: float) -> None:
-        progress(stage, _FIRST + (1 - _FIRST) * fraction)
+    start = _FIRST if plain is None else 0.0
 
-    plain = fit_head(head, [without_maps(c) for c in cues], focal=focal, progress=first)
+    def second(stage: str, fraction: float) -> None:
+        progress(stage, start + (1 - start) * fraction)
+
+    if plain is None:
+        plain = fit_head(head, [without_maps(c) for c in cues], focal=focal, progress=first)
     found = [agreement(head, plain, i, c) if c.dense else None for i, c in enumerate(cues)]
     believed, warnings = [], []
     for c, a, name in zip(cues, found, names, strict=True):

@@ -17,11 +17,13 @@ from .appearance.texture import CHOICES as TEXTURES
 from .appearance.worn import Worn, worn_skin
 from .camera import focal_from_35mm
 from .cautious_fit import fit_cautiously
+from .corrections import corrected
 from .cues.face_maps import face_box, with_maps, without_maps
 from .cues.mediapipe import MediaPipeFace
 from .cues.mediapipe_cues import cues_from_face
 from .cues.screen_cues import ScreenCues
 from .errors import NoFaceError, PersonError
+from .fitting import fit_head
 from .fitting.landmark_model import load_landmark_model
 from .heads import HeadModel
 from .images import Photo
@@ -32,6 +34,7 @@ from .resources import (
     OPEN_HEAD,
     PREDICTORS,
     DenseTier,
+    load_dense,
     load_head,
     load_mediapipe,
     load_pixel3dmm,
@@ -42,6 +45,8 @@ from .rig.rigged_head import RiggedHead
 from .rig.solve_keys import key_solver
 
 Progress = Callable[[str, float], None]
+#: Cues of the face that is meant; how many faces there were; notes.
+Seen = tuple[ScreenCues, int | None, tuple[str, ...]]
 
 FINDING, READING, FITTING = "Finding the face", "Reading landmarks", "Fitting the head"
 MAPPING = "Reading the surface"
@@ -67,7 +72,8 @@ def part(progress: Progress, start: float, end: float) -> Progress:
 class Options:
     """What a person may choose. Raises PersonError for values that make no sense.
 
-    predictor: "mediapipe", or "pixel3dmm", whose maps are added to MediaPipe's landmarks;
+    predictor: "mediapipe"; or "dense", our own network, or "pixel3dmm", whose maps are added to
+    MediaPipe's landmarks;
     head: "open-head", or the path of an imported FLAME head;
     models: the folder with Pixel3DMM's weights, and with the FLAME head whose texture layout the
     open head borrows for them;
@@ -100,6 +106,11 @@ class Options:
             raise PersonError(
                 f"There is no head model {self.head!r}: use {OPEN_HEAD} or the .npz of an imported "
                 "FLAME head."
+            )
+        if self.predictor == "dense" and self.head != OPEN_HEAD:
+            raise PersonError(
+                "The dense predictor knows the open head alone: choose the open head, or MediaPipe "
+                "as the predictor."
             )
         if not (self.models is None or isinstance(self.models, str)):
             raise PersonError("The models folder must be a path.")
@@ -212,19 +223,36 @@ def _reconstruct_person(
     progress: Progress,
 ) -> Reconstruction:
     watch = Stopwatch()
-    seen = []
+    seen: list[Seen] = []
     for i, photo in enumerate(photos):
         step = part(part(progress, 0.0, 0.5), i / len(photos), (i + 1) / len(photos))
         seen.append(_look_at(photo, tier, options, watch, step))
     focals = [_focal(photo, options) for photo in photos]
+    known = [focal for focal, _ in focals]
+    plain: Reconstruction | None = None
+    fitted_by = 0.5
+    if options.predictor == "dense":
+        with watch.stage(FITTING):
+            landmarks = [cues for cues, _, _ in seen]
+            step = part(progress, 0.5, 0.65)
+            plain = fit_head(head, landmarks, focal=known, progress=step)
+        with watch.stage(MAPPING):
+            progress(MAPPING, 0.65)
+            seen = [
+                (cues, found, (*notes, *more))
+                for i, (_, found, notes) in enumerate(seen)
+                for cues, more in [corrected(load_dense(), head, plain, i, photos[i], landmarks[i])]
+            ]
+        fitted_by = 0.7
     with watch.stage(FITTING):
         fit = fit_cautiously(
             # In whatever texture layout: the vertices are the head's own.
             head if tier is None else tier.head,
             [cues for cues, _, _ in seen],
             [photo.name for photo in photos],
-            focal=[focal for focal, _ in focals],
-            progress=part(progress, 0.5, 1.0),
+            focal=known,
+            progress=part(progress, fitted_by, 1.0),
+            plain=plain,
         )
     evidence = [
         Evidence(photo, found, options.face or 0, source, (*photo.notes, *notes, *cues.notes))
@@ -237,7 +265,7 @@ def _reconstruct_person(
         predictor=options.predictor,
         options=options.for_recipe(),
         seconds=watch.seconds,
-        networks={} if tier is None else tier.networks,
+        networks=_networks(tier, options),
         notes=() if tier is None else tier.notes,
     )
     kept = [
@@ -248,6 +276,13 @@ def _reconstruct_person(
     if len(told) < len(kept):
         return done
     return replace(done, continuation=continuation_of(head, done, told).to_json())
+
+
+def _networks(tier: DenseTier | None, options: Options) -> dict[str, str]:
+    """SHA-256 of the dense networks that were used, by kind."""
+    if options.predictor == "dense":
+        return {"dense": load_dense().sha256}
+    return {} if tier is None else tier.networks
 
 
 def look_again(
@@ -268,8 +303,8 @@ def _look_at(
     options: Options,
     watch: Stopwatch,
     progress: Progress,
-) -> tuple[ScreenCues, int | None, tuple[str, ...]]:
-    """Cues of the face that is meant; how many faces there were; notes."""
+) -> Seen:
+    """What one photo shows."""
     progress(FINDING, 0.0)
     maps = None if tier is None else tier.predictor
     end = 1.0 if maps is None else 0.3

@@ -24,6 +24,11 @@ SCHEMA = 1
 
 PREDICTOR_LICENCES = {
     "mediapipe": Licence("Apache-2.0", True),
+    "dense": Licence(
+        "Apache-2.0 AND CC0-1.0",
+        True,
+        "MediaPipe's landmarks (Apache-2.0), and our own network trained on synthetic heads (CC0)",
+    ),
     "pixel3dmm": Licence(
         "CC-BY-NC-4.0",
         False,

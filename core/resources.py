@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from .cues.dense_predictor import DensePredictor
 from .cues.mediapipe import MediaPipePredictor
 from .cues.pixel3dmm.predictor import Pixel3DMMPredictor
 from .errors import ModelFileError
@@ -21,7 +22,7 @@ from .models_folder import has_flame_layout, wearing_flame_layout
 from .outputs import SEVEN_LANDMARKS
 
 OPEN_HEAD = "open-head"
-PREDICTORS = ("mediapipe", "pixel3dmm")
+PREDICTORS = ("mediapipe", "dense", "pixel3dmm")
 
 #: A head that knows the places of fewer of the 478 points cannot be fitted to a photo.
 FEWEST_LANDMARKS = 100
@@ -68,6 +69,12 @@ def load_head(name: str) -> HeadModel:
 def load_mediapipe() -> MediaPipePredictor:
     """MediaPipe, which finds the face and its landmarks whatever else is used."""
     return MediaPipePredictor()
+
+
+@lru_cache(maxsize=1)
+def load_dense() -> DensePredictor:
+    """Our own network, which corrects what a fit to landmarks shows of the open head."""
+    return DensePredictor()
 
 
 def load_pixel3dmm(head_name: str, folder: str | None) -> DenseTier:

@@ -18,7 +18,7 @@ from ..core.heads.flame import read_info
 from ..core.resources import OPEN_HEAD
 from . import paths
 
-MEDIAPIPE, PIXEL3DMM = "mediapipe", "pixel3dmm"
+MEDIAPIPE, DENSE, PIXEL3DMM = "mediapipe", "dense", "pixel3dmm"
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,12 @@ def heads() -> tuple[Entry, ...]:
 
 
 def predictors() -> tuple[Entry, ...]:
-    """The first is what everybody has."""
+    """The first two are what everybody has."""
     files = sorted(models_folder().glob("pixel3dmm_*"))
     own = _networks(tuple((path, _changed(path)) for path in files))
-    return (Entry(MEDIAPIPE, "MediaPipe", "Apache-2.0", True), *((own,) if own else ()))
+    landmarks = Entry(MEDIAPIPE, "MediaPipe", "Apache-2.0", True)
+    dense = Entry(DENSE, "MediaPipe + dense (ours, experimental)", "Apache-2.0 AND CC0-1.0", True)
+    return (landmarks, dense, *((own,) if own else ()))
 
 
 def networks() -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.cues.network_input import GRID
+from core.cues.dense_input import GRID
 
 from .examples import LOOKS
 from .shards import Arrays, load, shards

@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy import by_group, score
+from core.cues.dense_input import GRID, draw, face_region, in_crop, normalised, to_crop_frame
+from core.cues.dense_output import Prediction
+from core.cues.dense_predictor import DensePredictor, cues_of
 from core.cues.face_maps import with_maps, without_maps
 from core.cues.mediapipe import MediaPipePredictor
 from core.cues.mediapipe_cues import cues_from_face
@@ -26,9 +29,6 @@ from core.ply import ply_bytes
 from core.raster import rasterise
 from core.reconstruction import Reconstruction
 
-from .cues.network_input import GRID, draw, face_region, in_crop, normalised, to_crop_frame
-from .cues.network_output import Prediction
-from .cues.predictor import DensePredictor, cues_of
 from .evaluate import MODES
 
 Array = NDArray[np.float64]

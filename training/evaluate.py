@@ -14,25 +14,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.cues.dense_input import draw, face_region, network_input
+from core.cues.dense_output import read_output
+from core.cues.dense_predictor import cues_of
 from core.cues.face_maps import with_maps, without_maps
-from core.cues.screen_cues import LANDMARK_COUNT, ScreenCues
+from core.cues.screen_cues import ScreenCues
 from core.cues.tensor_program import TensorProgram
 from core.fitting import fit_head
 from core.geometry.mesh import vertex_normals
 from core.reconstruction import Reconstruction
-from training.cues.network_input import draw, face_region, network_input
-from training.cues.network_output import read_output
-from training.cues.predictor import cues_of
 
 from .examples import Studio
-from .landmark_fit import Fit, Report
-from .population import PHOTO, Subject, similarity
+from .landmark_fit import Fit
+from .population import Subject, similarity
 
 Array = NDArray[np.float64]
 
 MODES = ("landmarks", "uv", "normals", "both")
-#: Pixels of spread that make a landmark worthless.
-_WORTHLESS = 1e6
 
 
 def evaluate(weights: Path, count: int, seed: int) -> dict[str, Array]:
@@ -42,7 +40,8 @@ def evaluate(weights: Path, count: int, seed: int) -> dict[str, Array]:
     for number in range(count):
         rng = np.random.default_rng([seed, number])
         subject = studio.population.draw(rng)
-        cues, focal = _landmark_cues(studio, studio.fitter.report(subject, rng), subject)
+        seen = studio.fitter.report(subject, rng)
+        cues, focal = studio.fitter.cues(seen, subject), seen.focal
         plain = fit_head(studio.head, [cues], focal=[focal])
         maps = _maps(studio, network, subject, plain, rng)
         for mode in MODES:
@@ -64,23 +63,6 @@ def table(scores: dict[str, Array]) -> str:
         mm, degrees = values.mean(axis=0)
         lines.append(f"{mode:12}{mm:12.3f}{degrees:10.2f}{100 * share:22.0f} %")
     return "\n".join(lines)
-
-
-def _landmark_cues(
-    studio: Studio, seen: Report, subject: Subject
-) -> tuple[ScreenCues, float | None]:
-    """A report as a detector gives it: with the errors that the product's fit knows of."""
-    fitter, camera = studio.fitter, subject.camera
-    scale = camera.focal / camera.t[2]
-    # What the report lacks (the irises) lies in the middle of the face and counts nothing.
-    pixels = np.tile(seen.pixels.mean(axis=0), (LANDMARK_COUNT, 1))
-    depth = np.zeros(LANDMARK_COUNT)
-    spread = np.full(LANDMARK_COUNT, _WORTHLESS)
-    known = fitter.known_error(subject) @ camera.R.T
-    pixels[fitter.ids] = seen.pixels + scale * known[:, :2]
-    depth[fitter.ids], spread[fitter.ids] = scale * seen.depth, 0.0
-    cues = ScreenCues(PHOTO, PHOTO, "synthetic", pixels, depth, spread)
-    return cues, seen.focal
 
 
 def _maps(

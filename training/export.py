@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.cues.dense_input import CHANNELS, GRID
 from core.cues.tensor_program import FORMAT, VERSION
-from training.cues.network_input import CHANNELS, GRID
 
 from .network import Block, Network, Up
 
@@ -25,6 +25,7 @@ class _Writer:
     def __init__(self) -> None:
         self.operations: list[dict[str, Any]] = []
         self.weights: dict[int, NDArray[np.float16]] = {}
+        self.origins: dict[int, tuple[torch.Tensor, tuple[int, ...]]] = {}
         self.count = 1
 
     def _number(self) -> int:
@@ -33,6 +34,7 @@ class _Writer:
 
     def _weight(self, tensor: torch.Tensor, axes: tuple[int, ...]) -> int:
         number = self._number()
+        self.origins[number] = tensor, axes
         values = tensor.detach().cpu().float().permute(axes).numpy()
         self.weights[number] = np.ascontiguousarray(values).astype(np.float16)
         return number
@@ -71,8 +73,19 @@ def export(state: Path, out: Path) -> None:
     write(network, out)
 
 
-def write(network: Network, out: Path) -> None:
-    """Writes a network."""
+def load(path: Path) -> Network:
+    """The torch network with the weights of an exported file."""
+    network = Network()
+    writer, _ = _written(network)
+    with np.load(path, allow_pickle=False) as z, torch.no_grad():
+        for number, (tensor, axes) in writer.origins.items():
+            values = torch.from_numpy(z[f"t{number}"].astype(np.float32))
+            tensor.copy_(values.permute(tuple(np.argsort(axes))))
+    return network
+
+
+def _written(network: Network) -> tuple[_Writer, int]:
+    """A network as operations, and the number of its output."""
     w = _Writer()
     maps = [w.block(0, network.enter)]
     for down in network.down:
@@ -80,7 +93,12 @@ def write(network: Network, out: Path) -> None:
     x = maps.pop()
     for up in network.up:
         x = w.up(x, maps.pop(), up)
-    x = w.convolution(x, network.leave, relu=False)
+    return w, w.convolution(x, network.leave, relu=False)
+
+
+def write(network: Network, out: Path) -> None:
+    """Writes a network."""
+    w, x = _written(network)
     plan = {
         "format": FORMAT,
         "version": VERSION,

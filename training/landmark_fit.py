@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The landmark fit of a synthetic photo, as the product would make it, in a hundredth of a second.
+"""The landmark fit of a synthetic photo: by the product itself, or nearly so in a hundredth of a
+second.
 
 The detector's report is drawn from the calibrated model of its errors (see
-core.fitting.landmark_model): what the fit knows of them (bias, and how identities are pulled)
+core.fitting.landmark_model). ``product_fit`` gives it to the product's own ``fit_head``. ``fit``
+is the quick one: what the product knows of the errors (bias, and how identities are pulled)
 cancels and is left out on both sides; habits and noise are drawn. Then identity, sliders, pose,
 focal length and habits are found by Gauss-Newton steps on the same residuals and priors as
 ``core.fitting`` has, without its robust weights. So this fit is wrong as the real one is: toward
@@ -17,6 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.camera import Camera, focal_from_35mm
+from core.cues.screen_cues import LANDMARK_COUNT, ScreenCues
+from core.errors import FitError
+from core.fitting import fit_head
 from core.fitting.fit import (
     KNOWN_FOCAL_SIGMA,
     TYPICAL_FOCAL_MM,
@@ -42,12 +47,14 @@ ASTRAY = 6.0
 WORTH = (0.5, 1.0)
 #: Share of photos whose focal length is known.
 KNOWN_FOCAL = 0.25
+#: Pixels of spread that make a landmark worthless.
+_WORTHLESS = 1e6
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """identity (I,), expression (E,), rotations (J, 3), vertices (V, 3) posed in the head frame
-    and camera, as fitted.
+    """identity (I,), expression (E,), vertices (V, 3) posed in the head frame and camera, as
+    fitted.
     """
 
     identity: Array
@@ -119,9 +126,35 @@ class LandmarkFitter:
         by_view = self.model.offset(subject.camera.R)[self.ids]
         return by_view + self.model.identity[self.ids] @ subject.identity
 
+    def cues(self, seen: Report, subject: Subject) -> ScreenCues:
+        """A report as a detector gives it: with the errors that the product's fit knows of."""
+        camera = subject.camera
+        scale = camera.focal / camera.t[2]
+        # What the report lacks (the irises) lies in the middle of the face and counts nothing.
+        pixels = np.tile(seen.pixels.mean(axis=0), (LANDMARK_COUNT, 1))
+        depth = np.zeros(LANDMARK_COUNT)
+        spread = np.full(LANDMARK_COUNT, _WORTHLESS)
+        known = self.known_error(subject) @ camera.R.T
+        pixels[self.ids] = seen.pixels + scale * known[:, :2]
+        depth[self.ids], spread[self.ids] = scale * seen.depth, 0.0
+        return ScreenCues(camera.width, camera.height, "synthetic", pixels, depth, spread)
+
+    def product_fit(self, subject: Subject, rng: np.random.Generator) -> Fit | None:
+        """The product's fit to a report of a subject, None if there is none."""
+        seen = self.report(subject, rng)
+        try:
+            fit = fit_head(self.head, [self.cues(seen, subject)], focal=[seen.focal])
+        except FitError:
+            return None
+        photo = fit.photos[0]
+        vertices = self.head.pose(
+            fit.identity, photo.expression, photo.rotations, correctives=False
+        )
+        return Fit(fit.identity, photo.expression, vertices, photo.camera)
+
     def fit(self, subject: Subject, rng: np.random.Generator) -> Fit | None:
-        """The fit to a report of a subject, None if it went astray. The pose starts a few degrees
-        beside the true one, where the product's closed form would start it.
+        """The quick fit to a report of a subject, None if it went astray. The pose starts a few
+        degrees beside the true one, where the product's closed form would start it.
         """
         seen, true = self.report(subject, rng), subject.camera
         typical = focal_from_35mm(TYPICAL_FOCAL_MM, true.width, true.height)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, normalize
 
-from training.cues.network_output import (
+from core.cues.dense_output import (
     FLOW,
     FLOW_SCALE,
     FLOW_UNIT,

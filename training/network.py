@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from training.cues.network_input import CHANNELS
-from training.cues.network_output import OUTPUTS
+from core.cues.dense_input import CHANNELS
+from core.cues.dense_output import OUTPUTS
 
 WIDTHS = (32, 64, 96, 128, 160)
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.cues.network_input import SIZE
+from core.cues.dense_input import SIZE
 
 from .shards import load, shards
 

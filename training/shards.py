@@ -16,15 +16,18 @@ SHARD = 32
 Arrays = dict[str, NDArray]
 
 
-def make(folder: Path, count: int, seed: int) -> None:
-    """Examples 0 .. count - 1 of a seed (count rounded up to whole shards); what is there stays."""
+def make(folder: Path, count: int, seed: int, *, quick: bool = True) -> None:
+    """Examples 0 .. count - 1 of a seed (count rounded up to whole shards); what is there stays.
+
+    quick: see ``Studio``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     studio: Studio | None = None
     for first in range(0, count, SHARD):
         path = folder / f"examples-{seed}-{first:06d}.npz"
         if path.exists():
             continue
-        studio = studio or Studio()
+        studio = studio or Studio(quick=quick)
         made = [studio.example(seed, number) for number in range(first, first + SHARD)]
         arrays = {name: np.stack([getattr(e, name) for e in made]) for name in NAMES}
         part = path.with_suffix(".part")

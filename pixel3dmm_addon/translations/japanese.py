@@ -195,6 +195,7 @@ WORDS: dict[str, str] = {
     "Pin Landmark": "特徴点を固定",
     "Pins": "固定点",
     "Pout": "ふくれ面",
+    "MediaPipe + dense (ours, experimental)": "MediaPipe + 密な予測（自作、実験的）",
     "Predictor": "予測モデル",
     "Press": "押し付ける",
     "Pucker": "すぼめる",

@@ -195,6 +195,7 @@ WORDS: dict[str, str] = {
     "Pin Landmark": "固定特征点",
     "Pins": "固定点",
     "Pout": "噘嘴",
+    "MediaPipe + dense (ours, experimental)": "MediaPipe + 稠密预测（自研，实验性）",
     "Predictor": "预测器",
     "Press": "抿紧",
     "Pucker": "撅起",

@@ -48,7 +48,8 @@ def test_nothing_is_installed_at_first(ours, empty_models):
     state = ours("pixel3dmm_addon.setup.state")
     assert state.runtime().words == "Not installed"
     assert state.weights_words() == state.flame_words() == "Not imported"
-    assert [e.name for e in ours("pixel3dmm_addon.installed").predictors()] == ["mediapipe"]
+    there = ours("pixel3dmm_addon.installed").predictors()
+    assert [e.name for e in there] == ["mediapipe", "dense"]
 
 
 def test_a_folder_with_everything_is_imported_at_once(
@@ -62,9 +63,9 @@ def test_a_folder_with_everything_is_imported_at_once(
     state, installed = ours("pixel3dmm_addon.setup.state"), ours("pixel3dmm_addon.installed")
     assert state.weights_words() == "Ready: normals and uv"
     assert state.flame_words().startswith("Ready: ")
-    assert [e.name for e in installed.predictors()] == ["mediapipe", "pixel3dmm"]
+    assert [e.name for e in installed.predictors()] == ["mediapipe", "dense", "pixel3dmm"]
     assert len(installed.heads()) == 2
-    assert installed.predictors()[1].commercial is False
+    assert installed.predictors()[2].commercial is False
 
 
 def test_files_that_do_harm_are_refused_in_one_sentence(ours, empty_models, shared_dir, tmp_path):

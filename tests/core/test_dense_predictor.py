@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.camera import Camera
-from core.cues.rendered_cues import rendered_cues
-from core.errors import ModelFileError
-from core.fitting import fit_head
-from core.heads import HeadModel, load_open_head
-from core.rotation import angle_between, matrix_from_vector
-from training.cues.network_input import (
+from core.corrections import corrected
+from core.cues.dense_input import (
     CHANNELS,
     GRID,
     SIZE,
@@ -26,8 +23,17 @@ from training.cues.network_input import (
     sampled,
     to_crop_frame,
 )
-from training.cues.network_output import OUTPUTS, Prediction, read_output
-from training.cues.predictor import DensePredictor, common_turn, cues_of
+from core.cues.dense_output import OUTPUTS, Prediction, read_output
+from core.cues.dense_predictor import DensePredictor, common_turn, cues_of, dense_path
+from core.cues.rendered_cues import rendered_cues
+from core.cues.screen_cues import ScreenCues
+from core.errors import FitError, ModelFileError, PersonError
+from core.fitting import fit_head
+from core.heads import HeadModel, load_open_head
+from core.images import Photo, load_photo
+from core.pipeline import MAPPING, Options, reconstruct
+from core.reconstruction import Reconstruction
+from core.rotation import angle_between, matrix_from_vector
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +45,14 @@ def _camera(degrees: float = 20.0, roll: float = 12.0) -> Camera:
     turn = matrix_from_vector(np.radians([0.0, degrees, 0.0]))
     turn = matrix_from_vector(np.radians([0.0, 0.0, roll])) @ np.diag([1.0, -1, -1]) @ turn
     return Camera.with_focal(900, turn, np.array([0.02, 0.01, 0.7]), 640, 480)
+
+
+def _fitted(head: HeadModel, camera: Camera) -> Reconstruction:
+    rest = np.zeros(head.expression_count)
+    still = np.zeros((len(head.joint_names), 3))
+    identity = 0.5 * np.random.default_rng(3).normal(size=head.identity_count)
+    marks = rendered_cues(head, identity, rest, still, camera, size=32, landmarks=True)
+    return fit_head(head, [marks], focal=[camera.focal])
 
 
 def _nothing_to_correct(normal: np.ndarray) -> Prediction:
@@ -189,11 +203,7 @@ def test_a_network_from_a_file_corrects_a_fit(head: HeadModel, tmp_path: Path) -
     """The whole way, with a network that sees nothing: the cues are the fit's, seen with doubt."""
     _write_network(tmp_path / "dense.npz", [0, 0, 0, 0, 0, -3, -3.5, 9])
     camera = _camera(10, 5)
-    rest = np.zeros(head.expression_count)
-    still = np.zeros((len(head.joint_names), 3))
-    identity = 0.5 * np.random.default_rng(3).normal(size=head.identity_count)
-    marks = rendered_cues(head, identity, rest, still, camera, size=32, landmarks=True)
-    fit = fit_head(head, [marks], focal=[900.0])
+    fit = _fitted(head, camera)
     photo = np.full((camera.height, camera.width, 3), 128, np.uint8)
     cues = DensePredictor(tmp_path / "dense.npz").cues(photo, head, fit)
     assert cues.dense and cues.confidence is not None and cues.normal is not None
@@ -210,6 +220,68 @@ def test_a_network_from_a_file_corrects_a_fit(head: HeadModel, tmp_path: Path) -
     assert shown.normal is not None and shown.confidence is not None
     both = (cues.confidence > 0) & (shown.confidence > 0)
     np.testing.assert_allclose(cues.normal[both], shown.normal[both], atol=1e-4)
+
+
+def test_the_shipped_network_is_the_one_of_its_card() -> None:
+    card = (dense_path().parent / "SOURCE.md").read_text(encoding="utf-8")
+    assert f"sha256 {DensePredictor().sha256}\n" in card
+    assert "CC0-1.0" in card
+    assert dense_path().stat().st_size <= 6_000_000
+
+
+def test_a_network_that_says_no_number_is_left_out_with_a_note(
+    head: HeadModel, tmp_path: Path
+) -> None:
+    _write_network(tmp_path / "dense.npz", [60000.0] * OUTPUTS)
+    network = DensePredictor(tmp_path / "dense.npz")
+    camera = _camera(10, 5)
+    fit = _fitted(head, camera)
+    pixels = np.full((camera.height, camera.width, 3), 128, np.uint8)
+    network._network = lambda tensor: {"maps": np.full((1, GRID, GRID, OUTPUTS), np.nan)}  # type: ignore[assignment]
+    with pytest.raises(FitError, match="not a number"):
+        network.cues(pixels, head, fit)
+    photo = Photo(pixels, "somebody", None, "", None)
+    marks = ScreenCues(camera.width, camera.height, "test")
+    cues, (note,) = corrected(network, head, fit, 0, photo, marks)
+    assert cues is marks
+    assert note.startswith("The dense network was left out in somebody, whose head follows")
+
+
+def test_a_face_of_a_few_pixels_is_refused(head: HeadModel) -> None:
+    camera = _camera(10, 5)
+    fit = _fitted(head, camera)
+    far = replace(camera, t=camera.t * np.array([1, 1, 60.0]))
+    away = replace(fit, photos=(replace(fit.photos[0], camera=far),))
+    pixels = np.full((camera.height, camera.width, 3), 128, np.uint8)
+    with pytest.raises(FitError, match="too small"):
+        DensePredictor().cues(pixels, head, away)
+    behind = replace(camera, t=camera.t * np.array([1, 1, -1.0]))
+    away = replace(fit, photos=(replace(fit.photos[0], camera=behind),))
+    with pytest.raises(FitError):
+        DensePredictor().cues(pixels, head, away)
+
+
+def test_the_predictor_by_name_is_deterministic_and_says_what_it_used(example_photo: Path) -> None:
+    photo = load_photo(example_photo)
+    options = Options(predictor="dense", texture="off")
+    told: list[str] = []
+    [person] = reconstruct([photo], options, progress=lambda stage, _: told.append(stage))
+    [again] = reconstruct([photo], options)
+    np.testing.assert_array_equal(person.photos[0].vertices, again.photos[0].vertices)
+    assert MAPPING in told
+    report = person.report
+    assert report["predictor"] == "dense"
+    assert report["photos"][0]["maps"]["used"] == ["uv"]
+    assert report["photos"][0]["maps"]["covered_share"] > 0.5
+    assert report["licences"]["predictor"]["spdx"] == "Apache-2.0 AND CC0-1.0"
+    assert report["licences"]["commercial_use"] is True
+    assert person.recipe["networks"] == {"dense": DensePredictor().sha256}
+    assert report["seconds"][MAPPING] > 0
+
+
+def test_another_head_is_refused_in_one_sentence() -> None:
+    with pytest.raises(PersonError, match="knows the open head alone"):
+        Options(predictor="dense", head="somebody.npz")
 
 
 def test_a_missing_network_is_said(tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="no torch: see tests/requirements-neural.txt")
 
+from core.cues.dense_input import CHANNELS, GRID  # noqa: E402
+from core.cues.dense_output import FLOW_UNIT, OUTPUTS  # noqa: E402
+from core.cues.dense_predictor import dense_path  # noqa: E402
 from core.cues.tensor_program import TensorProgram  # noqa: E402
 from training import shards  # noqa: E402
 from training.batches import Examples  # noqa: E402
-from training.cues.network_input import CHANNELS, GRID  # noqa: E402
-from training.cues.network_output import FLOW_UNIT, OUTPUTS  # noqa: E402
-from training.export import write  # noqa: E402
+from training.export import load, write  # noqa: E402
 from training.losses import errors, losses  # noqa: E402
 from training.network import Network  # noqa: E402
 from training.pictures import curves, sheet  # noqa: E402
@@ -49,6 +50,16 @@ def test_the_runtime_says_what_torch_says(tmp_path: Path) -> None:
         theirs = network(torch.from_numpy(x).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
     assert ours.shape == (1, GRID, GRID, OUTPUTS)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_the_shipped_network_says_what_torch_says_of_the_same_weights() -> None:
+    network = load(dense_path())
+    x = np.random.default_rng(0).normal(size=(1, GRID, GRID, CHANNELS)).astype(np.float32)
+    (ours,) = TensorProgram(dense_path())(x).values()
+    with torch.no_grad():
+        theirs = network(torch.from_numpy(x).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
+    assert np.abs(theirs).max() > 0.1
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
 def test_losses_are_least_where_the_truth_is_said(data: Path) -> None:

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.camera import Camera
-from core.cues.image_warp import Region, crop
-from core.errors import FitError
-from core.geometry.mesh import vertex_normals
-from core.heads.model import HeadModel
-from core.raster import Raster, rasterise
+from ..camera import Camera
+from ..errors import FitError
+from ..geometry.mesh import vertex_normals
+from ..heads.model import HeadModel
+from ..raster import Raster, rasterise
+from .image_warp import Region, crop
 
 Array = NDArray[np.float64]
 

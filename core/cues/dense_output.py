@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .network_input import normalised
+from .dense_input import normalised
 
 Array = NDArray[np.float64]
 

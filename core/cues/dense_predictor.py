@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """DensePredictor: uv and normals per pixel from a photo and the landmark fit of the face in it.
 
-The network corrects what the fit shows (see `network_input` and `network_output`). Here its words
+The network corrects what the fit shows (see `dense_input` and `dense_output`). Here its words
 become cues: each cell's uv is that of the surface point that the fit shows a flow away, and its
 normal is turned into the head frame. A turn of all normals alike is the pose's error and not the
 shape's, and cues in the head frame must not hold it: it is taken out.
@@ -9,22 +9,19 @@ shape's, and cues in the head frame must not hold it: it is taken out.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.camera import Camera
-from core.cues.image_warp import Region
-from core.cues.screen_cues import ScreenCues
-from core.cues.tensor_program import TensorProgram
-from core.heads.corners import is_skin, triangle_uv
-from core.heads.model import HeadModel
-from core.reconstruction import Reconstruction
-from core.rotation import nearest_rotation
-
-from .network_input import (
+from ..camera import Camera
+from ..errors import FitError
+from ..heads.corners import is_skin, triangle_uv
+from ..heads.model import HeadModel
+from ..reconstruction import Reconstruction
+from ..rotation import nearest_rotation
+from .dense_input import (
     GRID,
     Drawing,
     draw,
@@ -33,33 +30,59 @@ from .network_input import (
     sampled,
     to_crop_frame,
 )
-from .network_output import Prediction, read_output
+from .dense_output import Prediction, read_output
+from .image_warp import Region
+from .screen_cues import ScreenCues
+from .tensor_program import TensorProgram
 
 Array = NDArray[np.float64]
 
 PREDICTOR = "dense"
 #: Cells of the drawing in which the points of the flow are looked up, for each cell of the grid.
 _FINER = 4
+#: Pixels of the photo on a side of the crop; below it there is no face to be seen.
+SMALLEST_CROP = 16.0
 #: Expected error of a normal, radians, at which a cell counts as much as any.
 SURE = 0.08
 
 
-class DensePredictor:
-    """Keeps a network as exported. Raises ModelFileError if its file is missing or damaged."""
+def dense_path() -> Path:
+    """The network that comes with this package."""
+    return Path(__file__).resolve().parents[2] / "vendor" / "dense" / "dense.npz"
 
-    def __init__(self, path: Path) -> None:
+
+class DensePredictor:
+    """Keeps a network as exported; ``sha256`` is its file's.
+
+    Raises ModelFileError if the file is missing or damaged.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        path = path or dense_path()
         self._network = TensorProgram(path)
+        self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def cues(
         self, pixels: NDArray[np.uint8], head: HeadModel, fit: Reconstruction, index: int = 0
     ) -> ScreenCues:
-        """Maps (GRID, GRID) for photo ``index`` of a landmark fit; no landmarks."""
+        """Maps (GRID, GRID) for photo ``index`` of a landmark fit; no landmarks.
+
+        Raises FitError if the fit's face is not in front of the camera or too small to be seen,
+        and if the network says something that is no number.
+        """
         photo = fit.photos[index]
         vertices = head.pose(fit.identity, photo.expression, photo.rotations, correctives=False)
         region = face_region(head, vertices, photo.camera)
+        if not region.side > SMALLEST_CROP:
+            raise FitError("The face is too small to be read: choose a larger photo.")
         drawn = draw(head, vertices, photo.camera, region)
         tensor = network_input(sampled(pixels, region), drawn.normal, drawn.place, drawn.mask)
         (output,) = self._network(tensor[None]).values()
+        if not np.isfinite(output).all():
+            raise FitError(
+                "The dense network's answer is not a number: use the landmarks alone, or another "
+                "photo."
+            )
         prediction = read_output(output[0], drawn.normal)
         return cues_of(prediction, head, vertices, photo.camera, region, drawn)
 
@@ -99,7 +122,7 @@ def cues_of(
     )
 
 
-def common_turn(said: Array, fitted: Array, weight: NDArray[np.floating[Any]]) -> Array:
+def common_turn(said: Array, fitted: Array, weight: Array) -> Array:
     """(3, 3): the rotation that takes directions (h, w, 3) nearest to others, weights (h, w)."""
     if not weight.sum() > 0:
         return np.eye(3)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What our own dense network adds to one photo's landmarks, or why it adds nothing."""
+
+from __future__ import annotations
+
+from .cues.dense_predictor import DensePredictor
+from .cues.face_maps import with_maps, without_maps
+from .cues.screen_cues import ScreenCues
+from .errors import FitError
+from .heads.model import HeadModel
+from .images import Photo
+from .reconstruction import Reconstruction
+
+
+def corrected(
+    network: DensePredictor,
+    head: HeadModel,
+    plain: Reconstruction,
+    index: int,
+    photo: Photo,
+    landmarks: ScreenCues,
+) -> tuple[ScreenCues, tuple[str, ...]]:
+    """Cues with the network's maps of photo ``index`` of a fit to landmarks, and notes.
+
+    Where the network can say nothing the landmarks stay alone, and a note says so.
+    """
+    try:
+        maps = network.cues(photo.pixels, head, plain, index)
+    except FitError as error:
+        return landmarks, (
+            f"The dense network was left out in {photo.name}, whose head follows the landmarks "
+            f"alone ({str(error).rstrip('.')}).",
+        )
+    # Its normals make the fit worse (docs/dense.md), so that its uv alone is used.
+    return with_maps(landmarks, without_maps(maps, uv=False)), ()
