@@ -40,6 +40,15 @@ def main() -> None:
     judge.add_argument("weights", type=Path, help="as exported")
     judge.add_argument("--count", type=int, default=40)
     judge.add_argument("--seed", type=int, default=3)
+    shots = steps.add_parser("shoot", help="whole photos of held-out people")
+    shots.add_argument("folder", type=Path)
+    shots.add_argument("--renderer", choices=("quick", "cycles"), default="cycles")
+    shots.add_argument("--count", type=int, default=48)
+    shots.add_argument("--seed", type=int, default=5)
+    photos = steps.add_parser("photos", help="the product's whole way on such photos")
+    photos.add_argument("folder", type=Path)
+    photos.add_argument("weights", type=Path)
+    photos.add_argument("--bare", action="store_true", help="nothing before the faces")
     bench = steps.add_parser("bench", help="the ablation on a bench's public items")
     bench.add_argument("weights", type=Path)
     bench.add_argument("--bench", type=Path, required=True, help="the bench's folder")
@@ -68,6 +77,15 @@ def main() -> None:
         from .evaluate import evaluate, table
 
         print(table(evaluate(options.weights, options.count, options.seed)))
+    elif options.step == "shoot":
+        from .renderers import shoot
+
+        shoot(options.renderer, options.count, options.seed, options.folder)
+    elif options.step == "photos":
+        from .photos import measure
+        from .photos import table as photo_table
+
+        print(photo_table(measure(options.folder, options.weights, covered=not options.bare)))
     elif options.step == "bench":
         from .bench import ablation
         from .bench import table as bench_table

@@ -22,6 +22,7 @@ from core.cues.screen_cues import ScreenCues
 from core.cues.tensor_program import TensorProgram
 from core.fitting import fit_head
 from core.geometry.mesh import vertex_normals
+from core.heads import HeadModel
 from core.reconstruction import Reconstruction
 
 from .examples import Studio
@@ -51,7 +52,7 @@ def evaluate(weights: Path, count: int, seed: int) -> dict[str, Array]:
                     with_maps(cues, maps), uv=mode == "normals", normal=mode == "uv"
                 )
                 fit = fit_head(studio.head, [told], focal=[focal])
-            rows[mode].append(_score(studio, subject, fit))
+            rows[mode].append(off_by(studio.head, fit.photos[0].vertices, subject.vertices))
     return {mode: np.array(values) for mode, values in rows.items()}
 
 
@@ -84,15 +85,13 @@ def _maps(
     return cues_of(said, head, vertices, photo.camera, region, drawn)
 
 
-def _score(studio: Studio, subject: Subject, fit: Reconstruction) -> tuple[float, float]:
-    face = studio.head.regions["face"]
-    photo = fit.photos[0]
-    own = photo.vertices
-    placed = similarity(own[face], subject.vertices[face])
-    millimetres = 1e3 * np.linalg.norm(placed - subject.vertices[face], axis=1)
-    triangles = studio.head.triangles
-    a = vertex_normals(own, triangles)[face]
-    b = vertex_normals(subject.vertices, triangles)[face]
+def off_by(head: HeadModel, own: Array, true: Array) -> tuple[float, float]:
+    """Median millimetres and mean degrees over the face, of vertices (V, 3) after a similarity."""
+    face = head.regions["face"]
+    placed = similarity(own[face], true[face])
+    millimetres = 1e3 * np.linalg.norm(placed - true[face], axis=1)
+    a = vertex_normals(own, head.triangles)[face]
+    b = vertex_normals(true, head.triangles)[face]
     cosine = np.clip((turned_onto(a, b) * b).sum(axis=1), -1, 1)
     return float(np.median(millimetres)), float(np.degrees(np.arccos(cosine)).mean())
 

@@ -20,15 +20,16 @@ from core.cues.dense_input import (
     face_region,
     in_crop,
     normalised,
+    rasterised,
     to_crop_frame,
 )
 from core.geometry.mesh import vertex_normals
 from core.heads import load_open_head
 from core.heads.corners import is_skin
 from core.heads.model import HeadModel
-from core.raster import rasterise
+from core.raster import Raster
 
-from .appearance import Paint
+from .appearance import Coat, Paint
 from .develop import background, develop
 from .landmark_fit import Fit, LandmarkFitter
 from .light import shade
@@ -91,14 +92,12 @@ class Studio:
         head, camera = self.head, subject.camera
         region = face_region(head, fit.vertices, fit.camera)
         fitted = draw(head, fit.vertices, fit.camera, region)
-        vertices = subject.vertices + self._hair(subject.vertices, rng)
+        vertices = subject.vertices + self.hair(subject.vertices, rng)
         normals = vertex_normals(vertices, head.triangles)
         depth = camera.to_camera(vertices)[:, 2]
         photo = camera.project(vertices)
 
-        coarse = rasterise(
-            in_crop(photo, region, GRID), depth, head.triangles, GRID, GRID, both_sides=False
-        )
+        coarse = rasterised(in_crop(photo, region, GRID), depth, head, GRID)
         turned = normals @ (to_crop_frame(region) @ camera.R).T
         true_normal = normalised(coarse.interpolate(turned[head.triangles]))
         claimed = in_crop(fit.camera.project(fit.vertices), region, GRID)
@@ -108,9 +107,7 @@ class Studio:
         known &= np.linalg.norm(flow, axis=-1) < FARTHEST_FLOW
         flow[~known] = np.nan
 
-        fine = rasterise(
-            in_crop(photo, region, SIZE), depth, head.triangles, SIZE, SIZE, both_sides=False
-        )
+        fine = rasterised(in_crop(photo, region, SIZE), depth, head, SIZE)
         looks = [
             self._look(subject, vertices, normals, fine, coarse, region, rng) for _ in range(LOOKS)
         ]
@@ -124,7 +121,7 @@ class Studio:
             true_normal=true_normal.astype(np.float16),
         )
 
-    def _hair(self, vertices: Array, rng: np.random.Generator) -> Array:
+    def hair(self, vertices: Array, rng: np.random.Generator) -> Array:
         """(V, 3) offsets of the scalp, as hair of some thickness."""
         if rng.random() < 0.35:
             return np.zeros_like(vertices)
@@ -134,21 +131,8 @@ class Studio:
         return out * (self.hairy * rng.uniform(0.003, 0.045) * uneven)[:, None]
 
     def _look(self, subject, vertices, normals, fine, coarse, region, rng):  # type: ignore[no-untyped-def]
-        head, camera, paint = self.head, subject.camera, self.paint
-        seen = fine.triangle >= 0
-        at = paint.pixels(fine.triangle[seen], fine.barycentric[seen])
-        corners = head.triangles[at.triangle]
-        points = np.einsum("nk,nkc->nc", at.barycentric, vertices[corners])
-        normal = normalised(np.einsum("nk,nkc->nc", at.barycentric, normals[corners]))
-        view = normalised(camera.centre - points)
-        up = camera.R.T @ np.array([0.0, -1.0, 0.0])
-        coat = paint.colors(at, rng)
-        picture = background(SIZE, paint.bank, rng)
-        light = shade(paint, head, vertices, at, points, normal, view, up, coat, rng)
-        picture *= np.exp(rng.normal(0.0, 0.6)) * float(light.mean() + 0.05) / 0.3
-        picture[seen] = light
-        skin = np.zeros((SIZE, SIZE))
-        skin[seen] = coat.skin
+        camera = subject.camera
+        picture, skin, coat, light = self.scene(subject, vertices, normals, fine, rng)
         face = skin > 0
         tone = light[coat.skin].mean(axis=0) if coat.skin.any() else np.full(3, 0.3)
         lit = tone / np.maximum(coat.color[coat.skin].mean(axis=0), 1e-3) if face.any() else tone
@@ -160,6 +144,34 @@ class Studio:
         bare = np.where(covered > 0.3, 0, skin).reshape(GRID, 2, GRID, 2).mean(axis=(1, 3)) > 0.5
         bare &= (coarse.triangle >= 0) & self.skin[coarse.triangle]
         return develop(np.maximum(picture, 0), face, rng), bare
+
+    def scene(
+        self,
+        subject: Subject,
+        vertices: Array,
+        normals: Array,
+        drawn: Raster,
+        rng: np.random.Generator,
+    ) -> tuple[Array, Array, Coat, Array]:
+        """A square raster of a subject (with hair: vertices and normals (V, 3)), lit: linear
+        picture (s, s, 3), skin (s, s) 0 or 1, and of the head's pixels coat and light (n, 3).
+        """
+        head, camera, paint = self.head, subject.camera, self.paint
+        seen = drawn.triangle >= 0
+        at = paint.pixels(drawn.triangle[seen], drawn.barycentric[seen])
+        corners = head.triangles[at.triangle]
+        points = np.einsum("nk,nkc->nc", at.barycentric, vertices[corners])
+        normal = normalised(np.einsum("nk,nkc->nc", at.barycentric, normals[corners]))
+        view = normalised(camera.centre - points)
+        up = camera.R.T @ np.array([0.0, -1.0, 0.0])
+        coat = paint.colors(at, rng)
+        picture = background(len(seen), paint.bank, rng)
+        light = shade(paint, head, vertices, at, points, normal, view, up, coat, rng)
+        picture *= np.exp(rng.normal(0.0, 0.6)) * float(light.mean() + 0.05) / 0.3
+        picture[seen] = light
+        skin = np.zeros(seen.shape)
+        skin[seen] = coat.skin
+        return picture, skin, coat, light
 
 
 def _above_hairline(points: Array) -> Array:

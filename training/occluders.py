@@ -18,14 +18,17 @@ Array = NDArray[np.float64]
 Single = NDArray[np.float32]
 
 _EYES = ((33, 133, 1.0), (362, 263, 1.0))
+#: Landmarks that a hand goes to: chin, cheeks, lip, forehead.
+FINGERED = (152, 50, 280, 205, 425, 17, 10)
 _SHIFT = 4  # fixed-point bits of OpenCV's drawing
 
 
 class Occluders:
     """Draws on crops. project takes points of the head frame to the crop's pixels."""
 
-    def __init__(self, head: HeadModel, size: int) -> None:
-        self.head, self.size = head, size
+    def __init__(self, head: HeadModel, size: int, unit: float | None = None) -> None:
+        """unit: pixels that are one in a crop of 128; without it the picture is a crop."""
+        self.head, self.size, self.unit = head, size, size / 128 if unit is None else unit
 
     def draw(
         self,
@@ -34,23 +37,29 @@ class Occluders:
         project: Callable[[Array], Array],
         colors: tuple[Array, Array],
         rng: np.random.Generator,
+        only: str | None = None,
     ) -> Single:
         """Draws into a linear picture (s, s, 3) in place; returns what is covered, (s, s).
 
-        colors: of the hair and of the skin, as they are lit.
+        colors: of the hair and of the skin, as they are lit. only: "glasses", "fringe", or "hand"
+        (at the chin), instead of what chance brings.
         """
         covered = np.zeros(picture.shape[:2], np.float32)
         marks = self.head.landmarks(vertices)
         at = project(marks)
-        if rng.random() < 0.25:
+
+        def wanted(kind: str, share: float) -> bool:
+            return bool(rng.random() < share) if only is None else kind == only
+
+        if wanted("glasses", 0.25):
             self._glasses(picture, covered, marks, project, rng)
-        if rng.random() < 0.22:
-            self._fringe(picture, covered, at, colors[0], rng)
-        if rng.random() < 0.12:
-            self._fingers(picture, covered, at, colors[1], rng)
-        if rng.random() < 0.08:
+        if wanted("fringe", 0.22):
+            self._fringe(picture, covered, at, colors[0], rng, full=only is not None)
+        if wanted("hand", 0.12):
+            self._fingers(picture, covered, at, colors[1], rng, at_chin=only is not None)
+        if wanted("hat", 0.08):
             self._hat(picture, covered, at, rng)
-        if rng.random() < 0.08:
+        if wanted("thing", 0.08):
             self._thing(picture, covered, at, rng)
         return covered
 
@@ -100,14 +109,14 @@ class Occluders:
             middle = (marks[a] + marks[b]) / 2
             centre = np.array([1.06 * middle[0], middle[1] - rng.uniform(0.0, 0.004), front])
             rims.append(project(ring + centre))
-        thick = rng.uniform(0.6, 3.5) * self.size / 128
+        thick = rng.uniform(0.6, 3.5) * self.unit
         if rng.random() < 0.35:
             tint, strength = rng.random(3) ** 2 * 0.1, rng.uniform(0.3, 0.95)
             for rim in rims:
                 self._cover(picture, covered, self._polygon(rim) * np.float32(strength), tint)
         elif rng.random() < 0.4:
             for rim in rims:  # a window mirrored in the glass
-                glare = self._polygon(rim) * self._polygon(rim + rng.normal(0, 8, 2))
+                glare = self._polygon(rim) * self._polygon(rim + rng.normal(0, 8, 2) * self.unit)
                 self._cover(picture, covered, glare * np.float32(rng.uniform(0, 0.4)), np.ones(3))
         right, left = rims
         inner = [right[np.argmax(right[:, 0])], left[np.argmin(left[:, 0])]]
@@ -119,17 +128,26 @@ class Occluders:
         self._cover(picture, covered, self._lines(bars, thick), color)
 
     def _fringe(
-        self, picture: Array, covered: Single, at: Array, color: Array, rng: np.random.Generator
+        self,
+        picture: Array,
+        covered: Single,
+        at: Array,
+        color: Array,
+        rng: np.random.Generator,
+        *,
+        full: bool,
     ) -> None:
-        """Strands that fall from the top of the forehead."""
+        """Strands that fall from the top of the forehead; full: all across and over the brows."""
         top, chin = at[10], at[152]
         down = (chin - top) / np.linalg.norm(chin - top)
         across = np.array([-down[1], down[0]])
         half = 0.5 * np.linalg.norm(at[234] - at[454])
         reach = rng.uniform(0.08, 0.4) * np.linalg.norm(chin - top)
         centre, breadth = rng.uniform(-1, 1) * half, rng.uniform(0.2, 1.2) * half
-        lean = rng.uniform(-0.6, 0.6)
-        for _ in range(int(rng.integers(4, 40))):
+        lean, count = rng.uniform(-0.6, 0.6), int(rng.integers(4, 40))
+        if full:
+            reach, centre, breadth, count = 0.35 * np.linalg.norm(chin - top), 0.0, half, 40
+        for _ in range(count):
             x = centre + breadth * rng.uniform(-1, 1)
             length = reach * rng.uniform(0.4, 1.1)
             root = top - 0.12 * (chin - top) + across * x
@@ -137,16 +155,23 @@ class Occluders:
             bend = (root + tip) / 2 + across * rng.normal(0, 0.06) * half
             t = np.linspace(0, 1, 8)[:, None]
             strand = (1 - t) ** 2 * root + 2 * t * (1 - t) * bend + t**2 * tip
-            mask = self._lines([strand], rng.uniform(0.8, 4.0))
+            mask = self._lines([strand], rng.uniform(0.8, 4.0) * self.unit)
             self._cover(picture, covered, mask, color * np.exp(rng.normal(0, 0.35)))
 
     def _fingers(
-        self, picture: Array, covered: Single, at: Array, color: Array, rng: np.random.Generator
+        self,
+        picture: Array,
+        covered: Single,
+        at: Array,
+        color: Array,
+        rng: np.random.Generator,
+        *,
+        at_chin: bool,
     ) -> None:
         """Rounded bars in the colour of the skin, as of a hand at chin or cheek."""
         half = 0.5 * np.linalg.norm(at[234] - at[454])
-        goal = at[rng.choice([152, 50, 280, 205, 425, 17, 10])] + rng.normal(0, 0.15, 2) * half
-        angle = rng.uniform(0, 2 * np.pi)
+        goal = at[152 if at_chin else rng.choice(FINGERED)] + rng.normal(0, 0.15, 2) * half
+        angle = rng.uniform(0.2, 0.8) * np.pi if at_chin else rng.uniform(0, 2 * np.pi)
         along = np.array([np.cos(angle), np.sin(angle)])
         across = np.array([-along[1], along[0]])
         width = 0.26 * half

@@ -13,7 +13,8 @@ that faces the camera is (0, 0, -1). Training builds its input with the same fun
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from ..camera import Camera
 from ..errors import FitError
 from ..geometry.mesh import vertex_normals
+from ..heads.corners import triangle_part
 from ..heads.model import HeadModel
 from ..raster import Raster, rasterise
 from .image_warp import Region, crop
@@ -33,6 +35,8 @@ SIZE, GRID = 128, 64
 CHANNELS = 12 + 7
 #: Side of the crop over the longer side of the box around the face's landmarks.
 CROP_SCALE = 1.15
+#: Parts of the head that are no solid.
+_STRIPS = ("lashes", "brows", "tears")
 #: Landmarks of the skin; the irises' come after them.
 _SKIN = 468
 #: About the middle of the face in the head frame, metres, and the unit of places.
@@ -100,13 +104,29 @@ def in_crop(points: Array, region: Region, size: int) -> Array:
     return out
 
 
+def rasterised(points: Array, depth: Array, head: HeadModel, size: int) -> Raster:
+    """A head from outside, with points (V, 2) in a picture of size x size; triangles are those of
+    ``head.triangles``. Strips of hair and tears are left out: they are drawn on the skin instead.
+    """
+    ids = _solid(head)
+    seen = rasterise(points, depth, head.triangles[ids], size, size, both_sides=False)
+    triangle = np.where(seen.triangle >= 0, ids[seen.triangle], -1).astype(np.int32)
+    return replace(seen, triangle=triangle)
+
+
+@lru_cache(maxsize=2)
+def _solid(head: HeadModel) -> NDArray[np.intp]:
+    strips = [i for i, name in enumerate(head.part_names) if name in _STRIPS]
+    return np.flatnonzero(~np.isin(triangle_part(head), strips))
+
+
 def draw(
     head: HeadModel, vertices: Array, camera: Camera, region: Region, size: int = GRID
 ) -> Drawing:
     """The head (V, 3), head frame, as a crop of size x size shows it."""
     points = in_crop(camera.project(vertices), region, size)
     depth = camera.to_camera(vertices)[:, 2]
-    seen = rasterise(points, depth, head.triangles, size, size, both_sides=False)
+    seen = rasterised(points, depth, head, size)
     normals = vertex_normals(vertices, head.triangles) @ (to_crop_frame(region) @ camera.R).T
     normal = normalised(seen.interpolate(normals[head.triangles]))
     place = seen.interpolate(((head.template - MIDDLE) / UNIT)[head.triangles])

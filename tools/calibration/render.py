@@ -23,7 +23,8 @@ from .samples import SIZE, Sample, draw
 class Studio:
     """One scene, reused: the mesh's vertices, the paint, the lights and the camera change."""
 
-    def __init__(self, head: HeadModel) -> None:
+    def __init__(self, head: HeadModel, size: int = SIZE) -> None:
+        self.size = size
         bpy.ops.wm.read_factory_settings(use_empty=True)
         self.head, self.scene, self.painter = head, bpy.context.scene, Painter(head)
         self.texture = bpy.data.images.new("skin", TEXTURE, TEXTURE, float_buffer=True)
@@ -40,7 +41,7 @@ class Studio:
         self.scene.world = bpy.data.worlds.new("world")
         self.scene.world.use_nodes = True
         render = self.scene.render
-        render.engine, render.resolution_x, render.resolution_y = "CYCLES", SIZE, SIZE
+        render.engine, render.resolution_x, render.resolution_y = "CYCLES", size, size
         render.image_settings.file_format = "PNG"
         self.scene.view_settings.view_transform = "Standard"
         cycles = self.scene.cycles
@@ -78,6 +79,9 @@ class Studio:
         for start, color in fixed.items():
             if part.startswith(start):
                 shader.inputs["Base Color"].default_value = color
+        if part in ("lashes", "brows", "tears"):
+            # Hair is painted on the skin here, and tears are too thin to be seen.
+            shader.inputs["Alpha"].default_value = 0.0
         if part == "skin":
             node = material.node_tree.nodes.new("ShaderNodeTexImage")
             node.image = self.texture
@@ -86,7 +90,7 @@ class Studio:
         return material
 
     def shoot(self, sample: Sample, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """One photo (SIZE, SIZE, 3) uint8 sRGB."""
+        """One photo (size, size, 3) uint8 sRGB."""
         self.mesh.vertices.foreach_set("co", to_scene(sample.vertices).astype(np.float32).ravel())
         self.mesh.update()
         paint = np.ones((TEXTURE, TEXTURE, 4), dtype=np.float32)
@@ -99,10 +103,10 @@ class Studio:
         self._place(sample, rng)
         bpy.ops.render.render(write_still=True)
         image = bpy.data.images.load(str(self.file), check_existing=False)
-        pixels = np.empty(SIZE * SIZE * 4, dtype=np.float32)
+        pixels = np.empty(self.size**2 * 4, dtype=np.float32)
         image.pixels.foreach_get(pixels)
         bpy.data.images.remove(image)
-        out = np.round(255 * pixels.reshape(SIZE, SIZE, 4)[::-1, :, :3]).astype(np.uint8)
+        out = np.round(255 * pixels.reshape(self.size, self.size, 4)[::-1, :, :3]).astype(np.uint8)
         return np.ascontiguousarray(out)
 
     def _place(self, sample: Sample, rng: np.random.Generator) -> None:
