@@ -22,6 +22,7 @@ from .errors import ModelFileError
 from .heads.open_head import VENDOR, load_open_head
 from .rig.build import joint_tails
 from .rig.person_keys import rest_keys
+from .rig.tear_line import settled, wet_vertices
 
 Array = NDArray[np.float64]
 
@@ -163,12 +164,21 @@ def change_of(basis: Array, before: Mapping[str, float], after: Mapping[str, flo
         raise ModelFileError(
             "This head has another mesh than the open head: its traits cannot be changed."
         )
-    offset = trait_offset(before, after)
     was = np.asarray(basis, np.float64)
+    offset = _settled(was, trait_offset(before, after))
     now = was + offset
     old, new = _keys(was), rest_keys(head, now)
     _keys_of_last(now, new)
     return Change(offset, {name: new[name] - old[name] for name in new if name in old})
+
+
+def _settled(basis: Array, offset: Array) -> Array:
+    """An offset (V, 3) of the basis (V, 3) under which the line of tears stays on its lids."""
+    head = load_open_head()
+    wet = wet_vertices(head)
+    out = offset.copy()
+    out[wet] = settled(head, basis + offset)[wet] - settled(head, basis)[wet]
+    return out
 
 
 def bones_of(basis: Array, before: Mapping[str, float], after: Mapping[str, float]) -> BoneChange:

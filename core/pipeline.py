@@ -41,6 +41,7 @@ from .resources import (
 )
 from .rig.build import build_rigged_head
 from .rig.eye_picture import with_eye_picture
+from .rig.mouth_picture import with_mouth_picture
 from .rig.rigged_head import RiggedHead
 from .rig.solve_keys import key_solver
 
@@ -208,7 +209,7 @@ def rig_heads(
             progress(RIGGING, len(rigged) / len(photos))
             own = options.own_components
             one = build_rigged_head(head, reconstruction, i, photo, own_components=own, skin=skin)
-            one = with_eye_picture(one)
+            one = with_mouth_picture(with_eye_picture(one))
             rigged.append(one)
             remember(one)
     progress(RIGGING, 1.0)

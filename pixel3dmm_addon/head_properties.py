@@ -129,6 +129,7 @@ for _name, _label, _what, _get, _put, _limit in _CONTROLS:
 _PARTS = (
     ("lashes", "Lashes", "Lashes, as modelled hairs", "lashes"),
     ("brows", "Brows", "Brows, as modelled hairs: for a skin that has none painted on", "brows"),
+    ("tears", "Tear Line", "The strip of wet where the lids meet the eyes", "tears"),
     ("neck_base", "Neck Base", "The rim and base that close the neck's cut", "neck cut"),
 )
 for _name, _label, _what, _kind in _PARTS:

@@ -31,6 +31,7 @@ INNER_PARTS = (
     "gums_lower",
     "tongue",
     "neck_cut",
+    "tears",
 )
 #: Faces of these parts stand on the skin: hairs, which no scanner sees as a surface.
 HAIR_PARTS = ("lashes", "brows")

@@ -19,6 +19,7 @@ from ..reconstruction import Reconstruction
 from .person_keys import eyes_clear, person_keys
 from .photo_colors import iris_color, skin_color
 from .rigged_head import SCHEMA, RiggedHead
+from .tear_line import wet_vertices
 
 Array = NDArray[np.float64]
 
@@ -48,6 +49,12 @@ def build_rigged_head(
     keys = person_keys(head, fit)
     if own_components:
         keys = keys.with_components(head)
+    wet = wet_vertices(head)
+    if len(wet):
+        shape = fit.neutral + np.tensordot(keys.values, keys.deltas, 1)
+        posed = fit.vertices.copy()
+        posed[wet] = head.skin(shape, joints, fit.rotations)[wet]
+        fit = replace(fit, vertices=posed)
     commercial = head.licence.commercial
     uncertainty = reconstruction.uncertainty
     report, likeness = reconstruction.report, likeness_of(head, reconstruction)

@@ -23,6 +23,7 @@ from .eye_clearance import Socket
 from .lids import close_blink
 from .lips import GIVES_WAY, part_lips
 from .solve_keys import key_solver
+from .tear_line import settle, settled, tear_lines, wet_vertices
 
 Array = NDArray[np.float64]
 
@@ -83,6 +84,7 @@ def person_keys(head: HeadModel, fit: PhotoFit) -> PersonKeys:
     values = np.concatenate([values, [1.0], driven])
     jaw = _jaw_corrective(head)
     bones, turns = np.zeros((0, 2), np.int32), np.zeros((0, 3))
+    _wet_photo(head, fit, values, deltas)
     if jaw is not None:
         bones = np.array([[len(names), head.joint("jaw")]], np.int32)
         turns = np.array([[JAW_TURN, 0.0, 0.0]])
@@ -128,17 +130,52 @@ def _at_rest(head: HeadModel, neutral: Array) -> tuple[Array, dict[tuple[str, st
     _clear_eyes(head, neutral, keys)
     by_name = dict(zip(ARKIT_NAMES, keys, strict=True))
     shapes = corrective_shapes(neutral, by_name, lids)
-    return keys, {pair: head.led(shape) for pair, shape in shapes.items()}
+    shapes = {pair: head.led(shape) for pair, shape in shapes.items()}
+    _wet(head, neutral, by_name, shapes)
+    return keys, shapes
+
+
+def _wet(
+    head: HeadModel, neutral: Array, keys: dict[str, Array], shapes: dict[tuple[str, str], Array]
+) -> None:
+    """Keys (V, 3), and then the correctives of pairs, in place: each takes the line of tears from
+    where it is at rest to where it belongs.
+    """
+    rows = wet_vertices(head)
+    if not len(rows):
+        return
+    lids = np.unique(np.concatenate([line.lids.ravel() for line in tear_lines(head)]))
+    moving = [name for name, key in keys.items() if key[lids].any()]
+    gaze = {
+        head.joint(joint): [
+            np.stack([np.zeros(3), _gaze(head, name) if name.endswith(side) else np.zeros(3)])
+            for name in moving
+        ]
+        for joint, side in (("eye_l", "Left"), ("eye_r", "Right"))
+    }
+    there = [neutral + keys[name] for name in moving]
+    for name, places in zip(moving, settle(head, neutral, there, gaze), strict=True):
+        keys[name][rows] = places - neutral[rows]
+    pairs = [pair for pair, shape in shapes.items() if shape[lids].any()]
+    if pairs:
+        there = [neutral + keys[one] + keys[other] + shapes[one, other] for one, other in pairs]
+        for pair, shape, places in zip(pairs, there, settle(head, neutral, there), strict=True):
+            shapes[pair][rows] += places - shape[rows]
+
+
+def _gaze(head: HeadModel, name: str) -> Array:
+    """(3,) the turn of the eye that a key's lids were made for, none for other keys."""
+    return np.asarray(head.gaze_range.get(name, np.zeros(3)))
 
 
 def eyes_clear(head: HeadModel, neutral: Array) -> Array:
-    """A person at rest (V, 3) whose eyes do not come through their lids."""
+    """A person at rest (V, 3) whose eyes do not come through their lids, which are wet."""
     joints = head.joints(neutral)
     for side, socket in _sockets(head).items():
         lift = socket.lift(neutral, joints[head.joint(f"eye_{side}")])
         if lift is not None:
             neutral = neutral + lift
-    return neutral
+    return settled(head, neutral)
 
 
 def _clear_eyes(head: HeadModel, neutral: Array, keys: Array) -> None:
@@ -190,6 +227,20 @@ def _revalued(head: HeadModel, fit: PhotoFit, old: Array, new: Array) -> tuple[A
                            np.maximum(fitted[used], 1))  # fmt: skip
     left = fit.residual + np.tensordot(fitted[used], old[used], 1)
     return values, head.led(left - np.tensordot(values[used], new[used], 1))
+
+
+def _wet_photo(head: HeadModel, fit: PhotoFit, values: Array, deltas: list[Array]) -> None:
+    """In the photo too the line of tears is where it belongs: the residual takes it there."""
+    rows = wet_vertices(head)
+    if not len(rows):
+        return
+    shape = fit.neutral.copy()
+    for value, delta in zip(values, (d for several in deltas for d in several), strict=True):
+        if value:
+            shape += value * delta
+    gaze = {line.joint: [fit.rotations[line.joint][None]] for line in tear_lines(head)}
+    residual = deltas[1][0]
+    residual[rows] += settle(head, fit.neutral, [shape], gaze)[0] - shape[rows]
 
 
 @lru_cache(maxsize=2)

@@ -66,8 +66,9 @@ class RiggedHead:
     (V,) metres as in core.likeness, empty where nobody knows. skin_photo, skin_albedo,
     skin_relief and skin_roughness (n,) are PNG files of the skin's texture as in the photo and
     without its light, of its tangent-space normals and its roughness, and skin_coverage (s, s) is
-    as in core.appearance.texture; eye_picture (n,) is a PNG file of both eyes' texture, empty for a
-    head whose eyes are not laid out for it. These are empty in files of earlier versions.
+    as in core.appearance.texture; eye_picture (n,) is a PNG file of both eyes' texture,
+    mouth_picture (n,) one of teeth and gums, empty for a head that is not laid out for them. These
+    are empty in files of earlier versions.
     """
 
     schema: int
@@ -120,6 +121,9 @@ class RiggedHead:
     skin_roughness: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
     skin_coverage: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), "u1"))
     eye_picture: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
+    folds_picture: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
+    folds_layout: Floats = field(default_factory=lambda: np.zeros(0, "f4"))
+    mouth_picture: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
 
     @property
     def camera(self) -> Camera:
@@ -186,7 +190,7 @@ class RiggedHead:
             "skin_photo": (self.skin_photo.size,), "skin_albedo": (self.skin_albedo.size,),
             "skin_relief": (self.skin_relief.size,),
             "skin_roughness": (self.skin_roughness.size,),
-            "eye_picture": (self.eye_picture.size,),
+            "eye_picture": (self.eye_picture.size,), "mouth_picture": (self.mouth_picture.size,),
             "skin_coverage": (len(self.skin_coverage), len(self.skin_coverage)),
         }  # fmt: skip
         for name, shape in shapes.items():
@@ -199,7 +203,7 @@ class RiggedHead:
             raise ValueError("the mesh is empty or too large")
         self._check_indices()
         pictures = ("skin_photo", "skin_albedo", "skin_relief", "skin_roughness", "eye_picture")
-        for name in pictures:
+        for name in (*pictures, "mouth_picture"):
             picture = getattr(self, name)
             if picture.dtype != np.uint8 or not picture_sides(picture.tobytes()):
                 raise ValueError(f"{name} is no picture that a texture can be")

@@ -47,9 +47,9 @@ def _coarser(scene: bpy.types.Scene, head: bpy.types.Object, ratio: float) -> bp
     far = np.linalg.norm(moved - rest, axis=2).max(axis=0) if len(moved) else np.zeros(len(rest))
     for index, weight in enumerate(far / max(far.max(), 1e-9)):
         guard.add([index], float(weight), "REPLACE")
-    # Single hairs cannot become fewer: they would fall to pieces.
+    # Single hairs cannot become fewer: they would fall to pieces, and the thin line of tears too.
     whole = _triangle_count(draft.data)
-    parts.delete(draft, ["lashes", "brows"])
+    parts.delete(draft, ["lashes", "brows", "tears"])
     modifier = draft.modifiers.new("Fewer Faces", "DECIMATE")
     modifier.ratio = min(1.0, ratio * whole / _triangle_count(draft.data))
     modifier.vertex_group = guard.name

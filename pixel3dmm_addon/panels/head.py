@@ -10,6 +10,14 @@ from ..scene import parts, skin, told
 from ..scene.head import PREFIX, active_head
 from .sidebar import Sidebar, draw_sentence
 
+#: Property and part of what can be put away.
+_PARTS = (
+    ("lashes", "lashes"),
+    ("brows", "brows"),
+    ("tears", "tears"),
+    ("neck_base", "neck cut"),
+)
+
 
 class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
     """What can be done with the active head."""
@@ -36,10 +44,10 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
         slider = skin.light(skin.skin_of(head))
         if slider is not None:
             layout.prop(slider, "default_value", text="Photo's Light", slider=True)
-        row = layout.row(align=True)
-        for name, part in (("lashes", "lashes"), ("brows", "brows"), ("neck_base", "neck cut")):
+        grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
+        for name, part in _PARTS:
             if parts.has(head, part):
-                row.prop(head.pixel3dmm, name, toggle=True)
+                grid.prop(head.pixel3dmm, name, toggle=True)
 
 
 def warnings_of(head: bpy.types.Object) -> list[str]:

@@ -28,9 +28,11 @@ KIND_OF_PART = {
     "lashes": "lashes",
     "brows": "brows",
     "neck_cut": "neck cut",
+    "tears": "tears",
 }
 #: What one picture covers where a head's eyes are laid out for it.
 _OF_EYES = ("sclera", "iris", "pupil")
+_OF_MOUTH = ("teeth", "gums")
 #: On a material: its kind, which stays when somebody renames it.
 KIND = "pixel3dmm_kind"
 
@@ -46,6 +48,7 @@ _COLOURS: dict[str, Colour] = {
     "lashes": (0.012, 0.009, 0.007),
     "brows": (0.030, 0.020, 0.014),
     "neck cut": (0.045, 0.045, 0.048),
+    "tears": (0.80, 0.66, 0.60),
 }
 
 #: Principled BSDF, by input name. Scattering lengths are metres: a scale of 4 mm lets red light
@@ -69,6 +72,14 @@ _SURFACE: dict[str, dict[str, Any]] = {
     "lashes": {"Roughness": 0.45},
     "brows": {"Roughness": 0.55},
     "neck cut": {"Roughness": 0.6},
+    # Clear by alpha, which FBX, glTF and USD all know, where refraction is known to one of them.
+    "tears": {
+        "Roughness": 0.04,
+        "IOR": 1.6,
+        "Coat Weight": 1.0,
+        "Coat Roughness": 0.02,
+        "Alpha": 0.4,
+    },
 }
 
 
@@ -85,12 +96,17 @@ def add_slots(mesh: bpy.types.Mesh, rigged: RiggedHead) -> np.ndarray:
     if rigged.eye_picture.size:
         kinds = ["eye" if kind in _OF_EYES else kind for kind in kinds]
     order = list(dict.fromkeys(kinds))
+    mouth = None
+    if rigged.mouth_picture.size and set(_OF_MOUTH) & set(order):
+        mouth = skin.packed(f"{mesh.name} teeth and gums", rigged.mouth_picture)
     for kind in order:
         material = make_material(f"{mesh.name} {kind}", kind, colour_of(kind, rigged))
         if kind == "skin":
             skin.dress(material, rigged)
         elif kind == "eye":
-            _paint_eye(material, rigged)
+            _wear(material, skin.packed(material.name, rigged.eye_picture))
+        elif kind in _OF_MOUTH and mouth is not None:
+            _wear(material, mouth)
         mesh.materials.append(material)
     return np.array([order.index(kind) for kind in kinds])
 
@@ -119,12 +135,14 @@ def make_material(name: str, kind: str, colour: Colour) -> bpy.types.Material:
     return material
 
 
-def _paint_eye(material: bpy.types.Material, rigged: RiggedHead) -> None:
-    """Sclera, limbal ring, iris and pupil as one packed picture straight into Base Color."""
+def _wear(material: bpy.types.Material, image: bpy.types.Image) -> None:
+    """A picture straight into Base Color, where every format looks for it: of an eye with sclera,
+    limbal ring, iris and pupil, or of teeth and gums, which share one.
+    """
     nodes, links = material.node_tree.nodes, material.node_tree.links
     shader = next(n for n in nodes if n.type == "BSDF_PRINCIPLED")
     node = nodes.new("ShaderNodeTexImage")
     node.location = (-320, 300)
-    node.image = skin.packed(material.name, rigged.eye_picture)
+    node.image = image
     links.new(node.outputs["Color"], shader.inputs["Base Color"])
     nodes.active = node

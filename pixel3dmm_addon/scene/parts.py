@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parts of a head that can be put away: lashes, brows, the base under the neck's cut.
+"""Parts of a head that can be put away: lashes, brows, line of tears, neck's base.
 
 A part that is put away is behind a Mask modifier of its own with a vertex group of its own; both
 are gone while it is shown, so that nothing of them reaches a file.
@@ -17,6 +17,7 @@ from .material import KIND
 NAMES = {
     "lashes": "Pixel3DMM No Lashes",
     "brows": "Pixel3DMM No Brows",
+    "tears": "Pixel3DMM No Tear Line",
     "neck cut": "Pixel3DMM No Neck Base",
 }
 

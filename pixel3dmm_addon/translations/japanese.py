@@ -303,6 +303,8 @@ WORDS: dict[str, str] = {
     ),
     "Leave edit mode first": "先に編集モードを終了してください",
     "Lashes": "まつげ",
+    "Tear Line": "涙のライン",
+    "The strip of wet where the lids meet the eyes": "まぶたと眼球が接する濡れた帯",
     "Neck Base": "首の台座",
     "Lashes, as modelled hairs": "毛としてモデリングしたまつげ",
     "Brows, as modelled hairs: for a skin that has none painted on": (

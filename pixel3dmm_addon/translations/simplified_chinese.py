@@ -297,6 +297,8 @@ WORDS: dict[str, str] = {
     ),
     "Leave edit mode first": "请先退出编辑模式",
     "Lashes": "睫毛",
+    "Tear Line": "泪线",
+    "The strip of wet where the lids meet the eyes": "眼睑与眼球相接处的湿润带",
     "Neck Base": "颈部底座",
     "Lashes, as modelled hairs": "以毛发建模的睫毛",
     "Brows, as modelled hairs: for a skin that has none painted on": (

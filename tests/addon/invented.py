@@ -44,6 +44,7 @@ def invented_head(ours, name="someone"):
     pixels = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8)
     photo = ours("core.images").Photo(pixels, name)
     rigged = ours("core.rig.build").build_rigged_head(head, reconstruction, 0, photo)
+    rigged = ours("core.rig.mouth_picture").with_mouth_picture(rigged)
     return ours("core.rig.eye_picture").with_eye_picture(rigged)
 
 

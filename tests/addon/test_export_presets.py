@@ -315,14 +315,14 @@ def evaluated_keys(head):
 
 
 def reach(head, name):
-    """Metres that a key moves the vertex that it moves most, hairs aside: coarser levels have
-    none.
+    """Metres that a key moves the vertex that it moves most, hairs and tears aside: coarser
+    levels have none.
     """
     blocks = head.data.shape_keys.key_blocks
     bald = np.zeros(len(head.data.vertices), bool)
     names = [m.name if m else "" for m in head.data.materials] or [""]
     for face in head.data.polygons:
-        if not names[face.material_index].endswith(("lashes", "brows")):
+        if not names[face.material_index].endswith(("lashes", "brows", "tears")):
             bald[list(face.vertices)] = True
     points = []
     for block in (blocks[0], blocks[name]):

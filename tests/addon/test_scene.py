@@ -157,6 +157,7 @@ def test_materials_by_part_in_the_photos_tint(person, rigged):
         "lashes",
         "brows",
         "neck cut",
+        "tears",
     ]
     kinds = {str(part): set() for part in rigged.part_names}
     for polygon, part in zip(mesh.polygons, rigged.face_part, strict=True):
@@ -201,7 +202,8 @@ def visible_faces(head):
 
 
 @pytest.mark.parametrize(
-    ("name", "part"), [("lashes", "lashes"), ("brows", "brows"), ("neck_base", "neck_cut")]
+    ("name", "part"),
+    [("lashes", "lashes"), ("brows", "brows"), ("tears", "tears"), ("neck_base", "neck_cut")],
 )
 def test_parts_can_be_put_away_and_come_back(person, rigged, name, part):
     head = person.head

@@ -10,6 +10,7 @@ from core.errors import ModelFileError
 from core.heads.open_head import load_open_head
 from core.identity_traits import NAMES, TRAITS, bones_of, change_of, trait_offset
 from core.rig.person_keys import rest_keys
+from core.rig.tear_line import wet_vertices
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,8 @@ def test_a_wider_nose_is_wider_and_the_rest_of_the_face_stays(head):
 def test_keys_and_bones_are_those_of_the_changed_person(head, person):
     after = {"eye_distance": 0.7, "mouth_width": -0.5}
     change = change_of(person, {}, after)
-    assert np.allclose(change.basis, trait_offset({}, after))
+    dry = np.setdiff1d(np.arange(head.vertex_count), wet_vertices(head))
+    assert np.allclose(change.basis[dry], trait_offset({}, after)[dry])
     now = person + change.basis
     old, new = rest_keys(head, person), rest_keys(head, now)
     assert len(change.keys) >= 52

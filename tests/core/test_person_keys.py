@@ -14,6 +14,7 @@ from core.rig.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
 from core.rig.certificate import certify
 from core.rig.rig_arrays import RigArrays
 from core.rig.solve_keys import key_solver
+from core.rig.tear_line import wet_vertices
 
 SMILING = {"mouthSmileLeft": 0.6, "mouthSmileRight": 0.5, "jawOpen": 0.4, "eyeBlinkLeft": 0.5,
            "eyeSquintLeft": 0.4}  # fmt: skip
@@ -47,11 +48,13 @@ def test_keys_and_values_make_what_was_fitted(person):
 
 
 def test_the_template_keeps_its_own_keys(rig):
+    """But for blinks, and for the line of tears, which is solved anew for everybody."""
     head = load_open_head()
+    dry = np.setdiff1d(np.arange(head.vertex_count), wet_vertices(head))
     for name in ARKIT_NAMES:
         if not name.startswith("eyeBlink"):
             wanted = head.expression_basis[:, :, head.expression_names.index(name)]
-            assert np.abs(rig.delta(name) - wanted).max() < 1e-6, name
+            assert np.abs(rig.delta(name) - wanted)[dry].max() < 1e-6, name
 
 
 def test_a_larger_and_a_wider_person_moves_accordingly():

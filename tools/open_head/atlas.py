@@ -14,8 +14,8 @@ from .unwrap import FREE_CORNER, unwrap_skin
 
 _MARGIN = 0.004
 """Free border of the tile, and the gap between islands: 8 texels of 2048."""
-_TILE_OF_ITS_OWN = (("gums_upper", 0.5), ("gums_lower", 0.5), ("tongue", 0.0))
-"""Parts and where on the tile's height they begin: the gums' ridges leave room for the rest."""
+_TILE_OF_ITS_OWN = (("gums_upper", 0.25), ("gums_lower", 0.25), ("tongue", 1.0))
+"""Parts and where on the tile's height they end: the gums' ridges leave room for gums and teeth."""
 
 
 def build_atlas(mesh: HeadMesh, template: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -23,8 +23,8 @@ def build_atlas(mesh: HeadMesh, template: np.ndarray) -> tuple[np.ndarray, np.nd
     uv, uv_quads = mesh.uv.copy(), mesh.uv_quads.copy()
     sockets = [mesh.sockets["r"], mesh.sockets["l"]]
     outer = np.setdiff1d(_faces(mesh, "skin"), np.concatenate(sockets))
-    for name, low in _TILE_OF_ITS_OWN:
-        box = (_MARGIN, low + _MARGIN), (1 - _MARGIN, 1 - _MARGIN)
+    for name, high in _TILE_OF_ITS_OWN:
+        box = (_MARGIN, _MARGIN), (1 - _MARGIN, high - _MARGIN)
         _fit_into(uv, uv_quads[_faces(mesh, name)], *box)
     reach = FREE_CORNER - 4 * _MARGIN
     top = 1 - _MARGIN

@@ -10,10 +10,10 @@ What the files hold (V vertices, F faces, T triangles, U uv vertices; metres, he
     Shapes: shapedirs (V,3,100) per sigma and shape_std_mm (100,); exprdirs (V,3,52), expr_names.
     Rig: posedirs (V,3,45) per entry of R_j - I, row-major, joints 1..5; J_regressor (6,V), weights
     (V,6), parents, joint_names; gaze_names, gaze_rotvec (8,3) and jaw_open_rotvec (3,), radians.
-    What is put on (teeth, gums, lashes, brows, the cut of the neck): the last n of the V vertices.
-    shapedirs, exprdirs, posedirs and J_regressor hold the first V - n; those after them follow:
-    vertex V - n + i moves by the sum of follow_weight times the motion of follow_leader, rows
-    follow_start[i]:follow_start[i + 1].
+    What is put on (teeth, gums, lashes, brows, the cut of the neck, tears): the last n of the V
+    vertices. shapedirs, exprdirs, posedirs and J_regressor hold the first V - n; those after them
+    follow: vertex V - n + i moves by the sum of follow_weight times the motion of follow_leader,
+    rows follow_start[i]:follow_start[i + 1].
     Places: region_names and regions (R,V); lmk_vertices (478,3), lmk_bary (478,3), lmk_mirror
     (478,); mh_index (V,), vertex number in MakeHuman's base.obj or -1; eye_ring (V,), ring of the
     eyeball from the pupil's middle outwards or -1.
@@ -53,6 +53,7 @@ from .rig import (
     skin_weights,
 )
 from .source import Source
+from .tears import tears
 from .teeth import affinely, arches, ridges, seat, settle, teeth
 
 COMPONENTS = 100
@@ -126,6 +127,7 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
         lashes(mesh, template, weights, places, regressor[EYE_L] @ template),
         brow(mesh, template, weights, places),
         neck_cut(mesh, template, weights),
+        tears(mesh, template, weights, regressor[EYE_L] @ template),
     ]
     add = assemble(put_on, mesh, len(uv))
     say(f"added: {len(add.points)} vertices, {len(add.quads)} faces")

@@ -33,6 +33,7 @@ PART_NAMES = (
     "lashes",
     "brows",
     "neck_cut",
+    "tears",
 )
 FLIP_X = np.array([-1.0, 1.0, 1.0])
 _MOUTH_BAG_ABOVE = 0.68

@@ -311,7 +311,8 @@ def _crowns(arch: Arch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         faces.append(np.where(made[1] >= 0, made[1] + sum(map(len, points)), -1))
         points.append(made[0])
         uv.append((made[2] * [0.96, 1.0] + [number + 0.02, 0]) / [len(arch.teeth), 1])
-    return np.concatenate(points), np.concatenate(faces), np.concatenate(uv)
+    place = [0.5, 0.75 if arch.towards_edge < 0 else 0.5]
+    return np.concatenate(points), np.concatenate(faces), np.concatenate(uv) * [0.5, 0.25] + place
 
 
 def _crown(
@@ -422,13 +423,13 @@ def _gum(arch: Arch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         a, b = k * n + first, (k + 1) * n + first
         faces.append(np.stack([a, a + 1, b + 1, b], axis=1))
         u0, u1 = first / (n - 1), (first + 1) / (n - 1)
-        v0, v1 = (np.full(n - 1, 0.45 * x / (len(rows) - 1)) for x in (k, k + 1))
+        v0, v1 = (np.full(n - 1, x / (len(rows) - 1)) for x in (k, k + 1))
         corners = ((u0, v0), (u1, v0), (u1, v1), (u0, v1))
         uv.append(np.stack([np.stack(c, axis=1) for c in corners], axis=1))
     points, quads, layout = np.concatenate(columns), np.concatenate(faces), np.concatenate(uv)
     if arch.towards_edge > 0:
         quads, layout = _turned(quads, layout)
-    return points, quads, layout * [0.5, 1.0] + [0.5, 0.0]
+    return points, quads, layout * [0.5, 0.25] + [0.5, 0.25]
 
 
 def _seat(tooth: Tooth, off: float) -> float:
