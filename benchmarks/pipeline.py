@@ -54,7 +54,10 @@ class Worker:
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
-            protocol.worker_command(sys.executable), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            protocol.worker_command(sys.executable),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **protocol.MEMORY_VARIABLES},
         )
         self.decoder = protocol.FrameDecoder()
         self.wait_for("hello")

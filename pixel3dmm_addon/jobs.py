@@ -15,7 +15,7 @@ import itertools
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,12 @@ class Jobs:
         log_path: Callable[[], Path],
         command: Callable[[], Sequence[str]] | None = None,
         idle_minutes: float = IDLE_MINUTES,
+        variables: Mapping[str, str] = protocol.MEMORY_VARIABLES,
     ) -> None:
         self.idle_minutes = idle_minutes
         self._log_path = log_path
         self._command = command or (lambda: protocol.worker_command(find_python()))
+        self._variables = variables
         self._worker: WorkerProcess | None = None
         self._greeted = False
         self._jobs: dict[str, Job] = {}
@@ -198,7 +200,7 @@ class Jobs:
             self._worker.kill()
             self._worker = None
         if self._worker is None:
-            self._worker = WorkerProcess(self._command(), self._log_path())
+            self._worker = WorkerProcess(self._command(), self._log_path(), self._variables)
             self._greeted = False
             self._pumped = self._got_on = time.monotonic()
         return self._worker

@@ -92,6 +92,7 @@ def neural_jobs() -> Jobs:
         _neural = Jobs(
             lambda: paths.log_file().with_name("neural.log"),
             lambda: protocol.worker_command(state.neural_command_python()),
+            variables={},
         )
         _neural.idle_minutes = jobs().idle_minutes
     return _neural

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,20 +63,24 @@ def find_python() -> str:
     )
 
 
-def clean_environment() -> dict[str, str]:
-    """The child's environment: ours without what would lead another Python astray."""
+def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """The child's environment: ours without what would lead another Python astray, and variables
+    that are not set otherwise.
+    """
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     env["PYTHONNOUSERSITE"] = "1"
     threads = str(min(os.cpu_count() or 1, MAX_THREADS))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         env.setdefault(name, threads)
-    return env
+    return {**variables, **env}
 
 
 class WorkerProcess:
     """A started worker. Construction raises WorkerError if it cannot be started at all."""
 
-    def __init__(self, command: Sequence[str], log_path: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], log_path: Path, variables: Mapping[str, str]
+    ) -> None:
         self._messages: queue.Queue[protocol.Message | WorkerError] = queue.Queue(_MOST_WAITING)
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         #: When the child was last heard of, by time.monotonic().
@@ -96,7 +100,7 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=clean_environment(),
+                env=clean_environment(variables),
                 creationflags=flags,
                 # A Ctrl-C in the terminal that Blender was started from is not the worker's.
                 start_new_session=os.name != "nt",

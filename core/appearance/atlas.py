@@ -52,8 +52,8 @@ class Atlas:
         out[self.texel] = values
         return out.reshape(self.size, self.size, *values.shape[1:])
 
-    def at(self, chosen: NDArray[np.bool_]) -> Atlas:
-        """The atlas with the chosen (n,) of its texels only."""
+    def at(self, chosen: NDArray[np.intp]) -> Atlas:
+        """The atlas with the chosen (m,) of its texels only."""
         return Atlas(self.size, self.texel[chosen], self.corners[chosen], self.weights[chosen])
 
     def covered(self) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..heads.model import HeadModel
 from .atlas import Atlas
-from .layers import Layer
+from .layers import Layer, region_share
 from .spreading import blurred
 
 Floats = NDArray[np.float32]
@@ -27,7 +27,8 @@ def tinted_scalp(
     head: HeadModel, atlas: Atlas, albedo: Floats, known: Floats, colour: Floats
 ) -> Floats:
     """albedo (Q, Q, 3) with the hair's colour on the scalp where no skin is known (Q, Q)."""
-    soft = blurred(atlas.picture(_scalp(head, atlas)), atlas.size // 60) * (1.0 - known)
+    scalp = atlas.picture(region_share(head, atlas, (SCALP,)))
+    soft = blurred(scalp, atlas.size // 60) * (1.0 - known)
     share = STRENGTH * np.clip(1.6 * soft - 0.3, 0.0, 1.0)[..., None]
     out: Floats = (albedo * (1 - share) + colour * share).astype(np.float32)
     return out
@@ -35,19 +36,14 @@ def tinted_scalp(
 
 def without_scalp(head: HeadModel, atlas: Atlas, layer: Layer) -> Layer:
     """The layer with nothing to say of the scalp."""
-    return replace(layer, weight=layer.weight * (1.0 - _scalp(head, atlas)))
-
-
-def _scalp(head: HeadModel, atlas: Atlas) -> Floats:
-    """1 on the scalp, (n,)."""
-    return atlas.spread(head.regions[SCALP].astype(np.float32))
+    return replace(layer, weight=layer.weight * (1.0 - region_share(head, atlas, (SCALP,))))
 
 
 def hair_colour(head: HeadModel, atlas: Atlas, layers: Sequence[Layer]) -> Floats | None:
     """Linear RGB (3,) of what covers the scalp in the photos; None for a bald or unseen one."""
     if SCALP not in head.regions:
         return None
-    scalp = _scalp(head, atlas) > 0.5
+    scalp = region_share(head, atlas, (SCALP,)) > 0.5
     hair, seen = [], 0
     for layer in layers:
         there = scalp & (layer.belief > 0.3)

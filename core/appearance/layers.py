@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from .atlas import Atlas
 from .lighting import Light, fit_light
 from .photo_trust import sample
 from .spreading import blurred
-from .views import View
+from .views import Sight, View, unit
 
 Floats = NDArray[np.float32]
 
@@ -52,8 +53,7 @@ class Source:
 
 def source_of(photo: Photo, view: View, texels_per_pixel: float) -> Source:
     """texels_per_pixel: of the texture on the face; the photo is averaged down to about that."""
-    points = view.camera.K @ view.in_camera.T
-    places = (points[:2] / np.maximum(points[2], 1e-6)).T
+    places = view.sight[:, :2]
     low = np.clip(np.floor(places.min(axis=0)) - 2, 0, [photo.width - 2, photo.height - 2])
     high = np.clip(np.ceil(places.max(axis=0)) + 2, low + 2, [photo.width, photo.height])
     (x0, y0), (x1, y1) = low.astype(int), high.astype(int)
@@ -68,12 +68,12 @@ def source_of(photo: Photo, view: View, texels_per_pixel: float) -> Source:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """albedo (n, 3) linear RGB without the photo's light; shading (n, 3); belief (n,): how far
-    each texel is seen; weight (n,): how far it is taken; likeness (n,): how much its colour is
-    this person's skin.
+    """pixels (n, 2): where the texels lie in the photo; albedo (n, 3) linear RGB without the
+    photo's light; shading (n, 3); belief (n,): how far each texel is seen; weight (n,): how far
+    it is taken; likeness (n,): how much its colour is this person's skin.
     """
 
-    view: View
+    pixels: Floats
     source: Source
     light: Light
     albedo: Floats
@@ -85,33 +85,33 @@ class Layer:
 
 def light_of(head: HeadModel, atlas: Atlas, view: View, source: Source) -> Light:
     """The light that a photo was taken in."""
-    even = _regions(head, atlas, EVEN_SKIN) * (1 - _regions(head, atlas, UNEVEN))
-    part = atlas.at(even > 0.5)
-    pixels = view.pixels(part)
-    belief = view.belief(part, pixels)
+    even = region_share(head, atlas, EVEN_SKIN) * (1 - region_share(head, atlas, UNEVEN))
+    part = atlas.at(np.nonzero(even > 0.5)[0])
+    sight = view.on(part)
+    belief = view.belief(sight)
     known = np.nonzero(belief > 0.3)[0]
     if len(known) < _FEWEST:
         return Light.even(np.full(3, 0.4, np.float32))
     known = known[:: max(1, len(known) // _SAMPLES)]
-    normals = unit(part.spread(view.normals))
-    return fit_light(source.at(pixels[known]), normals[known], belief[known])
+    normals = unit(part.at(known).spread(view.normals))
+    return fit_light(source.at(sight.pixels[known]), normals, belief[known])
 
 
-def layer_of(head: HeadModel, atlas: Atlas, view: View, source: Source, light: Light) -> Layer:
-    """A photo on the coarse atlas; light: the photo's."""
-    pixels = view.pixels(atlas)
-    belief = view.belief(atlas, pixels)
-    shading = light.shading(unit(atlas.spread(view.normals)))
-    albedo = source.at(pixels) / shading
+def layer_of(
+    head: HeadModel, atlas: Atlas, view: View, sight: Sight, source: Source, light: Light
+) -> Layer:
+    """A photo on the coarse atlas; sight: the view's on it; light: the photo's."""
+    belief = view.belief(sight)
+    # Normals are smooth: between vertices so is the light on them.
+    shading = atlas.spread(light.shading(view.normals))
+    albedo = source.at(sight.pixels) / shading
     likeness, possible = _like_skin(atlas, albedo, light, belief)
     # What lies to the side of the face is where hair hangs.
-    own = _regions(head, atlas, OWN_COLOURS) * np.clip(
-        (atlas.spread(view.facing) - _SIDEWAYS[0]) / (_SIDEWAYS[1] - _SIDEWAYS[0]), 0.0, 1.0
-    )
-    features = _regions(head, atlas, FEATURES)
+    own = region_share(head, atlas, OWN_COLOURS) * _over(sight.facing, *_SIDEWAYS)
+    features = region_share(head, atlas, FEATURES)
     own = np.maximum(np.minimum(own, possible), np.minimum(own, features))
     weight = belief * np.maximum(likeness, own)
-    return Layer(view, source, light, albedo, shading, belief, weight, likeness)
+    return Layer(sight.pixels, source, light, albedo, shading, belief, weight, likeness)
 
 
 def _like_skin(atlas: Atlas, albedo: Floats, light: Light, belief: Floats) -> tuple[Floats, Floats]:
@@ -142,8 +142,11 @@ def _widened(atlas: Atlas, values: Floats, least: Floats) -> Floats:
     return out
 
 
-def _regions(head: HeadModel, atlas: Atlas, names: tuple[str, ...]) -> Floats:
-    """1 inside of the named regions (those that the head has), with a soft edge; (n,)."""
+@lru_cache(maxsize=16)
+def region_share(head: HeadModel, atlas: Atlas, names: tuple[str, ...]) -> Floats:
+    """1 inside of the named regions (those that the head has), with a soft edge; (n,). Kept, since
+    it is the same for every photo: not to be written to.
+    """
     inside = np.zeros(head.vertex_count, np.float32)
     for name in names:
         if name in head.regions:
@@ -153,10 +156,4 @@ def _regions(head: HeadModel, atlas: Atlas, names: tuple[str, ...]) -> Floats:
 
 def _over(x: Floats, start: float, end: float) -> Floats:
     out: Floats = np.clip((x - start) / (end - start), 0.0, 1.0).astype(np.float32)
-    return out
-
-
-def unit(vectors: Floats) -> Floats:
-    """Vectors (n, 3) of length one."""
-    out: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     return out

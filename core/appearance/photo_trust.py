@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from ..cues.image_warp import Region, crop
 from ..cues.model_files import mediapipe_dir
 from ..cues.tensor_program import TensorProgram
-from ..raster import rasterise
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -32,6 +31,8 @@ OPENINGS = (
 _WIDER = 0.012
 #: The net is shown a square this many times the face's height.
 _VIEW = 2.6
+#: Shares of bare skin between which a place is taken for covered and for bare.
+_COVERED = (0.1, 0.4)
 _GRID = 256
 
 
@@ -52,13 +53,34 @@ class Trust:
         return sample(which[..., None], grid)[:, 0]
 
 
-def look(pixels: Pixels, landmarks: Array) -> Trust:
-    """pixels (H, W, 3) sRGB; landmarks (478, 2) in pixels."""
+def look(pixels: Pixels, landmarks: Array, bare: BareSkin | None = None) -> Trust:
+    """pixels (H, W, 3) sRGB; landmarks (478, 2) in pixels; bare: where bare skin is seen, if known:
+    what covers it is not taken for the person.
+    """
     low, high = landmarks.min(axis=0), landmarks.max(axis=0)
     region = Region((low + high) / 2, _VIEW * float((high - low).max()))
     view = crop(pixels, region, _GRID, outside="edge") / np.float32(255)
     (mask,) = _segmentation()(view[None]).values()
-    return Trust(region, mask[0, :, :, 0], _openings(landmarks, region))
+    person = mask[0, :, :, 0]
+    if bare is not None:
+        person = person * _uncovered(bare, region)
+    return Trust(region, person, _openings(landmarks, region))
+
+
+def _uncovered(bare: BareSkin, region: Region) -> Floats:
+    """(256, 256) over the region: 0 where the crop shows something before the skin, and 1 outside
+    of the crop, of which nothing is known.
+    """
+    at = (np.arange(_GRID) + 0.5) * (region.side / _GRID) + (region.centre - region.side / 2)[:, None]
+    places = np.stack(np.meshgrid(*at), axis=-1).reshape(-1, 2)
+    linear, offset = bare.crop_to_photo[:, :2], bare.crop_to_photo[:, 2]
+    inner = (places - offset) @ np.linalg.inv(linear).T
+    height, width = bare.share.shape
+    known = ((inner > 0) & (inner < [width, height])).all(axis=1)
+    share = sample(bare.share[..., None], inner.astype(np.float32))[:, 0]
+    sure = np.clip((share - _COVERED[0]) / (_COVERED[1] - _COVERED[0]), 0, 1)
+    out: Floats = np.where(known, sure, 1).astype(np.float32).reshape(_GRID, _GRID)
+    return out
 
 
 @lru_cache(maxsize=1)
@@ -77,12 +99,22 @@ def _openings(landmarks: Array, region: Region) -> Floats:
         outward = points - points.mean(axis=0)
         length = np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-9)
         points = points + outward / length * wider
-        points = (np.vstack([points, points.mean(axis=0)]) - low) * (size / region.side)
-        k = np.arange(len(ring))
-        fan = np.column_stack([k, (k + 1) % len(ring), np.full(len(ring), len(ring))])
-        seen = rasterise(points, np.ones(len(points)), fan, size, size)
-        out[seen.triangle >= 0] = 1.0
+        _fill((points - low) * (size / region.side), out)
     return out
+
+
+def _fill(ring: Array, picture: Floats) -> None:
+    """1 in the pixels (size, size) whose centres lie inside of a closed line (k, 2)."""
+    size = len(picture)
+    x0, y0 = np.clip(np.floor(ring.min(axis=0)).astype(int), 0, size)
+    x1, y1 = np.clip(np.ceil(ring.max(axis=0)).astype(int), 0, size)
+    x, y = np.arange(x0, x1) + 0.5, np.arange(y0, y1)[:, None] + 0.5
+    inside = np.zeros((y1 - y0, x1 - x0), bool)
+    # A line from a point inside to the left crosses the ring an odd number of times.
+    for (ax, ay), (bx, by) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
+        if ay != by:
+            inside ^= ((ay > y) != (by > y)) & (x < ax + (y - ay) * ((bx - ax) / (by - ay)))
+    picture[y0:y1, x0:x1][inside] = 1.0
 
 
 def sample(picture: NDArray[np.generic], points: NDArray[np.floating]) -> Floats:

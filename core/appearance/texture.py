@@ -26,9 +26,9 @@ from ..reconstruction import PhotoFit
 from ..rig.photo_colors import srgb_from_linear
 from .atlas import Atlas, skin_atlas
 from .hair import hair_colour, tinted_scalp, without_scalp
-from .layers import Layer, layer_of, light_of, source_of
+from .layers import Layer, layer_of, light_of, region_share, source_of
 from .spreading import blurred, filled, stretched
-from .views import View, view_of
+from .views import view_of
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -76,23 +76,24 @@ def _paint(
 ) -> Skin:
     coarse = skin_atlas(head, COARSE)
     views = list(pool.map(lambda pair: view_of(head, *pair), zip(fits, photos, strict=True)))
-    density = [_pixels_per_texel(head, coarse, view) for view in views]
+    mirror = head.mirror
+    if mirror is not None:
+        views += [view.mirrored(mirror) for view in views]
+    sights = list(pool.map(lambda view: view.on(coarse), views))
+    density = [_pixels_per_texel(head, coarse, sight.pixels) for sight in sights[: len(fits)]]
     full = SIZES.get(size) or _fitting_size(max(density))
     sources = [
         source_of(photo, view, full / COARSE / max(step, 1e-6))
-        for view, photo, step in zip(views, photos, density, strict=True)
+        for view, photo, step in zip(views, photos, density, strict=False)
     ]
     sharpness = [min(1.0, step / max(max(density), 1e-9)) for step in density]
     lights = list(
-        pool.map(lambda pair: light_of(head, coarse, *pair), zip(views, sources, strict=True))
+        pool.map(lambda pair: light_of(head, coarse, *pair), zip(views, sources, strict=False))
     )
-    every = list(zip(views, sources, lights, strict=True))
-    mirror = head.mirror
-    if mirror is not None:
-        every += [(view.mirrored(mirror), source, light) for view, source, light in every]
+    every = zip(views, sights, sources * 2, lights * 2, strict=False)
     layers = list(pool.map(lambda parts: layer_of(head, coarse, *parts), every))
     weighed = list(zip(layers, sharpness * 2, strict=False))
-    seen, mirrored = weighed[: len(views)], weighed[len(views) :]
+    seen, mirrored = weighed[: len(fits)], weighed[len(fits) :]
     broad = _broad(head, coarse, seen, mirrored, pool)
     return _at_full_size(coarse, broad, [*seen, *mirrored], full, pool)
 
@@ -155,7 +156,7 @@ def _broad(
     coverage = np.full(sure.shape, INFERRED, np.uint8)
     coverage[other_share > 0.5] = MIRRORED
     coverage[sure > 0.5] = MEASURED
-    face = atlas.picture(atlas.spread(head.regions["face"])) if "face" in head.regions else (
+    face = atlas.picture(region_share(head, atlas, ("face",))) if "face" in head.regions else (
         atlas.covered().astype(np.float32)
     )  # fmt: skip
     area = max(float(face.sum()), 1e-9)
@@ -220,7 +221,7 @@ def _at_full_size(coarse: Atlas, broad: _Broad, layers: Weighed, size: int, pool
         base -= share * low
         # Of the same texel: what the photo's light does there differs in a mirror.
         light = filled(coarse.picture(layer.shading), everywhere)
-        details.append((layer.source, _places(coarse, layer.view), share / light))
+        details.append((layer.source, _places(coarse, layer.pixels), share / light))
     photo = np.empty((size, size, 3), np.uint8)
     albedo = np.empty((size, size, 3), np.uint8)
 
@@ -242,16 +243,15 @@ def _at_full_size(coarse: Atlas, broad: _Broad, layers: Weighed, size: int, pool
     return Skin(photo, albedo, broad.coverage, broad.measured, broad.mirrored, broad.tone)
 
 
-def _places(atlas: Atlas, view: View) -> Floats:
+def _places(atlas: Atlas, pixels: Floats) -> Floats:
     """Where the texels lie in the photo, continued past the layout's borders."""
-    picture = atlas.picture(view.pixels(atlas))
-    return filled(picture, atlas.covered().astype(np.float32))
+    return filled(atlas.picture(pixels), atlas.covered().astype(np.float32))
 
 
-def _pixels_per_texel(head: HeadModel, atlas: Atlas, view: View) -> float:
+def _pixels_per_texel(head: HeadModel, atlas: Atlas, pixels: Floats) -> float:
     """Pixels of the photo along one texel of the coarse atlas, on the face."""
-    face = atlas.spread(head.regions["face"]) > 0.5 if "face" in head.regions else slice(None)
-    picture = atlas.picture(view.pixels(atlas), np.nan)
+    face = region_share(head, atlas, ("face",)) > 0.5 if "face" in head.regions else slice(None)
+    picture = atlas.picture(pixels, np.nan)
     steps = [np.linalg.norm(np.diff(picture, axis=axis), axis=2) for axis in (0, 1)]
     rows, columns = np.divmod(atlas.texel[face], atlas.size)
     inner = (rows < atlas.size - 1) & (columns < atlas.size - 1)

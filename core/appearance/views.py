@@ -5,13 +5,14 @@ believe it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..camera import Camera
-from ..geometry.mesh import edges, scatter_add, vertex_normals
+from ..geometry.mesh import edges, vertex_normals
 from ..heads.model import HeadModel
 from ..images import Photo
 from ..raster import rasterise
@@ -23,7 +24,7 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
 #: Long side of the picture in which it is found out what hides what.
-_BUFFER = 640
+_BUFFER = 448
 #: Metres by which a surface may seem to lie behind itself.
 _SLACK = 0.004
 #: Cosines of the angle to the view: below the first nothing is believed, above the second all.
@@ -34,19 +35,27 @@ _SMOOTHING = 12
 
 
 @dataclass(frozen=True, eq=False)
+class Sight:
+    """Texels in a photo: pixels (n, 2), depth (n,) metres, facing (n,) cosine to the view."""
+
+    pixels: Floats
+    depth: Floats
+    facing: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class View:
     """One photo, or one photo seen in the mirror, on one head: values at the vertices.
 
-    in_camera (V, 3) metres, of the points that are painted (the mirrored ones, in a mirror);
-    normals (V, 3) in the head frame, of the same points, turned as they are in the photo, and
-    smoothed: light is told from them, and folds that the fit made up must not look lit.
-    facing (V,): cosine between the surface and the view.
+    sight (V, 4): of the points that are painted (the mirrored ones, in a mirror), pixels of the
+    photo, depth in metres, and the cosine between the surface and the view; normals (V, 3) in the
+    head frame, of the same points, turned as they are in the photo, and smoothed: light is told
+    from them, and folds that the fit made up must not look lit.
     """
 
     camera: Camera
-    in_camera: Array
-    normals: Array
-    facing: Array
+    sight: Floats
+    normals: Floats
     buffer: Floats
     corner: Array
     scale: float
@@ -54,28 +63,21 @@ class View:
 
     def mirrored(self, mirror: NDArray[np.integer]) -> View:
         """The same photo for the other half: each vertex sees what its counterpart sees."""
-        return View(
-            self.camera, self.in_camera[mirror], self.normals[mirror], self.facing[mirror],
-            self.buffer, self.corner, self.scale, self.trust,
-        )  # fmt: skip
+        return replace(self, sight=self.sight[mirror], normals=self.normals[mirror])
 
-    def pixels(self, atlas: Atlas) -> Floats:
-        """Where each texel lies in the photo (n, 2), pixels."""
-        at = atlas.spread(self.in_camera)
-        focal = self.camera.K[[0, 1], [0, 1]].astype(np.float32)
-        middle = self.camera.K[:2, 2].astype(np.float32)
-        depth = np.maximum(at[:, 2:], 1e-3)
-        out: Floats = (at[:, :2] / depth * focal + middle).astype(np.float32)
-        return out
+    def on(self, atlas: Atlas) -> Sight:
+        """What the photo is to the texels. Triangles are too small for perspective within one."""
+        spread = atlas.spread(self.sight)
+        return Sight(np.ascontiguousarray(spread[:, :2]), spread[:, 2], spread[:, 3])
 
-    def belief(self, atlas: Atlas, pixels: Floats) -> Floats:
+    def belief(self, sight: Sight) -> Floats:
         """How far each texel (n,) is seen, and seen to be the person's skin: 0 to 1."""
-        depth = atlas.spread(self.in_camera[:, 2])
+        pixels = sight.pixels
         near = sample(
             self.buffer[..., None], (pixels - np.float32(self.corner)) * np.float32(self.scale)
         )[:, 0]
-        seen = _ramp(near - depth, -2 * _SLACK, -_SLACK)
-        facing = _ramp(atlas.spread(self.facing), _GRAZING, _FACING)
+        seen = _ramp(near - sight.depth, -2 * _SLACK, -_SLACK)
+        facing = _ramp(sight.facing, _GRAZING, _FACING)
         inside = (pixels > 1).all(axis=1) & (
             pixels < np.array([self.camera.width - 1, self.camera.height - 1], np.float32)
         ).all(axis=1)
@@ -89,7 +91,7 @@ def view_of(head: HeadModel, fit: PhotoFit, photo: Photo) -> View:
     """One fitted photo of a head."""
     in_camera = fit.camera.to_camera(fit.vertices)
     normals = vertex_normals(fit.vertices, head.triangles)
-    smooth = _smoothed(normals, head.triangles)
+    smooth = _smoothed(normals.astype(np.float32), _neighbours(head))
     towards = fit.camera.centre - fit.vertices
     towards /= np.linalg.norm(towards, axis=1, keepdims=True)
     points = fit.camera.project(fit.vertices)
@@ -100,20 +102,37 @@ def view_of(head: HeadModel, fit: PhotoFit, photo: Photo) -> View:
     # A texel beside something nearer is not believed either: there the fit is off by a pixel.
     depth = np.where(np.isfinite(raster.depth), raster.depth, 1e3).astype(np.float32)
     buffer = _least(depth)
-    return View(
-        fit.camera, in_camera, smooth, (normals * towards).sum(axis=1), buffer, low, scale,
-        look(photo.pixels, fit.landmarks),
-    )  # fmt: skip
+    facing = (normals * towards).sum(axis=1)
+    sight = np.column_stack([points, in_camera[:, 2], facing]).astype(np.float32)
+    trust = look(photo.pixels, fit.landmarks)
+    return View(fit.camera, sight, smooth, buffer, low, scale, trust)
 
 
-def _smoothed(normals: Array, triangles: NDArray[np.integer]) -> Array:
-    """Unit vectors (V, 3), each repeatedly replaced by the mean of its own and its neighbours'."""
-    links = edges(triangles)
+@lru_cache(maxsize=2)
+def _neighbours(head: HeadModel) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """The first neighbour of every vertex, the second of those that have one, and so on."""
+    links = edges(head.triangles)
     both = np.concatenate([links, links[:, ::-1]])
-    count = np.bincount(both[:, 0], minlength=len(normals))[:, None] + 1.0
+    both = both[np.argsort(both[:, 0], kind="stable")].astype(np.intp)
+    rank = np.arange(len(both)) - np.searchsorted(both[:, 0], both[:, 0])
+    return [(both[rank == k, 0], both[rank == k, 1]) for k in range(int(rank.max()) + 1)]
+
+
+def _smoothed(
+    normals: Floats, neighbours: list[tuple[NDArray[np.intp], NDArray[np.intp]]]
+) -> Floats:
+    """Unit vectors (V, 3), each repeatedly replaced by the mean of its own and its neighbours'."""
     for _ in range(_SMOOTHING):
-        normals = (normals + scatter_add(both[:, 0], normals[both[:, 1]], len(normals))) / count
-    out: Array = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+        total = normals.copy()
+        for rows, others in neighbours:
+            total[rows] += normals[others]
+        normals = unit(total)
+    return normals
+
+
+def unit(vectors: Floats) -> Floats:
+    """Vectors (n, 3) of length one."""
+    out: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     return out
 
 

@@ -257,9 +257,13 @@ def test_stderr_is_drained_into_a_log_that_stays_small(jobs_with, tmp_path):
 def test_environment_is_clean(ours, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     monkeypatch.setenv("PYTHONHOME", "/elsewhere")
-    env = ours("pixel3dmm_addon.worker_process").clean_environment()
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "7")
+    asked = {"MALLOC_ARENA_MAX": "1", "SOMETHING": "else"}
+    env = ours("pixel3dmm_addon.worker_process").clean_environment(asked)
     assert [name for name in env if name.startswith("PYTHON")] == ["PYTHONNOUSERSITE"]
     assert int(env["OMP_NUM_THREADS"]) >= 1
+    assert env["SOMETHING"] == "else"
+    assert env["MALLOC_ARENA_MAX"] == "7"  # who set it had a reason
 
 
 def test_python_is_found_where_blender_names_its_own_binary(ours, monkeypatch):

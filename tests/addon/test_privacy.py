@@ -150,7 +150,7 @@ def test_neither_log_nor_diagnostics_name_anybody(ours, photo, monkeypatch, tmp_
             f"cache of {user} at {home}/.cache/x", f"reading {photo.parent}/scan.png"]  # fmt: skip
     log = tmp_path / "worker.log"
     code = f"import sys; [print(line, file=sys.stderr) for line in {said!r}]"
-    child = process.WorkerProcess([sys.executable, "-I", "-c", code], log)
+    child = process.WorkerProcess([sys.executable, "-I", "-c", code], log, {})
     deadline = time.monotonic() + 20
     while child.exit_code is None and time.monotonic() < deadline:
         time.sleep(0.02)
