@@ -80,11 +80,12 @@ def eye_picture(iris: Array, scale: float = 1.0, size: int = SIZE) -> NDArray[np
     across = np.clip((theta - PUPIL) / (limbus - PUPIL), 0, 1)
 
     colour = np.zeros((size, size, 3), np.float32)
-    inside = theta < limbus + 2
+    inside = theta < limbus + 3
     colour[inside] = _iris(np.asarray(iris, np.float64), angle[inside], across[inside])
     sclera = _sclera(theta, angle)
     picture = sclera
-    shown = _step(theta[inside], limbus - 0.9, limbus + 1.1)[:, None]
+    # The white grows over the rim within most of a millimetre.
+    shown = _step(theta[inside], limbus - 1.0, limbus + 2.2)[:, None]
     front = colour[inside] * (1 - shown) + sclera[inside] * shown
     open_ = _step(theta[inside], PUPIL - 0.5, PUPIL + 0.4)[:, None]
     picture[inside] = _PUPIL * (1 - open_) + front * open_
@@ -99,7 +100,9 @@ def _iris(iris: Array, angle: Array, across: Array) -> Array:
     colour = iris * _fibres(angle, across)[:, None]
     ring = np.exp(-(((across - 0.28) / 0.13) ** 2))[:, None]
     colour *= 0.95 + ring * [0.30, 0.20, 0.08]
-    out: Array = colour * (1 - 0.72 * _step(across, 0.74, 1.0))[:, None]
+    # The cornea gathers light from above on the iris' lower half.
+    colour *= (1 - 0.16 * np.sin(angle) * _step(across, 0.05, 0.4))[:, None]
+    out: Array = colour * (1 - 0.72 * _step(across, 0.70, 1.0))[:, None]
     return out
 
 
@@ -112,7 +115,14 @@ def _fibres(angle: Array, across: Array) -> Array:
         phase, drift = rng.uniform(0, 2 * np.pi, 2)
         wave = np.sin(count * (angle + bend) + phase + 2.5 * np.sin(3 * across + drift))
         out += wave * rng.uniform(0.5, 1.0) * (1 + 0.4 * np.sin(7 * across + drift))
-    return np.clip(1.0 + 0.13 * out, 0.45, 1.7)
+    # Not all around alike: fibres lie looser here and there, and crypts open outside the collarette.
+    phases = rng.uniform(0, 2 * np.pi, 6)
+    loose = sum(np.sin(n * angle + p) for n, p in zip((2, 3, 5), phases[:3], strict=True))
+    edge = 0.42 + 0.05 * np.sin(6 * angle + phases[3]) + 0.03 * np.sin(11 * angle + phases[4])
+    crypts = np.exp(-(((across - edge) / 0.09) ** 2)) * _step(
+        np.sin(9 * angle + phases[5] + 1.5 * np.sin(2 * angle)), 0.1, 0.9
+    )
+    return np.clip(1.0 + 0.13 * out * (1 + 0.25 * loose) - 0.3 * crypts, 0.4, 1.7)
 
 
 def _sclera(theta: Array, angle: Array) -> Array:

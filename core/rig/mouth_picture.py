@@ -33,12 +33,12 @@ SIZE = (512, 256)
 PARTS = ("teeth_upper", "teeth_lower", "gums_upper", "gums_lower")
 _TEETH = 7
 #: Linear RGB of a crown's neck, body and edge.
-_NECK = np.array((0.76, 0.62, 0.42))
-_BODY = np.array((0.88, 0.80, 0.66))
-_EDGE = np.array((0.80, 0.78, 0.72))
+_NECK = np.array((0.84, 0.70, 0.50))
+_BODY = np.array((0.94, 0.88, 0.76))
+_EDGE = np.array((0.86, 0.85, 0.80))
 #: Of teeth from the middle backwards: how yellow, and how light.
 _YELLOW = (0.0, 0.05, 0.24, 0.14, 0.18, 0.26, 0.30)
-_LIGHT = (1.0, 0.98, 0.93, 0.88, 0.80, 0.66, 0.52)
+_LIGHT = (1.0, 0.98, 0.95, 0.91, 0.83, 0.68, 0.52)
 #: Height in the unrolled crown at which the gum ends and the biting edge is.
 _GUM_AT, _EDGE_AT = 0.14, 0.62
 #: Gum at the margin, where it is firm, and where it is loose, and behind the teeth.
@@ -95,7 +95,7 @@ def _crowns(u: Array, v: Array, labial: float) -> Array:
     turn = 2 * np.pi * (around - labial)
     facing = 0.89 + 0.11 * np.cos(turn)
     between = np.exp(-((np.cos(turn) / 0.18) ** 2))
-    light = np.array(_LIGHT)[number] * facing * (1 - 0.24 * between)
+    light = np.array(_LIGHT)[number] * facing * (1 - 0.2 * between)
     grain = 1 + 0.012 * np.sin(23 * turn + 5 * number) + 0.01 * np.sin(9 * turn + number)
     out: Array = colour * ((light * grain)[None] * (1 - hollow))[..., None]
     return out

@@ -9,7 +9,8 @@ import bpy
 import numpy as np
 
 from ...core.rig.rigged_head import RiggedHead
-from . import skin
+from . import folds, skin
+from .pictures import packed
 
 Colour = tuple[float, float, float]
 
@@ -38,10 +39,10 @@ KIND = "pixel3dmm_kind"
 
 #: Linear RGB of what the photo says nothing of.
 _COLOURS: dict[str, Colour] = {
-    "mouth": (0.36, 0.10, 0.085),
-    "teeth": (0.86, 0.81, 0.71),
+    "mouth": (0.48, 0.16, 0.135),
+    "teeth": (0.92, 0.86, 0.74),
     "gums": (0.50, 0.16, 0.14),
-    "tongue": (0.42, 0.12, 0.11),
+    "tongue": (0.56, 0.21, 0.19),
     "sclera": (0.72, 0.69, 0.66),
     "pupil": (0.004, 0.004, 0.004),
     "eye": (0.72, 0.69, 0.66),
@@ -60,10 +61,24 @@ _SURFACE: dict[str, dict[str, Any]] = {
         "Subsurface Radius": (1.0, 0.35, 0.2),
         "Subsurface Scale": 0.004,
     },
-    "mouth": {"Roughness": 0.35},
-    "teeth": {"Roughness": 0.2, "Subsurface Weight": 0.1, "Subsurface Scale": 0.002},
-    "gums": {"Roughness": 0.3, "Subsurface Weight": 0.2, "Subsurface Scale": 0.003},
-    "tongue": {"Roughness": 0.35, "Subsurface Weight": 0.2, "Subsurface Scale": 0.003},
+    "mouth": {"Roughness": 0.28, "Subsurface Weight": 0.3, "Subsurface Scale": 0.004},
+    "teeth": {
+        "Roughness": 0.16,
+        "IOR": 1.6,
+        "Subsurface Weight": 0.7,
+        "Subsurface Radius": (1.0, 0.85, 0.6),
+        "Subsurface Scale": 0.004,
+        "Coat Weight": 0.5,
+        "Coat Roughness": 0.06,
+    },
+    "gums": {
+        "Roughness": 0.25,
+        "Subsurface Weight": 0.3,
+        "Subsurface Scale": 0.003,
+        "Coat Weight": 0.4,
+        "Coat Roughness": 0.1,
+    },
+    "tongue": {"Roughness": 0.38, "Subsurface Weight": 0.3, "Subsurface Scale": 0.004},
     # The coat stands for the film of tears: the highlight that makes an eye alive.
     "sclera": {"Roughness": 0.35, "Coat Weight": 0.6, "Coat Roughness": 0.05},
     "iris": {"Roughness": 0.4, "Coat Weight": 1.0, "Coat Roughness": 0.03},
@@ -98,13 +113,14 @@ def add_slots(mesh: bpy.types.Mesh, rigged: RiggedHead) -> np.ndarray:
     order = list(dict.fromkeys(kinds))
     mouth = None
     if rigged.mouth_picture.size and set(_OF_MOUTH) & set(order):
-        mouth = skin.packed(f"{mesh.name} teeth and gums", rigged.mouth_picture)
+        mouth = packed(f"{mesh.name} teeth and gums", rigged.mouth_picture)
     for kind in order:
         material = make_material(f"{mesh.name} {kind}", kind, colour_of(kind, rigged))
         if kind == "skin":
             skin.dress(material, rigged)
+            folds.add(material, rigged)
         elif kind == "eye":
-            _wear(material, skin.packed(material.name, rigged.eye_picture))
+            _wear(material, packed(material.name, rigged.eye_picture))
         elif kind in _OF_MOUTH and mouth is not None:
             _wear(material, mouth)
         mesh.materials.append(material)

@@ -59,7 +59,7 @@ _UPPER = (
 _LOWER = (
     Tooth(5.3, 8.8, 5.8, 0.0, "incisor"),
     Tooth(5.9, 9.0, 6.0, 0.0, "incisor"),
-    Tooth(6.9, 10.2, 7.2, -0.3, "canine"),
+    Tooth(6.9, 10.0, 7.2, 0.1, "canine"),
     Tooth(7.0, 8.6, 7.6, 0.2, "premolar"),
     Tooth(7.1, 8.0, 7.8, 0.4, "premolar"),
     Tooth(10.6, 7.4, 9.0, 0.5, "molar"),
@@ -120,15 +120,15 @@ def arches(mesh: HeadMesh, template: np.ndarray, lip_line: float) -> tuple[Arch,
     """
     bite = 1e3 * lip_line
     line = _labial(1e3 * template[_band_rows(mesh, template, "teeth_upper")[2]])
-    # The sculptor's bands stand a little far back and wide for the lips that they are behind.
-    fade = np.exp(-((line[:, 0] / 24.0) ** 2))
-    line = np.column_stack([0.955 * line[:, 0], line[:, 1], line[:, 2] + 3.6 * fade])
+    # The sculptor's bands stand far back for the lips that they are behind, most so in front.
+    forward = 3.6 * np.exp(-((line[:, 0] / 24.0) ** 2)) + 2.8 * np.exp(-((line[:, 0] / 32.0) ** 4))
+    line = np.column_stack([0.99 * line[:, 0], line[:, 1], line[:, 2] + forward])
     line[:, 1] += bite - _EDGE_BELOW - line[0, 1]
     within = line.copy()
     inside = Arch("lower", 1.0, _LOWER, JAW, _ROOTS[1], within)
     at = inside._lengths
     _, _, outward = inside.frame(at)
-    within = line - outward * np.interp(at, [0, 18, 40], [2.9, 2.5, 2.1])[:, None]
+    within = line - outward * np.interp(at, [0, 18, 40], [3.7, 3.1, 2.3])[:, None]
     within[0, 0] = 0.0
     within[:, 1] += np.interp(at, [0, 18, 30, 60], [1.7, 1.5, 0.5, 0.2])
     return (
