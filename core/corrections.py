@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from .cues.dense_predictor import DensePredictor
 from .cues.face_maps import with_maps, without_maps
 from .cues.screen_cues import ScreenCues
 from .errors import FitError
 from .heads.model import HeadModel
 from .images import Photo
-from .reconstruction import Reconstruction
+from .reconstruction import BareSkin, Reconstruction
 
 
 def corrected(
@@ -33,3 +36,13 @@ def corrected(
         )
     # Its normals make the fit worse (docs/dense.md), so that its uv alone is used.
     return with_maps(landmarks, without_maps(maps, uv=False)), ()
+
+
+def with_bare_skin(fit: Reconstruction, cues: Sequence[ScreenCues]) -> Reconstruction:
+    """A fit whose photos know where the network saw bare skin."""
+    photos = []
+    for photo, c in zip(fit.photos, cues, strict=True):
+        if c.skin is not None and c.crop_to_photo is not None:
+            photo = replace(photo, bare_skin=BareSkin(c.skin, c.crop_to_photo))
+        photos.append(photo)
+    return replace(fit, photos=tuple(photos))

@@ -15,6 +15,14 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
+class BareSkin:
+    """share (h, w) in [0, 1] of bare skin over a crop of the photo; crop_to_photo (2, 3)."""
+
+    share: NDArray[np.float32]
+    crop_to_photo: Array
+
+
+@dataclass(frozen=True, eq=False)
 class PhotoFit:
     """One photo of the person.
 
@@ -24,7 +32,8 @@ class PhotoFit:
     neutral (V, 3) and vertices (V, 3): at rest and as in the photo, head frame;
     landmarks (478, 2) as detected and landmarks_fit (478, 2) as the fit projects them, pixels
     (nan where the head model has no such point). gaze (4,) and drift (D,) complete the unknowns
-    that the fit solved for, so that another one can start from here.
+    that the fit solved for, so that another one can start from here. bare_skin: what a predictor
+    says of where bare skin is seen, if it says so.
     """
 
     expression: Array
@@ -38,6 +47,7 @@ class PhotoFit:
     report: dict[str, Any] = field(default_factory=dict)
     gaze: Array = field(default_factory=lambda: np.zeros(4))
     drift: Array = field(default_factory=lambda: np.zeros(0))
+    bare_skin: BareSkin | None = None
 
 
 @dataclass(frozen=True, eq=False)

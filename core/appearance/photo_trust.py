@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..cues.image_warp import Region, crop
 from ..cues.model_files import mediapipe_dir
 from ..cues.tensor_program import TensorProgram
+from ..reconstruction import BareSkin
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -32,7 +33,7 @@ _WIDER = 0.012
 #: The net is shown a square this many times the face's height.
 _VIEW = 2.6
 #: Shares of bare skin between which a place is taken for covered and for bare.
-_COVERED = (0.1, 0.4)
+_COVERED = (0.3, 0.65)
 _GRID = 256
 
 
@@ -71,7 +72,8 @@ def _uncovered(bare: BareSkin, region: Region) -> Floats:
     """(256, 256) over the region: 0 where the crop shows something before the skin, and 1 outside
     of the crop, of which nothing is known.
     """
-    at = (np.arange(_GRID) + 0.5) * (region.side / _GRID) + (region.centre - region.side / 2)[:, None]
+    corner = region.centre - region.side / 2
+    at = corner[:, None] + (np.arange(_GRID) + 0.5) * (region.side / _GRID)
     places = np.stack(np.meshgrid(*at), axis=-1).reshape(-1, 2)
     linear, offset = bare.crop_to_photo[:, :2], bare.crop_to_photo[:, 2]
     inner = (places - offset) @ np.linalg.inv(linear).T

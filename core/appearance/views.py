@@ -104,7 +104,7 @@ def view_of(head: HeadModel, fit: PhotoFit, photo: Photo) -> View:
     buffer = _least(depth)
     facing = (normals * towards).sum(axis=1)
     sight = np.column_stack([points, in_camera[:, 2], facing]).astype(np.float32)
-    trust = look(photo.pixels, fit.landmarks)
+    trust = look(photo.pixels, fit.landmarks, fit.bare_skin)
     return View(fit.camera, sight, smooth, buffer, low, scale, trust)
 
 

@@ -119,6 +119,7 @@ def cues_of(
         normal=(prediction.normal @ to_head.T).astype(np.float32),
         confidence=confidence.astype(np.float32),
         crop_to_photo=region.matrix(GRID),
+        skin=prediction.skin.astype(np.float32),
     )
 
 

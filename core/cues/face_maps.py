@@ -39,6 +39,7 @@ def with_maps(landmarks: ScreenCues, maps: ScreenCues) -> ScreenCues:
         normal=maps.normal,
         confidence=maps.confidence,
         crop_to_photo=maps.crop_to_photo,
+        skin=maps.skin,
         notes=(*landmarks.notes, *maps.notes),
     )
     if not both.dense:
@@ -53,7 +54,7 @@ def without_maps(cues: ScreenCues, *, uv: bool = True, normal: bool = True) -> S
     left = replace(cues, uv=None if uv else cues.uv, normal=None if normal else cues.normal)
     if left.dense:
         return left
-    return replace(left, confidence=None, crop_to_photo=None, background=None)
+    return replace(left, confidence=None, crop_to_photo=None, background=None, skin=None)
 
 
 def on_face(cues: ScreenCues) -> NDArray[np.bool_]:

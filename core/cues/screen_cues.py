@@ -37,6 +37,7 @@ class ScreenCues:
     normal: (h, w, 3) unit vectors in the head frame, neck and root rotation removed.
     confidence: (h, w) in [0, 1]; 0 where the maps say nothing.
     background: (h, w) in [0, 1]; 1 where the photo surely shows nothing of the head.
+    skin: (h, w) in [0, 1]; 1 where bare skin is seen, 0 where something covers it.
     crop_to_photo: (2, 3) affine map from the crop's pixels to the photo's.
     """
 
@@ -52,6 +53,7 @@ class ScreenCues:
     confidence: Map | None = None
     crop_to_photo: Array | None = None
     background: Map | None = None
+    skin: Map | None = None
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -67,6 +69,7 @@ class ScreenCues:
             "normal": (self.normal, 3),
             "confidence": (self.confidence, 0),
             "background": (self.background, 0),
+            "skin": (self.skin, 0),
         }
         sizes = {m.shape[:2] for m, _ in maps.values() if m is not None}
         if len(sizes) > 1:
