@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from .appearance.folds import with_folds
 from .appearance.texture import CHOICES as TEXTURES
 from .appearance.worn import Worn, worn_skin
 from .camera import focal_from_35mm
@@ -209,7 +210,7 @@ def rig_heads(
             progress(RIGGING, len(rigged) / len(photos))
             own = options.own_components
             one = build_rigged_head(head, reconstruction, i, photo, own_components=own, skin=skin)
-            one = with_mouth_picture(with_eye_picture(one))
+            one = with_folds(with_mouth_picture(with_eye_picture(one)))
             rigged.append(one)
             remember(one)
     progress(RIGGING, 1.0)

@@ -67,8 +67,10 @@ class RiggedHead:
     skin_relief and skin_roughness (n,) are PNG files of the skin's texture as in the photo and
     without its light, of its tangent-space normals and its roughness, and skin_coverage (s, s) is
     as in core.appearance.texture; eye_picture (n,) is a PNG file of both eyes' texture,
-    mouth_picture (n,) one of teeth and gums, empty for a head that is not laid out for them. These
-    are empty in files of earlier versions.
+    mouth_picture (n,) one of teeth and gums, empty for a head that is not laid out for them;
+    folds_picture (n,), a PNG file, and folds_layout (6,) are as in core.appearance.folds.Folds,
+    empty for a head in whose layout they cannot be drawn. These are empty in files of earlier
+    versions.
     """
 
     schema: int
@@ -191,6 +193,8 @@ class RiggedHead:
             "skin_relief": (self.skin_relief.size,),
             "skin_roughness": (self.skin_roughness.size,),
             "eye_picture": (self.eye_picture.size,), "mouth_picture": (self.mouth_picture.size,),
+            "folds_picture": (self.folds_picture.size,),
+            "folds_layout": (6 if self.folds_picture.size else 0,),
             "skin_coverage": (len(self.skin_coverage), len(self.skin_coverage)),
         }  # fmt: skip
         for name, shape in shapes.items():
@@ -203,7 +207,7 @@ class RiggedHead:
             raise ValueError("the mesh is empty or too large")
         self._check_indices()
         pictures = ("skin_photo", "skin_albedo", "skin_relief", "skin_roughness", "eye_picture")
-        for name in (*pictures, "mouth_picture"):
+        for name in (*pictures, "mouth_picture", "folds_picture"):
             picture = getattr(self, name)
             if picture.dtype != np.uint8 or not picture_sides(picture.tobytes()):
                 raise ValueError(f"{name} is no picture that a texture can be")

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from ...core.export_check import SceneFacts
-from ..scene import likeness, skin
+from ..scene import folds, likeness, skin
 from ..scene.camera import CAMERA, photo_camera
 from ..scene.head import PREFIX
 from ..scene.rig import JOINT
@@ -63,6 +63,7 @@ class Draft:
         stamp([*copies.objects, self.scene], self.licence)
         if asset:
             return self._write_asset(path, copies), []
+        folds.drop(copies.head)
         _drop_lists(copies)
         notes = []
         if copies.left_out:

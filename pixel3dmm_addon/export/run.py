@@ -108,9 +108,8 @@ def _taken(head: bpy.types.Object, preset: Preset) -> list[bpy.types.ID]:
     blocks += holders("meshes", levels) + holders("armatures", [preset.rig_name])
     for kind in ("scenes", "actions", "collections"):
         blocks += holders(kind, [head.name])
-    skin_material = skin.skin_of(head)
-    if skin_material is not None and preset.format != "BLEND":
-        blocks.append(skin_material)
+    if preset.format != "BLEND":
+        blocks += filter(skin.is_special, head.data.materials)
     return blocks
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..operators.look_through import PIXEL3DMM_OT_look_through
-from ..scene import parts, skin, told
+from ..scene import folds, parts, skin, told
 from ..scene.head import PREFIX, active_head
 from .sidebar import Sidebar, draw_sentence
 
@@ -44,6 +44,9 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
         slider = skin.light(skin.skin_of(head))
         if slider is not None:
             layout.prop(slider, "default_value", text="Photo's Light", slider=True)
+        slider = folds.strength(folds.skin_of(head))
+        if slider is not None:
+            layout.prop(slider, "default_value", text="Folds", slider=True)
         grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
         for name, part in _PARTS:
             if parts.has(head, part):

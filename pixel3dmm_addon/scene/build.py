@@ -14,12 +14,13 @@ from ...core.rig.arkit import ARKIT_NAMES
 from ...core.rig.rigged_head import RiggedHead
 from ..photo import LoadedPhoto
 from . import camera as photo_camera
-from . import driven, kept, likeness, parts
+from . import driven, folds, kept, likeness, parts
 from . import head as head_mesh
 from . import rig as head_rig
 
 #: Kinds of data that a head consists of, in the order in which they can be removed.
-_KINDS = ("collections", "objects", "meshes", "armatures", "cameras", "materials", "images")
+_KINDS = ("collections", "objects", "meshes", "armatures", "cameras", "materials", "node_groups")
+_KINDS += ("images",)
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def build_person(
     scene = context.scene
     if context.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
+    as_in_photo = rigged
     if expression != 1.0:
         named = np.isin(rigged.key_names, ARKIT_NAMES)
         values = np.where(named, expression * rigged.key_values, rigged.key_values)
@@ -65,6 +67,7 @@ def build_person(
         head_rig.pose(rig, rigged)
         driven.add_drivers(head, rig, rigged)
         driven.limit_bones(head, rig, rigged)
+        folds.drive(head, as_in_photo, is_painted=bool(rigged.skin_albedo.size))
         background = photo_camera.background_image(loaded)
         camera = photo_camera.make_camera(scene, rigged, f"{name} camera", background)
         collection.objects.link(camera)

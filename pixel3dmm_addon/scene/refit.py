@@ -20,7 +20,7 @@ from ...core.recipe import carried_on
 from ...core.rig.rigged_head import RiggedHead
 from ...core.rotation import matrix_from_vector
 from . import camera as photo_camera
-from . import kept, likeness, told
+from . import folds, kept, likeness, skin, told
 from .head import PREFIX
 from .rig import JOINT
 
@@ -50,6 +50,7 @@ def apply(
     now = Continuation.from_json(after.continuation_json)
     _move_points(head, after, before)
     _set_values(head, after, before)
+    folds.drive(head, after, is_painted=skin.skin_of(head) is not None)
     rig = head.find_armature()
     if rig is not None:
         _move_bones(context, rig, after, before)

@@ -12,6 +12,8 @@ import numpy as np
 
 from ...core.rig.photo_colors import mixed
 from ...core.rig.rigged_head import RiggedHead
+from . import folds
+from .pictures import packed
 
 #: Marks the nodes of ours, whatever they are called in a translated Blender.
 PHOTO, ALBEDO, LIGHT = "Pixel3DMM Photo", "Pixel3DMM Albedo", "Pixel3DMM Photo's Light"
@@ -87,6 +89,11 @@ def skin_of(head: bpy.types.Object) -> bpy.types.Material | None:
     return next((m for m in head.data.materials if light(m) is not None), None)
 
 
+def is_special(material: bpy.types.Material | None) -> bool:
+    """Whether it has nodes that only Blender knows."""
+    return light(material) is not None or folds.strength(material) is not None
+
+
 def show(context: bpy.types.Context) -> None:
     """Lets viewports in Solid mode that show materials' colours show textures."""
     for area in context.screen.areas if context.screen else ():
@@ -96,16 +103,20 @@ def show(context: bpy.types.Context) -> None:
 
 
 def plain(mesh: bpy.types.Mesh, names: dict[bpy.types.ID, str]) -> None:
-    """On a copy for export: one texture straight into Base Color, as engines read it.
+    """On a copy for export: one texture straight into Base Color, as engines read it, and no folds.
 
     names: what materials are called that have stepped aside.
     """
     for slot, material in enumerate(mesh.materials):
-        factor = light(material)
-        if factor is None:
+        if not is_special(material):
             continue
         double = material.copy()
         double.name = name = names.get(material, material.name)
+        mesh.materials[slot] = double
+        folds.strip(double)
+        factor = light(double)
+        if factor is None:
+            continue
         nodes, links = double.node_tree.nodes, double.node_tree.links
         share = 0.0 if factor.is_linked else float(factor.default_value)
         keep, drop = (ALBEDO, PHOTO) if share < 0.5 else (PHOTO, ALBEDO)
@@ -119,19 +130,6 @@ def plain(mesh: bpy.types.Mesh, names: dict[bpy.types.ID, str]) -> None:
         nodes.remove(nodes[LIGHT])
         if drop in nodes:
             nodes.remove(nodes[drop])
-        mesh.materials[slot] = double
-
-
-def packed(name: str, data: np.ndarray) -> bpy.types.Image:
-    """An image that lives in the .blend file as the PNG that it came as."""
-    # Without spaces: the USD exporter of 4.5 names files after the image and looks for them under
-    # its path, in which it replaces spaces.
-    name = bpy.path.clean_name(name)
-    image = bpy.data.images.new(name, 1, 1)
-    image.pack(data=data.tobytes(), data_len=int(data.size))
-    image.source = "FILE"
-    image.filepath_raw = f"//{name}.png"
-    return image
 
 
 def _blend(

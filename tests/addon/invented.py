@@ -45,6 +45,7 @@ def invented_head(ours, name="someone"):
     photo = ours("core.images").Photo(pixels, name)
     rigged = ours("core.rig.build").build_rigged_head(head, reconstruction, 0, photo)
     rigged = ours("core.rig.mouth_picture").with_mouth_picture(rigged)
+    rigged = ours("core.appearance.folds").with_folds(rigged)
     return ours("core.rig.eye_picture").with_eye_picture(rigged)
 
 

@@ -30,7 +30,7 @@ def test_photo_to_scene(ours, example_photo, status):
     made = {kind: after[kind] - before[kind] for kind in after}
     assert made == {
         "collections": 1, "objects": 3, "meshes": 1, "armatures": 1, "cameras": 1,
-        "materials": 9, "images": 6, "shape_keys": 1, "actions": 0, "texts": 0,
+        "materials": 10, "images": 8, "shape_keys": 1, "actions": 0, "texts": 0,
     }  # fmt: skip
     assert len(head.data.shape_keys.key_blocks) >= 54
     assert ours("pixel3dmm_addon.scene.head").is_head(head)

@@ -136,7 +136,7 @@ def test_none_is_none(ours, example_photo):
 def test_usd_takes_the_textures_along(painted, tmp_path, suffix):
     path = tmp_path / f"head{suffix}"
     bpy.ops.pixel3dmm.export_head(filepath=str(path), preset="USD")
-    kinds = ["albedo", "eye", "relief", "roughness"]
+    kinds = ["albedo", "eye", "gums", "relief", "roughness"]
     if suffix == ".usdc":
         written = {file.stem for file in (tmp_path / "textures").iterdir()}
     else:
