@@ -39,10 +39,11 @@ def corrected(
 
 
 def with_bare_skin(fit: Reconstruction, cues: Sequence[ScreenCues]) -> Reconstruction:
-    """A fit whose photos know where the network saw bare skin."""
+    """A fit whose photos know where the network saw bare skin, if the fit believed its maps."""
     photos = []
     for photo, c in zip(fit.photos, cues, strict=True):
-        if c.skin is not None and c.crop_to_photo is not None:
+        believed = photo.report.get("maps", {}).get("used")
+        if believed and c.skin is not None and c.crop_to_photo is not None:
             photo = replace(photo, bare_skin=BareSkin(c.skin, c.crop_to_photo))
         photos.append(photo)
     return replace(fit, photos=tuple(photos))

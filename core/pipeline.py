@@ -18,7 +18,7 @@ from .appearance.texture import CHOICES as TEXTURES
 from .appearance.worn import Worn, worn_skin
 from .camera import focal_from_35mm
 from .cautious_fit import fit_cautiously
-from .corrections import corrected
+from .corrections import corrected, with_bare_skin
 from .cues.face_maps import face_box, with_maps, without_maps
 from .cues.mediapipe import MediaPipeFace
 from .cues.mediapipe_cues import cues_from_face
@@ -256,6 +256,7 @@ def _reconstruct_person(
             progress=part(progress, fitted_by, 1.0),
             plain=plain,
         )
+    fit = with_bare_skin(fit, [cues for cues, _, _ in seen])
     evidence = [
         Evidence(photo, found, options.face or 0, source, (*photo.notes, *notes, *cues.notes))
         for photo, (cues, found, notes), (_, source) in zip(photos, seen, focals, strict=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Trains the dense predictor on synthetic heads; never part of the extension.
 
-    python -m training make DATA --count 4000 --seed 1      examples, resumable (--product-fits)
+    python -m training make DATA --count 4000 --seed 1      examples, resumable
     python -m training make DATA --count 128 --seed 2       held out: measured with, never learnt
     python -m training sheet DATA --out SHEET.png           look at them
     python -m training train DATA --out RUN                 needs torch; resumable

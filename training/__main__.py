@@ -15,9 +15,7 @@ def main() -> None:
     make.add_argument("folder", type=Path)
     make.add_argument("--count", type=int, default=4000)
     make.add_argument("--seed", type=int, default=1)
-    make.add_argument(
-        "--product-fits", action="store_true", help="fits by the product itself: slower, true"
-    )
+    make.add_argument("--fits", choices=("quick", "product", "detected"), default="detected")
     train = steps.add_parser("train", help="train, or go on training")
     train.add_argument("data", type=Path)
     train.add_argument("--out", type=Path, required=True)
@@ -57,7 +55,7 @@ def main() -> None:
     if options.step == "make":
         from .shards import make as make_shards
 
-        make_shards(options.folder, options.count, options.seed, quick=not options.product_fits)
+        make_shards(options.folder, options.count, options.seed, fits=options.fits)
     elif options.step == "train":
         from .train import Plan
         from .train import train as train_network

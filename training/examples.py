@@ -23,6 +23,9 @@ from core.cues.dense_input import (
     rasterised,
     to_crop_frame,
 )
+from core.cues.mediapipe import MediaPipePredictor
+from core.cues.mediapipe_cues import cues_from_face
+from core.errors import NoFaceError
 from core.geometry.mesh import vertex_normals
 from core.heads import load_open_head
 from core.heads.corners import is_skin
@@ -34,11 +37,14 @@ from .develop import background, develop
 from .landmark_fit import Fit, LandmarkFitter
 from .light import shade
 from .occluders import Occluders
-from .population import Population, Subject
+from .population import PHOTO, Population, Subject
 
 Array = NDArray[np.float64]
 
 LOOKS = 3
+FITS = ("quick", "product", "detected")
+#: Pixels on a side of the photo that the detector sees.
+DETECTED = 256
 #: Cells by which a truth may lie from what the fit shows; further off it is another surface.
 FARTHEST_FLOW = 10.0
 
@@ -65,14 +71,17 @@ NAMES = tuple(f.name for f in fields(Example))
 class Studio:
     """Makes examples; example k of a seed is the same on every machine with the same libraries.
 
-    quick: around fits in a hundredth of a second, instead of the product's in a quarter.
+    fits: one of FITS, around what fits the examples are made. "quick" takes a hundredth of a
+    second; "product" a quarter: the product's own fit of a simulated report. "detected" takes
+    twice that: the product's own fit of what MediaPipe itself reports of a photo.
     """
 
-    def __init__(self, head: HeadModel | None = None, *, quick: bool = True) -> None:
+    def __init__(self, head: HeadModel | None = None, *, fits: str = "quick") -> None:
         self.head = load_open_head() if head is None else head
-        self.quick = quick
+        self.fits = fits
         self.population = Population.of(self.head)
         self.fitter = LandmarkFitter(self.head, self.population.canonical)
+        self.detector = MediaPipePredictor()
         self.paint, self.occluders = Paint(self.head), Occluders(self.head, SIZE)
         self.skin = is_skin(self.head)
         self.hairy = np.clip((_above_hairline(self.head.template)) / 0.02, 0, 1)
@@ -82,7 +91,11 @@ class Studio:
         rng = np.random.default_rng([seed, number])
         while True:
             subject = self.population.draw(rng)
-            fitted = self.fitter.fit if self.quick else self.fitter.product_fit
+            fitted = {
+                "quick": self.fitter.fit,
+                "product": self.fitter.product_fit,
+                "detected": self.detected_fit,
+            }[self.fits]
             fit = fitted(subject, rng)
             if fit is not None:
                 return self.render(subject, fit, rng)
@@ -144,6 +157,32 @@ class Studio:
         bare = np.where(covered > 0.3, 0, skin).reshape(GRID, 2, GRID, 2).mean(axis=(1, 3)) > 0.5
         bare &= (coarse.triangle >= 0) & self.skin[coarse.triangle]
         return develop(np.maximum(picture, 0), face, rng), bare
+
+    def photo(
+        self, subject: Subject, size: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], Coat]:
+        """The subject's whole photo, size x size, with nothing before the face."""
+        head, camera = self.head, subject.camera
+        vertices = subject.vertices + self.hair(subject.vertices, rng)
+        normals = vertex_normals(vertices, head.triangles)
+        points = camera.project(vertices) * (size / camera.width)
+        drawn = rasterised(points, camera.to_camera(vertices)[:, 2], head, size)
+        picture, skin, coat, _ = self.scene(subject, vertices, normals, drawn, rng)
+        return develop(np.maximum(picture, 0), skin > 0, rng), coat
+
+    def detected_fit(self, subject: Subject, rng: np.random.Generator) -> Fit | None:
+        """The product's fit to what MediaPipe itself finds in a photo of a subject, if it does."""
+        pixels, _ = self.photo(subject, DETECTED, rng)
+        points = subject.camera.project(self.fitter.landmarks(subject))
+        low, high = points.min(axis=0), points.max(axis=0)
+        box = np.concatenate([low, high]) * (DETECTED / PHOTO)
+        try:
+            (face,) = self.detector.faces(pixels, box=box, passes=2)
+        except NoFaceError:
+            return None
+        if face.presence < 0.5:
+            return None
+        return self.fitter.fit_to(cues_from_face(face, DETECTED, DETECTED), subject, rng)
 
     def scene(
         self,

@@ -13,7 +13,7 @@ the average head in all that the picture's plane does not show. The tests compar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,8 +142,28 @@ class LandmarkFitter:
     def product_fit(self, subject: Subject, rng: np.random.Generator) -> Fit | None:
         """The product's fit to a report of a subject, None if there is none."""
         seen = self.report(subject, rng)
+        return self._fitted(self.cues(seen, subject), seen.focal)
+
+    def fit_to(self, cues: ScreenCues, subject: Subject, rng: np.random.Generator) -> Fit | None:
+        """The product's fit to cues of a subject's photo, of whatever size; its camera is that of
+        the photo at the subject's size.
+        """
+        share = cues.width / subject.camera.width
+        known = rng.random() < KNOWN_FOCAL
+        fit = self._fitted(cues, share * subject.camera.focal if known else None)
+        if fit is None:
+            return None
+        c = fit.camera
+        size = subject.camera.width, subject.camera.height
+        return replace(fit, camera=Camera.with_focal(c.focal / share, c.R, c.t, *size))
+
+    def landmarks(self, subject: Subject) -> Array:
+        """(n, 3) true places of the landmarks of the skin, head frame."""
+        return self.head.landmarks(subject.vertices, self.ids)
+
+    def _fitted(self, cues: ScreenCues, focal: float | None) -> Fit | None:
         try:
-            fit = fit_head(self.head, [self.cues(seen, subject)], focal=[seen.focal])
+            fit = fit_head(self.head, [cues], focal=[focal])
         except FitError:
             return None
         photo = fit.photos[0]

@@ -15,8 +15,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cues.dense_input import rasterised
-from core.geometry.mesh import vertex_normals
 from core.heads import HeadModel, load_open_head
 from core.rig.photo_colors import linear_from_srgb, srgb_from_linear
 
@@ -51,16 +49,9 @@ class QuickRenderer:
 
     def photo(self, subject: Subject, rng: np.random.Generator) -> Shot:
         """See Renderer."""
-        from .develop import develop
-
-        head, camera = self.studio.head, subject.camera
-        vertices = subject.vertices + self.studio.hair(subject.vertices, rng)
-        normals = vertex_normals(vertices, head.triangles)
-        depth = camera.to_camera(vertices)[:, 2]
-        drawn = rasterised(camera.project(vertices), depth, head, PHOTO)
-        picture, skin, coat, _ = self.studio.scene(subject, vertices, normals, drawn, rng)
+        pixels, coat = self.studio.photo(subject, PHOTO, rng)
         tone = float(np.median(coat.color[coat.skin] @ LUMINANCE)) if coat.skin.any() else 0.0
-        return Shot(develop(np.maximum(picture, 0), skin > 0, rng), tone)
+        return Shot(pixels, tone)
 
 
 class CyclesRenderer:

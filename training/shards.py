@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .examples import NAMES, Studio
+from .examples import FITS, NAMES, Studio
 
 SHARD = 32
 
 Arrays = dict[str, NDArray]
 
 
-def make(folder: Path, count: int, seed: int, *, quick: bool = True) -> None:
+def make(folder: Path, count: int, seed: int, *, fits: str = FITS[0]) -> None:
     """Examples 0 .. count - 1 of a seed (count rounded up to whole shards); what is there stays.
 
-    quick: see ``Studio``.
+    fits: see ``Studio``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     studio: Studio | None = None
@@ -27,7 +27,7 @@ def make(folder: Path, count: int, seed: int, *, quick: bool = True) -> None:
         path = folder / f"examples-{seed}-{first:06d}.npz"
         if path.exists():
             continue
-        studio = studio or Studio(quick=quick)
+        studio = studio or Studio(fits=fits)
         made = [studio.example(seed, number) for number in range(first, first + SHARD)]
         arrays = {name: np.stack([getattr(e, name) for e in made]) for name in NAMES}
         part = path.with_suffix(".part")

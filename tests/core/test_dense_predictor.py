@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.appearance.photo_trust import look
 from core.camera import Camera
 from core.corrections import corrected
 from core.cues.dense_input import (
@@ -32,7 +33,7 @@ from core.fitting import fit_head
 from core.heads import HeadModel, load_open_head
 from core.images import Photo, load_photo
 from core.pipeline import MAPPING, Options, reconstruct
-from core.reconstruction import Reconstruction
+from core.reconstruction import BareSkin, Reconstruction
 from core.rotation import angle_between, matrix_from_vector
 
 
@@ -277,6 +278,22 @@ def test_the_predictor_by_name_is_deterministic_and_says_what_it_used(example_ph
     assert report["licences"]["commercial_use"] is True
     assert person.recipe["networks"] == {"dense": DensePredictor().sha256}
     assert report["seconds"][MAPPING] > 0
+    bare = person.photos[0].bare_skin
+    assert bare is not None and 0.3 < (bare.share > 0.5).mean() < 1
+
+
+def test_the_texture_leaves_out_what_the_network_calls_covered() -> None:
+    size = 200
+    photo = np.full((size, size, 3), 150, np.uint8)
+    marks = np.random.default_rng(1).uniform(60, 140, (478, 2))
+    crop = np.array([[2.0, 0, 60], [0, 2.0, 60]])  # 40 x 40 cells
+    share = np.ones((40, 40), np.float32)
+    share[:20] = 0
+    plain, less = look(photo, marks), look(photo, marks, BareSkin(share, crop))
+    at = np.array([[100.0, 75.0], [100.0, 125.0], [20.0, 20.0]])
+    before, after = plain.at(at, plain.person), less.at(at, less.person)
+    assert after[0] == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(after[1:], before[1:], atol=1e-6)
 
 
 def test_another_head_is_refused_in_one_sentence() -> None:

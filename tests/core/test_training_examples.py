@@ -16,7 +16,8 @@ from core.fitting.landmark_model import LandmarkModel
 from core.geometry.mesh import vertex_normals
 from training.examples import NAMES, Example, Studio
 from training.landmark_fit import SKIN
-from training.population import similarity
+from training.occluders import Occluders
+from training.population import PHOTO, similarity
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,42 @@ def test_the_quick_fit_errs_as_the_product_does(studio: Studio) -> None:
         real_off.append(_distance(real.photos[0].neutral[face], subject.neutral[face]))
     assert np.mean(apart) < np.mean(real_off)
     assert 0.5 < np.mean(quick_off) / np.mean(real_off) < 2
+
+
+def test_the_detector_itself_finds_a_synthetic_face(studio: Studio) -> None:
+    """A fit to what MediaPipe reports of the photo lies where the subject is."""
+    found = 0
+    for number in range(3):
+        rng = np.random.default_rng([6, number])
+        subject = studio.population.draw(rng)
+        fit = studio.detected_fit(subject, rng)
+        if fit is None:
+            continue
+        found += 1
+        head = studio.head
+        own = fit.camera.project(head.landmarks(fit.vertices))
+        true = subject.camera.project(head.landmarks(subject.vertices))
+        size = np.ptp(true, axis=0).max()
+        assert np.median(np.linalg.norm(own - true, axis=1)) < 0.04 * size
+    assert found >= 2
+
+
+@pytest.mark.parametrize("kind", ["glasses", "fringe", "hand"])
+def test_something_before_the_face_is_drawn_where_it_belongs(studio: Studio, kind: str) -> None:
+    rng = np.random.default_rng(4)
+    subject = studio.population.draw(rng)
+    picture = np.full((PHOTO, PHOTO, 3), 0.5)
+    project = subject.camera.project
+    things = Occluders(studio.head, PHOTO, 2.0)
+    colors = (np.zeros(3), np.ones(3))
+    covered = things.draw(picture, subject.vertices, project, colors, rng, only=kind)
+    assert 0.0005 < (covered > 0.5).mean() < 0.3
+    assert (picture[covered == 0] == 0.5).all()
+    marks = project(studio.head.landmarks(subject.vertices))
+    goal = marks[{"glasses": [33, 263], "fringe": [10, 9], "hand": [152, 152]}[kind]].mean(axis=0)
+    rows, columns = np.nonzero(covered > 0.5)
+    near = np.hypot(columns - goal[0], rows - goal[1]).min()
+    assert near < 0.15 * np.ptp(marks, axis=0).max()
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> float:
