@@ -115,7 +115,7 @@ def _fibres(angle: Array, across: Array) -> Array:
         phase, drift = rng.uniform(0, 2 * np.pi, 2)
         wave = np.sin(count * (angle + bend) + phase + 2.5 * np.sin(3 * across + drift))
         out += wave * rng.uniform(0.5, 1.0) * (1 + 0.4 * np.sin(7 * across + drift))
-    # Not all around alike: fibres lie looser here and there, and crypts open outside the collarette.
+    # Not all around alike: fibres lie looser here and there, crypts open beyond the collarette.
     phases = rng.uniform(0, 2 * np.pi, 6)
     loose = sum(np.sin(n * angle + p) for n, p in zip((2, 3, 5), phases[:3], strict=True))
     edge = 0.42 + 0.05 * np.sin(6 * angle + phases[3]) + 0.03 * np.sin(11 * angle + phases[4])
