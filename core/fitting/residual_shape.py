@@ -11,6 +11,7 @@ shape key ``photoResidual`` and can be dialled out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ def residual_shape(
     pull = np.linalg.solve(kernel, metres)
     out = np.zeros_like(shaped)
     vertices = _movable(head)
-    image_plane = _kernel(shaped[vertices], in_head) @ pull
+    image_plane = _kernel(shaped[vertices], in_head, np.float32) @ pull.astype(np.float32)
     out[vertices] = np.column_stack([image_plane, np.zeros(len(vertices))]) @ camera.R
     length = np.linalg.norm(out, axis=1, keepdims=True)
     # A soft limit, so that the field stays smooth where it is reached; a harder one for pins, which
@@ -72,9 +73,12 @@ def _pull(block: LandmarkBlock, state: State, camera: Camera) -> tuple[Array, Ar
     return block.points.in_head(state.identity, photo).T[skin], metres[skin], noise[skin]
 
 
-def _kernel(a: Array, b: Array) -> Array:
+def _kernel(a: Array, b: Array, kind: type[np.floating[Any]] = np.float64) -> NDArray[Any]:
+    """(n, m); in single precision, which is a fifth of the time, to a ten-thousandth."""
+    middle = b.mean(axis=0)
+    a, b = ((points - middle).astype(kind) for points in (a, b))
     squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
-    out: Array = SPREAD**2 * np.exp(squared / (-2 * LENGTH**2))
+    out: NDArray[Any] = kind(SPREAD**2) * np.exp(squared * kind(-0.5 / LENGTH**2))
     return out
 
 

@@ -49,6 +49,11 @@ class Followers:
         return leaders.astype(np.intp), weights
 
     @cached_property
+    def _light_matrix(self) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        leaders, weights = self._matrix
+        return leaders, weights.astype(np.float32)
+
+    @cached_property
     def _rows(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         return self.leader.astype(np.intp), self.start[:-1].astype(np.intp)
 
@@ -76,6 +81,20 @@ class Followers:
             rows *= self.weight[:, None]
             np.add.reduceat(rows, start, axis=0, out=followers)
         return out.reshape(-1, *motion.shape[1:])
+
+    def carry(self, motions: Array) -> None:
+        """In place: in each of motions (k, V + n, 3), the followers' what their leaders' make it.
+        For many at once; exact to a ten-millionth.
+        """
+        if not self.count:
+            return
+        leaders, weights = self._light_matrix
+        led = motions[:, leaders].astype(np.float32)
+        moving = np.nonzero(led.any(axis=(1, 2)))[0]
+        motions[:, -self.count :] = 0.0  # most of what moves a face moves no leader at all
+        columns = led[moving].transpose(1, 0, 2).reshape(len(leaders), -1)
+        carried = (weights @ columns).reshape(self.count, len(moving), 3)
+        motions[moving, -self.count :] = carried.transpose(1, 0, 2)
 
     def check(self, count: int) -> None:
         """Raises ValueError unless the arrays belong to a head proper of ``count`` vertices."""

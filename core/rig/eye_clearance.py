@@ -101,16 +101,19 @@ def _surface(points: Array, ball: Array) -> Array:
 def _leaving(directions: Array, triangles: Array) -> tuple[Array, Array]:
     """How far rays from the origin along unit directions (n, 3) go until they first leave a
     surface of triangles (m, 3, 3), infinite where they do not; and the cosine between the two.
+    To a millionth of the lengths.
     """
     a, b, c = triangles.transpose(1, 0, 2)
     normal = np.cross(b - a, c - a)
-    slope = directions @ normal.T
-    inside = slope > 0
+    height = (normal * a).sum(axis=1)
+    rays = directions.astype(np.float32)
+    slope = rays @ normal.T.astype(np.float32)
+    # A ray backwards meets what lies behind the origin.
+    inside = (slope > 0) & (height > 0)
     for p, q in ((a, b), (b, c), (c, a)):
-        inside &= directions @ np.cross(p, q).T >= 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        length = np.where(inside, (normal * a).sum(axis=1) / slope, np.inf)
-    length[~(length > 0)] = np.inf
+        inside &= rays @ np.cross(p, q).T.astype(np.float32) >= 0
+    length = np.full(slope.shape, np.inf, np.float32)
+    np.divide(height.astype(np.float32), slope, out=length, where=inside)
     first = length.argmin(axis=1)
     rows = np.arange(len(directions))
     size = np.maximum(np.linalg.norm(normal[first], axis=1), 1e-12)

@@ -219,14 +219,14 @@ def _revalued(head: HeadModel, fit: PhotoFit, old: Array, new: Array) -> tuple[A
     fitted = fit.expression[order]
     used = np.nonzero(fitted)[0]
     values = np.zeros(len(fitted))
-    size = (new[used] ** 2).sum(axis=(1, 2))
-    along = (new[used] * old[used]).sum(axis=(1, 2))
+    size = np.array([np.vdot(new[k], new[k]) for k in used])
+    along = np.array([np.vdot(new[k], old[k]) for k in used])
     share = np.divide(along, size, out=np.ones_like(size), where=size > 0)
     # A slider that was fitted beyond its end stays there: it is not our place to clip it.
     values[used] = np.clip(fitted[used] * share, np.minimum(fitted[used], 0),
                            np.maximum(fitted[used], 1))  # fmt: skip
-    left = fit.residual + np.tensordot(fitted[used], old[used], 1)
-    return values, head.led(left - np.tensordot(values[used], new[used], 1))
+    left = fit.residual + np.tensordot(fitted, old, 1)
+    return values, head.led(left - np.tensordot(values, new, 1))
 
 
 def _wet_photo(head: HeadModel, fit: PhotoFit, values: Array, deltas: list[Array]) -> None:
