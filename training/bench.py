@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,9 @@ from core.ply import ply_bytes
 from core.raster import rasterise
 from core.reconstruction import Reconstruction
 
+from .detail import moved
 from .evaluate import MODES
+from .photos import DETAIL, EVERY
 
 Array = NDArray[np.float64]
 
@@ -56,7 +59,11 @@ def ablation(bench: Path, weights: Path, out: Path) -> dict[str, dict[str, dict[
         for mode, said in told.items():
             fit = fit_head(head, [with_maps(cues, said)], focal=[photo.focal_px])
             _write(out / mode / item.name, head, fit)
-    return {mode: by_group(score(bench, out / mode)) for mode in (*MODES, TRUTH)}
+            if mode == "uv":
+                seen = fit.photos[0]
+                finer = replace(seen, vertices=moved(head, seen.vertices, with_maps(cues, maps)))
+                _write(out / DETAIL / item.name, head, replace(fit, photos=(finer,)))
+    return {mode: by_group(score(bench, out / mode)) for mode in (*EVERY, TRUTH)}
 
 
 def table(means: dict[str, dict[str, dict[str, float]]]) -> str:

@@ -27,6 +27,7 @@ from core.fitting import fit_head
 from core.heads import HeadModel, load_open_head
 from core.rig.photo_colors import linear_from_srgb, srgb_from_linear
 
+from .detail import moved
 from .evaluate import MODES, off_by
 from .occluders import Occluders
 from .population import PHOTO
@@ -34,6 +35,9 @@ from .population import PHOTO
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
+#: After uv, towards the normals.
+DETAIL = "detail"
+EVERY = (*MODES, DETAIL)
 OCCLUDERS = ("glasses", "fringe", "hand")
 #: Degrees of yaw beyond which a hand or a fringe would not be where it is drawn.
 FACING = 35.0
@@ -67,7 +71,7 @@ def measure(folder: Path, weights: Path, *, covered: bool = True) -> list[Row]:
             a = {name: z[name] for name in z.files}
         camera = Camera.with_focal(float(a["focal"]), a["R"], a["t"], PHOTO, PHOTO)
         yaw = float(np.degrees(np.arctan2(camera.R[0, 2], -camera.R[2, 2])))
-        takes = [("", a["pixels"], MODES)]
+        takes = [("", a["pixels"], EVERY)]
         if covered and abs(yaw) < FACING:
             for number, what in enumerate(OCCLUDERS):
                 rng = np.random.default_rng([len(rows), number])
@@ -95,14 +99,17 @@ def _off(
     try:
         plain = fit_head(head, [cues])
         maps = network.cues(pixels, head, plain)
+        both = with_maps(cues, maps)
+        heads: dict[str, Array] = {}
         for mode in modes:
             fit = plain
-            if mode != "landmarks":
-                told = without_maps(
-                    with_maps(cues, maps), uv=mode == "normals", normal=mode == "uv"
-                )
+            if mode in MODES[1:]:
+                told = without_maps(both, uv=mode == "normals", normal=mode == "uv")
                 fit = fit_head(head, [told])
-            out[mode] = off_by(head, fit.photos[0].vertices, true)
+            heads[mode] = fit.photos[0].vertices
+            if mode == DETAIL:
+                heads[mode] = moved(head, heads["uv"], both)
+            out[mode] = off_by(head, heads[mode], true)
     except FitError:
         pass  # what came out before it counts, the rest has no head
     return out
@@ -155,8 +162,8 @@ def table(rows: list[Row]) -> str:
     with the change by uv and its standard error.
     """
     plain = [r for r in rows if not r.covered]
-    lines = [_heading("photos", MODES)]
-    lines += [_line(name, [r for r in plain if group(r)], MODES) for name, group in GROUPS.items()]
+    lines = [_heading("photos", EVERY)]
+    lines += [_line(name, [r for r in plain if group(r)], EVERY) for name, group in GROUPS.items()]
     lines += ["", _heading("covered by", MODES[:2])]
     for what in OCCLUDERS:
         some = [r for r in rows if r.covered == what]
