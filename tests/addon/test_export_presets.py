@@ -63,7 +63,7 @@ def test_nothing_is_lost_with_modifiers_and_motion(ours, person, tmp_path, prese
     assert written.verdict.passed and written.files[0] == path
     # USD keeps pictures beside it.
     assert [f.name for f in written.files[1:]] == (
-        ["someone_eye.png"] if path.suffix == ".usdc" else []
+        ["someone_eye.png", "someone_teeth_and_gums.png"] if path.suffix == ".usdc" else []
     )
     said = figures(written)
     assert said["keys"] == f"{count} of {count} keys" and count >= 53
