@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 import bpy
 import numpy as np
 import pytest
@@ -337,6 +339,26 @@ def reach(head, name):
 def triangles(mesh):
     mesh.data.calc_loop_triangles()
     return len(mesh.data.loop_triangles)
+
+
+def test_teeth_are_painted_and_tears_are_clear_in_gltf(person, tmp_path):
+    path = tmp_path / "head.glb"
+    assert export(path, "GODOT") == {"FINISHED"}
+    data = path.read_bytes()
+    document = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
+    found = {material["name"].split()[-1]: material for material in document["materials"]}
+    tears = found["tears"]
+    assert tears["alphaMode"] == "BLEND"
+    assert 0 < tears["pbrMetallicRoughness"]["baseColorFactor"][3] < 0.6
+    assert tears["pbrMetallicRoughness"]["roughnessFactor"] < 0.1
+    images = {
+        document["textures"][found[kind]["pbrMetallicRoughness"]["baseColorTexture"]["index"]][
+            "source"
+        ]
+        for kind in ("teeth", "gums")
+    }
+    assert len(images) == 1
+    assert not any("alphaMode" in found[kind] for kind in ("teeth", "gums", "eye"))
 
 
 def test_levels_of_detail_elsewhere_are_files_of_their_own(ours, person, tmp_path):
