@@ -10,8 +10,8 @@ On the bench's public items, one photo each, texture of 2048 x 2048:
 * ``mirrored``: where one photo's texture is a mirror image and another photo of the subject shows
   the skin, the difference of their albedo in 1/255, after one gain a channel, since no two photos
   are exposed alike; beside it the same for skin that both photos show, the floor of that figure;
-* seconds of painting and of making the PNG files, and the peak memory of a process that fits one
-  photo and paints it, beside one that fits it alone.
+* seconds of painting, of making the PNG files and of drawing the folds, and the peak memory of a
+  process that fits one photo and paints it, beside one that fits it alone.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import numpy as np
 
 from benchmarks.accuracy import ROOT
 from core.appearance.atlas import skin_atlas, skin_faces
+from core.appearance.folds import with_folds
 from core.appearance.photo_trust import sample
 from core.appearance.texture import COARSE, MEASURED, MIRRORED, Skin, paint
 from core.appearance.worn import worn_skin
@@ -39,6 +40,7 @@ from core.raster import rasterise
 from core.reconstruction import PhotoFit
 from core.report import peak_memory_mb
 from core.resources import load_head
+from core.rig.build import build_rigged_head
 
 SIZE = "2k"
 #: Pixels at the skin's border whose window reaches beyond it.
@@ -168,7 +170,8 @@ def one(photo: Photo, texture: bool) -> int:
     head = load_head("open-head")
     reconstruct([photo])
     start = time.perf_counter()
-    fit = reconstruct([photo])[0].photos[0]
+    person = reconstruct([photo])[0]
+    fit = person.photos[0]
     text = f"fit {time.perf_counter() - start:.2f} s"
     if texture:
         cold = time.perf_counter()
@@ -180,6 +183,10 @@ def one(photo: Photo, texture: bool) -> int:
         end = time.perf_counter()
         text += f", painting {warm - cold:.2f} s cold, {files - warm:.2f} s warm"
         text += f", with its files {end - files:.2f} s"
+        rigged = build_rigged_head(head, person, 0, photo)
+        start = time.perf_counter()
+        with_folds(rigged)
+        text += f", folds {time.perf_counter() - start:.2f} s"
     print(f"{text}; peak memory {peak_memory_mb():.0f} MB")
     return 0
 

@@ -32,7 +32,7 @@ SIDES = ("Left", "Right")
 #: Metres that the deepest line of each kind lies in the skin where its amount is 1.
 DEPTH = {
     "nasolabial": 1.1e-3, "crows_feet": 0.45e-3, "nose": 0.5e-3, "frown": 0.8e-3,
-    "forehead_outer": 0.55e-3, "forehead_inner": 0.55e-3,
+    "forehead_outer": 0.5e-3, "forehead_inner": 0.5e-3,
 }  # fmt: skip
 #: Sliders that bring a kind out, without their sides, and how much each does.
 DRIVES: dict[str, dict[str, float]] = {
@@ -83,7 +83,9 @@ class Line:
 
 def _brow_line(height: float, depth: float, ends: int = 0) -> Line:
     """Across the forehead; height: 0 above the brows, 1 halfway, 2 at the hair's edge."""
-    rows = ((63, 105, 66, 107, 9), (68, 104, 69, 108, 151), (54, 103, 67, 109, 10))
+    # Of the brows the inner ends in the middle too, since creases do not dip between them as
+    # the brows do.
+    rows = ((63, 105, 66, 107, 107), (68, 104, 69, 108, 151), (54, 103, 67, 109, 10))
     low = min(int(height), 1)
     columns = list(zip(rows[low], rows[low + 1], strict=True))[ends:]
     points = tuple((a, b, height - low) for a, b in columns)
@@ -118,11 +120,10 @@ LINES: dict[str, tuple[Line, ...]] = {
     ),
 }  # fmt: skip
 _FOREHEAD = (
-    _brow_line(0.65, 0.9),
-    _brow_line(1.12, 1.0),
-    _brow_line(1.48, 0.85, 1),
-    _brow_line(1.3, 0.3, 1),
-    _brow_line(1.8, 0.4, 1),
+    _brow_line(0.65, 0.85),
+    _brow_line(1.1, 1.0),
+    _brow_line(1.47, 0.9, 1),
+    _brow_line(1.82, 0.55, 2),
 )
 
 
@@ -170,9 +171,7 @@ def folds_of(rigged: RiggedHead) -> Folds | None:
     layers = {kind: np.zeros(shape, np.float32) for kind in ("forehead", *KINDS)}
     for seed, (kind, line, path) in enumerate(paths):
         sides = [(path, line.banks)]
-        if line.across:
-            sides = [(np.concatenate([path, (path * [-1, 1])[-2::-1]]), line.banks)]
-        else:
+        if not line.across:
             sides.append((path * [-1, 1], line.banks[::-1]))
         for turn, (way, banks) in enumerate(sides):
             _carve(layers[kind], corner, way, replace(line, banks=banks), 2 * seed + turn)
@@ -227,9 +226,14 @@ class _Plane:
         return cls(flat, middle, scale)
 
     def path(self, line: Line) -> Array:
-        """(n, 2) along a line of the right side, steps of at most half a texel."""
+        """(n, 2) along a line, of the right side unless it goes across, in steps of at most half a
+        texel.
+        """
         knots = np.array([(1 - t) * self.landmarks[a] + t * self.landmarks[b]
                           for a, b, t in line.points])  # fmt: skip
+        if line.across:
+            knots[-1, 0] = 0.0
+            knots = np.concatenate([knots, (knots * [-1, 1])[-2::-1]])
         return _smooth(knots)
 
     def layout(self, window: Array) -> Floats:
@@ -244,7 +248,7 @@ def _texture_units(basis: Floats, uv: Array, quads: NDArray[np.int32], marks: Ar
     """(2,) of the layout along u and v for a millimetre of skin around the landmarks: the medians
     over edges that run along either.
     """
-    ends = quads[quads[:, 3] >= 0][:, [[0, 1], [1, 2], [2, 3], [3, 0]]].reshape(-1, 2)
+    ends = quads[:, [[0, 1], [1, 2]]].reshape(-1, 2)
     inside = ((uv >= marks.min(axis=0)) & (uv <= marks.max(axis=0))).all(axis=1)
     ends = ends[inside[ends].all(axis=1)]
     by = np.abs(uv[ends[:, 0]] - uv[ends[:, 1]])
@@ -275,7 +279,7 @@ def _carve(canvas: Floats, corner: Array, path: Array, line: Line, seed: int) ->
     wave = np.random.default_rng(seed).uniform(0, 2 * np.pi, 4)
     sway = 0.25 * np.sin(length / 7 * along + wave[0]) + 0.12 * np.sin(length / 3 * along + wave[1])
     aside = _normals(path, 2)
-    path = path + aside * (sway * min(1.0, length / 20))[:, None]
+    path = path + aside * (sway * min(2.0, length / 30))[:, None]
     deep = line.depth * _step(along, 0, line.fade[0]) * (1 - _step(along, 1 - line.fade[1], 1))
     deep *= (
         1
