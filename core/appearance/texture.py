@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..heads.model import HeadModel
 from ..images import Photo
 from ..reconstruction import PhotoFit
-from ..rig.photo_colors import srgb_from_linear
+from ..rig.photo_colors import srgb_bytes
 from .atlas import Atlas, skin_atlas
 from .hair import hair_colour, tinted_scalp, without_scalp
 from .layers import Layer, layer_of, light_of, region_share, source_of
@@ -235,9 +235,9 @@ def _at_full_size(coarse: Atlas, broad: _Broad, layers: Weighed, size: int, pool
                 at = np.nonzero(gains[:, 1] > 0.004)[0]
                 pixels = stretched(places, size, size, strip).reshape(-1, 2)[at]
                 surface.reshape(-1, 3)[at] += gains[at] * source.at(pixels)
-        albedo[slice(*strip)] = _srgb(surface)
+        albedo[slice(*strip)] = srgb_bytes(surface)
         surface *= stretched(broad.shading, size, size, strip)
-        photo[slice(*strip)] = _srgb(surface)
+        photo[slice(*strip)] = srgb_bytes(surface)
 
     list(pool.map(work, range(0, size, _STRIP)))
     return Skin(photo, albedo, broad.coverage, broad.measured, broad.mirrored, broad.tone)
@@ -264,13 +264,3 @@ def _fitting_size(pixels_per_texel: float) -> int:
     wanted = COARSE * pixels_per_texel
     fitting = [size for size in sorted(SIZES.values()) if size >= wanted]
     return min(fitting[0] if fitting else _AUTO_LARGEST, _AUTO_LARGEST)
-
-
-def _srgb(linear: Floats) -> Pixels:
-    """Linear light 0..1 to 8-bit sRGB, by a table."""
-    index = (np.clip(linear, 0.0, 1.0) * 4095 + 0.5).astype(np.uint16)
-    out: Pixels = _CURVE[index]
-    return out
-
-
-_CURVE = np.round(255 * srgb_from_linear(np.arange(4096) / 4095.0)).astype(np.uint8)

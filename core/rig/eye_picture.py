@@ -9,12 +9,13 @@ get it carried over by the length of the arc; see core.heads.eyeballs.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..png import encode_png
-from .photo_colors import srgb_from_linear
+from .photo_colors import srgb_bytes
 from .rigged_head import RiggedHead
 
 Array = NDArray[np.float64]
@@ -71,28 +72,32 @@ def with_eye_picture(rigged: RiggedHead) -> RiggedHead:
 
 def eye_picture(iris: Array, scale: float = 1.0, size: int = SIZE) -> NDArray[np.uint8]:
     """(size, size, 3) sRGB, rows from the top. iris (3,) linear RGB; scale: of the iris."""
-    at = ((np.arange(size) + 0.5) / size - 0.5).astype(np.float32)
-    x, y = np.meshgrid(at, -at)
-    radius = np.hypot(x, y)
-    angle = np.arctan2(y, x)
-    theta = 180.0 * np.minimum(2 * radius, 1.0) ** (1 / _POWER)
+    theta, angle, sclera = _white(size)
     limbus = LIMBUS * scale
     across = np.clip((theta - PUPIL) / (limbus - PUPIL), 0, 1)
 
     colour = np.zeros((size, size, 3), np.float32)
     inside = theta < limbus + 3
     colour[inside] = _iris(np.asarray(iris, np.float64), angle[inside], across[inside])
-    sclera = _sclera(theta, angle)
-    picture = sclera
+    picture = sclera.copy()
     # The white grows over the rim within most of a millimetre.
     shown = _step(theta[inside], limbus - 1.0, limbus + 2.2)[:, None]
     front = colour[inside] * (1 - shown) + sclera[inside] * shown
     open_ = _step(theta[inside], PUPIL - 0.5, PUPIL + 0.4)[:, None]
     picture[inside] = _PUPIL * (1 - open_) + front * open_
-    out: NDArray[np.uint8] = np.round(255 * srgb_from_linear(np.clip(picture, 0, 1))).astype(
-        np.uint8
-    )
-    return out
+    return srgb_bytes(picture)
+
+
+@lru_cache(maxsize=1)
+def _white(size: int) -> tuple[Array, Array, Array]:
+    """Of each texel how far it is from the pupil's middle, in degrees, in what direction, and the
+    colour of an eye without an iris there; the same for everybody.
+    """
+    at = ((np.arange(size) + 0.5) / size - 0.5).astype(np.float32)
+    x, y = np.meshgrid(at, -at)
+    angle = np.arctan2(y, x)
+    theta = 180.0 * np.minimum(2 * np.hypot(x, y), 1.0) ** (1 / _POWER)
+    return theta, angle, _sclera(theta, angle)
 
 
 def _iris(iris: Array, angle: Array, across: Array) -> Array:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..png import encode_png
-from .photo_colors import srgb_from_linear
+from .photo_colors import srgb_bytes
 from .rigged_head import RiggedHead
 
 Array = NDArray[np.float64]
@@ -70,10 +70,7 @@ def mouth_picture() -> NDArray[np.uint8]:
     ridges = np.broadcast_to(_GUMS[3] * _shade(u)[None, :, None], (quarter, half, 3))
     left = np.concatenate([*crowns, _gums(u, v), ridges])
     linear = np.concatenate([left[:, ::-1], left], axis=1)
-    out: NDArray[np.uint8] = np.round(255 * srgb_from_linear(np.clip(linear, 0, 1))).astype(
-        np.uint8
-    )
-    return out
+    return srgb_bytes(linear)
 
 
 def _crowns(u: Array, v: Array, labial: float) -> Array:

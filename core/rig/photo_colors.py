@@ -32,6 +32,16 @@ def srgb_from_linear(value: Array) -> Array:
     return out
 
 
+def srgb_bytes(linear: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """Linear light, clipped to [0, 1], as 8-bit sRGB; by a table, since powers take long."""
+    index = (np.clip(linear, 0.0, 1.0) * (len(_BYTES) - 1) + 0.5).astype(np.uint16)
+    out: NDArray[np.uint8] = _BYTES[index]
+    return out
+
+
+_BYTES = np.round(255 * srgb_from_linear(np.arange(4096) / 4095.0)).astype(np.uint8)
+
+
 def mixed(first: NDArray[np.float32], second: NDArray[np.float32], share: float) -> Array:
     """sRGB pictures in [0, 1] blended in linear light, as a renderer does; share: the second's."""
     linear = linear_from_srgb(first) * (1.0 - share) + linear_from_srgb(second) * share
