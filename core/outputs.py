@@ -51,8 +51,7 @@ def write_photo(
     Raises OutputError; then none of the files has changed.
     """
     fit = reconstruction.photos[index]
-    in_camera = fit.camera.to_camera(fit.vertices)
-    seven = head.landmarks(in_camera, np.array(SEVEN_LANDMARKS))
+    seven = head.landmarks(fit.camera.to_camera(fit.vertices), np.array(SEVEN_LANDMARKS))
     seven_px = fit.camera.project(head.landmarks(fit.vertices, np.array(SEVEN_LANDMARKS)))
     shared = {k: v for k, v in reconstruction.report.items() if k != "photos"}
     report = {
@@ -65,9 +64,12 @@ def write_photo(
         "recipe": reconstruction.recipe,
     }
     comment = f"{head.name}, {head.licence.spdx}, metres"
+    # As rigged: lids are clear of the eyes, and wet.
+    posed = fit.camera.to_camera(rigged.posed.astype(np.float64))
+    neutral = rigged.basis.astype(np.float64)
     contents = {
-        "mesh.ply": ply_bytes(in_camera, head.outer_triangles, f"{comment}, OpenCV camera frame"),
-        "neutral.ply": ply_bytes(fit.neutral, head.triangles, f"{comment}, head frame"),
+        "mesh.ply": ply_bytes(posed, head.outer_triangles, f"{comment}, OpenCV camera frame"),
+        "neutral.ply": ply_bytes(neutral, head.triangles, f"{comment}, head frame"),
         "camera.json": _json(fit.camera.to_json()),
         "lm7.json": _json(seven.tolist()),
         "lm7_px.json": _json(seven_px.tolist()),
