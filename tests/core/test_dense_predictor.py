@@ -28,6 +28,7 @@ from core.cues.dense_output import OUTPUTS, Prediction, read_output
 from core.cues.dense_predictor import DensePredictor, common_turn, cues_of, dense_path
 from core.cues.rendered_cues import rendered_cues
 from core.cues.screen_cues import ScreenCues
+from core.cues.tensor_program import TensorProgram
 from core.errors import FitError, ModelFileError, PersonError
 from core.fitting import fit_head
 from core.heads import HeadModel, load_open_head
@@ -228,6 +229,18 @@ def test_the_shipped_network_is_the_one_of_its_card() -> None:
     assert f"sha256 {DensePredictor().sha256}\n" in card
     assert "CC0-1.0" in card
     assert dense_path().stat().st_size <= 6_000_000
+
+
+def test_the_shipped_network_says_what_torch_said_of_it() -> None:
+    """As torch answered when the weights were exported; beside test_training_network, for machines
+    without torch.
+    """
+    x = np.random.default_rng(0).normal(size=(1, GRID, GRID, CHANNELS)).astype(np.float32)
+    (ours,) = TensorProgram(dense_path())(x).values()
+    with np.load(Path(__file__).with_name("dense_expected.npz"), allow_pickle=False) as z:
+        expected = z["maps"]
+    assert np.abs(expected).max() > 1
+    np.testing.assert_allclose(ours[0, ::4, ::4], expected, atol=1e-3)
 
 
 def test_a_network_that_says_no_number_is_left_out_with_a_note(
