@@ -8,6 +8,7 @@ from dataclasses import replace
 import bpy
 import numpy as np
 import pytest
+from recording import draw
 
 KINDS_OF = {
     "mouthSmile": "nasolabial",
@@ -127,16 +128,42 @@ def test_saved_and_opened_again_they_move_on(scene_folds, painted, amounts, tmp_
     assert amounts(head)["frown", "Right"] == 0.25
 
 
-def test_appended_elsewhere_they_move_on(painted, amounts, tmp_path):
+def test_appended_or_linked_elsewhere_they_move_on(painted, amounts, tmp_path):
     name, path = painted.name, str(tmp_path / "saved.blend")
+    painted.data.shape_keys.key_blocks["browDownRight"].value = 0.25
     bpy.ops.wm.save_as_mainfile(filepath=path)
-    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-    with bpy.data.libraries.load(path) as (_, wanted):
-        wanted.objects = [name]
-    (head,) = wanted.objects
-    bpy.context.scene.collection.objects.link(head)
-    head.data.shape_keys.key_blocks["browDownRight"].value = 0.25
-    assert amounts(head)["frown", "Right"] == 0.25
+    for link in (False, True):
+        bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+        with bpy.data.libraries.load(path, link=link) as (_, wanted):
+            wanted.objects = [name]
+        (head,) = wanted.objects
+        bpy.context.scene.collection.objects.link(head)
+        assert amounts(head)["frown", "Right"] == 0.25
+        if not link:
+            head.data.shape_keys.key_blocks["browDownRight"].value = 0.75
+            assert amounts(head)["frown", "Right"] == 0.75
+
+
+def test_a_fit_that_went_on_moves_the_start(scene_folds, rigged, painted, amounts):
+    names = list(rigged.key_names)
+    values = rigged.key_values.copy()
+    values[names.index("browDownRight")] = 0.5
+    count = len(painted.animation_data.drivers)
+    after = replace(rigged, key_values=values)
+    scene_folds.drive(painted, after, is_painted=True)
+    assert len(painted.animation_data.drivers) == count
+    painted.data.shape_keys.key_blocks["browDownRight"].value = 0.75
+    assert amounts(painted)["frown", "Right"] == 0.25
+
+
+def test_the_panel_shows_the_slider(ours, scene_folds, painted):
+    def sockets():
+        return draw(ours, "PIXEL3DMM_PT_head").count(("prop", "default_value"))
+
+    bpy.context.view_layer.objects.active = painted
+    assert sockets() == 2
+    scene_folds.strip(scene_folds.skin_of(painted))
+    assert sockets() == 1
 
 
 def test_a_copy_has_folds_of_its_own(person, amounts):
