@@ -34,8 +34,8 @@ PARTS = ("teeth_upper", "teeth_lower", "gums_upper", "gums_lower")
 _TEETH = 7
 #: Linear RGB of a crown's neck, body and edge.
 _NECK = np.array((0.84, 0.70, 0.50))
-_BODY = np.array((0.94, 0.88, 0.76))
-_EDGE = np.array((0.86, 0.85, 0.80))
+_BODY = np.array((0.96, 0.88, 0.73))
+_EDGE = np.array((0.90, 0.87, 0.79))
 #: Of teeth from the middle backwards: how yellow, and how light.
 _YELLOW = (0.0, 0.05, 0.24, 0.14, 0.18, 0.26, 0.30)
 _LIGHT = (1.0, 0.98, 0.95, 0.91, 0.83, 0.68, 0.52)

@@ -68,7 +68,7 @@ _SURFACE: dict[str, dict[str, Any]] = {
         "Subsurface Weight": 0.7,
         "Subsurface Radius": (1.0, 0.85, 0.6),
         "Subsurface Scale": 0.004,
-        "Coat Weight": 0.5,
+        "Coat Weight": 0.25,
         "Coat Roughness": 0.06,
     },
     "gums": {

@@ -18,6 +18,7 @@ _UPPER_BROW = (336, 296, 334, 293, 300)
 _LOWER_BROW = (285, 295, 282, 283, 276)
 _LASHES = {"upper": (44, 0.0082, 0.0078), "lower": (22, 0.0038, 0.0065)}
 """How many, the longest's length, and how far from the rim the skin is with which they turn."""
+_ROOT_DEPTH = 0.0008
 _BROW_HAIRS = 150
 _BROW_LOWER = -0.002
 """MediaPipe draws its brow points along the upper edge of the hair, metres."""
@@ -60,6 +61,8 @@ def lashes(
             t = np.array([0.0, 0.35, 0.7, 1.0])[:, None]
             lift = np.array([[0.0, up, 0.0]])
             path = root + long * (out * 0.85 * t + lift * (0.05 * t + 0.6 * t**2) + fan * along * t)
+            if up < 0:  # it leaves the lid further down, and shows no root on the lid's rim
+                path[0] += _ROOT_DEPTH * lift[0]
             # Lids turn as they close: the lash goes on in the direction from the skin to the rim.
             above, bary = _closest(root + np.array([0, up * beyond, 0.002]), template, skin)
             turn = 0.8 * long / beyond
