@@ -25,7 +25,7 @@ from core.cues.dense_input import (
     to_crop_frame,
 )
 from core.cues.dense_output import OUTPUTS, Prediction, read_output
-from core.cues.dense_predictor import DensePredictor, common_turn, cues_of, dense_path
+from core.cues.dense_predictor import BELIEVED, DensePredictor, common_turn, cues_of, dense_path
 from core.cues.rendered_cues import rendered_cues
 from core.cues.screen_cues import ScreenCues
 from core.cues.tensor_program import TensorProgram
@@ -133,7 +133,7 @@ def test_a_flow_names_the_point_that_lies_there(head: HeadModel) -> None:
     drawn = draw(head, head.template, camera, region)
     plain = _nothing_to_correct(drawn.normal)
     moved = Prediction(
-        plain.flow + np.array([3.0, 2.0]),
+        plain.flow + np.array([3.0, 2.0]) / BELIEVED,
         plain.normal,
         plain.flow_error,
         plain.normal_error,
