@@ -3,8 +3,8 @@
 
 The network corrects what the fit shows (see `dense_input` and `dense_output`). Here its words
 become cues: each cell's uv is that of the surface point that the fit shows BELIEVED of the flow
-away, and its normal is turned into the head frame. A turn of all normals alike is the pose's error and not the
-shape's, and cues in the head frame must not hold it: it is taken out.
+away, and its normal is turned into the head frame. A turn of all normals alike is the pose's error
+and not the shape's, and cues in the head frame must not hold it: it is taken out.
 """
 
 from __future__ import annotations
