@@ -33,8 +33,8 @@ SIZE = (512, 256)
 PARTS = ("teeth_upper", "teeth_lower", "gums_upper", "gums_lower")
 _TEETH = 7
 #: Linear RGB of a crown's neck, body and edge.
-_NECK = np.array((0.84, 0.70, 0.50))
-_BODY = np.array((0.96, 0.88, 0.73))
+_NECK = np.array((0.86, 0.73, 0.56))
+_BODY = np.array((0.96, 0.89, 0.77))
 _EDGE = np.array((0.90, 0.87, 0.79))
 #: Of teeth from the middle backwards: how yellow, and how light.
 _YELLOW = (0.0, 0.05, 0.24, 0.14, 0.18, 0.26, 0.30)
