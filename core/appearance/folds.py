@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Folds that expressions draw on the skin: a picture of heights, and which sliders bring them out.
 
-Lines run where the muscles of a face crease it, between MediaPipe's landmarks: across the
-direction in which the skin is pushed together (Hjortsjoe, "Man's face and mimic language", 1969;
-Ekman and Friesen, "Facial action coding system", 1978, names the muscles by unit). They are the
-same for everybody, drawn in the plane of the head's texture layout, in which a face is unrolled
-nearly true to scale.
+Which sliders: those whose muscles do (Ekman and Friesen, "Facial action coding system", 1978). The
+lines are the same for everybody, drawn in the plane of the head's texture layout, in which a face
+is unrolled nearly true to scale.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from ..png import encode_png
 from ..rig.arkit import ARKIT_NAMES
 from ..rig.rigged_head import RiggedHead
+from .folds_lines import LINES, Line
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -58,74 +58,6 @@ _MIRRORED = 1.5
 #: Millimetres beside the midline over which the forehead's middle gives way to its side.
 _INNER = (10.0, 28.0)
 
-Point = tuple[int, int, float]
-
-
-@dataclass(frozen=True)
-class Line:
-    """A crease on the person's right. points: each on the way from a landmark to another one, and
-    the share of that way. depth: of its kind's; width: millimetres from its middle to where a
-    third of the depth is left; swell: how high the skin rises beside it, as a share of its depth,
-    at a distance and over a width in millimetres; banks: of those on its (left, right) as one
-    follows the points. fade: shares of its length over which it begins and ends. across: goes on
-    over the middle to the other side.
-    """
-
-    points: tuple[Point, ...]
-    depth: float
-    width: float
-    swell: float = 0.3
-    reach: tuple[float, float] = (2.0, 1.2)
-    banks: tuple[float, float] = (1.0, 1.0)
-    fade: tuple[float, float] = (0.35, 0.45)
-    across: bool = False
-
-
-def _brow_line(height: float, depth: float, ends: int = 0) -> Line:
-    """Across the forehead; height: 0 above the brows, 1 halfway, 2 at the hair's edge."""
-    # Of the brows the inner ends in the middle too, since creases do not dip between them as
-    # the brows do.
-    rows = ((63, 105, 66, 107, 107), (68, 104, 69, 108, 151), (54, 103, 67, 109, 10))
-    low = min(int(height), 1)
-    columns = list(zip(rows[low], rows[low + 1], strict=True))[ends:]
-    points = tuple((a, b, height - low) for a, b in columns)
-    return Line(points, depth, 0.75, 0.45, (2.6, 1.7), fade=(0.22, 0.22), across=True)
-
-
-LINES: dict[str, tuple[Line, ...]] = {
-    "nasolabial": (
-        Line(
-            ((129, 102, 0.55), (129, 98, 0.15), (203, 98, 0.28), (206, 165, 0.36), (216, 92, 0.45),
-             (212, 61, 0.3), (202, 57, 0.35)),
-            1.0, 1.25, 0.5, (4.2, 2.8), (0.0, 1.0), (0.3, 0.45),
-        ),
-    ),
-    "crows_feet": (
-        Line(((226, 124, 0.7), (156, 139, 0.3), (139, 162, 0.6)), 0.7, 0.6, 0.2),
-        Line(((226, 124, 0.3), (143, 156, 0.5), (34, 162, 0.4)), 0.95, 0.65, 0.2),
-        Line(((35, 226, 0.4), (143, 34, 0.3), (34, 127, 0.5)), 1.0, 0.7, 0.2),
-        Line(((31, 35, 0.3), (111, 143, 0.35), (116, 34, 0.4), (227, 34, 0.35)), 0.9, 0.65, 0.2),
-        Line(((31, 111, 0.35), (111, 116, 0.2), (116, 227, 0.3)), 0.6, 0.6, 0.2),
-    ),
-    "nose": (
-        Line(((6, 122, 0.5), (188, 122, 0.3), (128, 188, 0.35)), 0.75, 0.6),
-        Line(((122, 196, 0.6), (174, 188, 0.5), (114, 128, 0.4)), 1.0, 0.65),
-        Line(((196, 3, 0.4), (236, 174, 0.5), (217, 114, 0.5)), 0.8, 0.6),
-        Line(((193, 122, 0.3), (168, 6, 0.4)), 0.8, 0.7, fade=(0.45, 0.45), across=True),
-    ),
-    "frown": (
-        Line(((193, 55, 0.2), (55, 8, 0.45), (107, 9, 0.4), (108, 9, 0.35)),
-             1.0, 0.95, 0.45, (3.0, 2.0), fade=(0.35, 0.45)),
-        Line(((55, 107, 0.1), (107, 66, 0.15), (108, 69, 0.1)), 0.45, 0.7, fade=(0.4, 0.5)),
-    ),
-}  # fmt: skip
-_FOREHEAD = (
-    _brow_line(0.65, 0.85),
-    _brow_line(1.1, 1.0),
-    _brow_line(1.47, 0.9, 1),
-    _brow_line(1.82, 0.55, 2),
-)
-
 
 @dataclass(frozen=True, eq=False)
 class Folds:
@@ -149,9 +81,8 @@ def with_folds(rigged: RiggedHead) -> RiggedHead:
 
 def driving_keys(kind: str, side: str) -> dict[str, float]:
     """Slider -> how much of this kind of fold it makes on a side, "Left" or "Right"."""
-    named = ((stem + side if stem + side in ARKIT_NAMES else stem, w) for stem, w in
-             DRIVES[kind].items())  # fmt: skip
-    return dict(named)
+    sided = ((stem + side, stem, weight) for stem, weight in DRIVES[kind].items())
+    return {name if name in ARKIT_NAMES else stem: weight for name, stem, weight in sided}
 
 
 def folds_of(rigged: RiggedHead) -> Folds | None:
@@ -159,31 +90,32 @@ def folds_of(rigged: RiggedHead) -> Folds | None:
     plane = _Plane.of(rigged)
     if plane is None:
         return None
-    drawn = [(kind, line) for kind, lines in LINES.items() for line in lines]
-    drawn += [("forehead", line) for line in _FOREHEAD]
-    paths = [(kind, line, plane.path(line)) for kind, line in drawn]
-    reach = max(line.reach[0] + 3 * line.reach[1] for _, line in drawn) + _MARGIN
-    half = max(float(np.abs(path[:, 0]).max()) for _, _, path in paths) + reach
-    low = min(float(path[:, 1].min()) for _, _, path in paths) - reach
-    high = max(float(path[:, 1].max()) for _, _, path in paths) + reach
+    paths = {group: [plane.path(line) for line in lines] for group, lines in LINES.items()}
+    every = np.concatenate([path for group in paths.values() for path in group])
+    reach = max(x.reach[0] + 3 * x.reach[1] for lines in LINES.values() for x in lines) + _MARGIN
+    half = float(np.abs(every[:, 0]).max()) + reach
+    low, high = float(every[:, 1].min()) - reach, float(every[:, 1].max()) + reach
     shape = (int(np.ceil((high - low) / _TEXEL)), int(np.ceil(2 * half / _TEXEL)))
     corner = np.array([-half, high])
-    layers = {kind: np.zeros(shape, np.float32) for kind in ("forehead", *KINDS)}
-    for seed, (kind, line, path) in enumerate(paths):
-        sides = [(path, line.banks)]
-        if not line.across:
-            sides.append((path * [-1, 1], line.banks[::-1]))
-        for turn, (way, banks) in enumerate(sides):
-            _carve(layers[kind], corner, way, replace(line, banks=banks), 2 * seed + turn)
     across = np.abs(corner[0] + (np.arange(shape[1]) + 0.5) * _TEXEL)
     inner = (1 - _step(across, *_INNER)).astype(np.float32)
-    forehead = layers.pop("forehead")
-    layers["forehead_inner"], layers["forehead_outer"] = forehead * inner, forehead * (1 - inner)
-    tiles = [np.stack([layers[kind] for kind in kinds], axis=2) for kinds in TILES.values()]
-    picture = np.clip(np.round(LEVEL + UNIT * np.concatenate(tiles)), 0, 255).astype(np.uint8)
+    parts = {"forehead": {"forehead_inner": inner, "forehead_outer": 1 - inner}}
+    picture = np.full((len(TILES), *shape, 3), LEVEL, np.uint8)
+    seeds = itertools.count()
+    for group, lines in LINES.items():
+        heights = np.zeros(shape, np.float32)
+        for line, path in zip(lines, paths[group], strict=True):
+            _carve(heights, corner, path, line, next(seeds))
+            if not line.across:
+                other = replace(line, banks=line.banks[::-1])
+                _carve(heights, corner, path * [-1, 1], other, next(seeds))
+        for kind, share in parts.get(group, {group: np.ones(1, np.float32)}).items():
+            tile, channel = divmod(KINDS.index(kind), 3)
+            levels = np.round(LEVEL + UNIT * share * heights)
+            picture[tile, ..., channel] = np.clip(levels, 0, 255)
     ends = corner + _TEXEL * np.array([shape[1], -shape[0]])
     window = [corner[0], ends[1], ends[0], corner[1], -_MIDDLE / 2, _MIDDLE / 2]
-    return Folds(picture, plane.layout(np.array(window)))
+    return Folds(np.concatenate(picture), plane.layout(np.array(window)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +131,7 @@ class _Plane:
     @classmethod
     def of(cls, rigged: RiggedHead) -> _Plane | None:
         """None where there is no such plane."""
-        used = {i for lines in (*LINES.values(), _FOREHEAD) for line in lines
+        used = {i for lines in LINES.values() for line in lines
                 for a, b, _ in line.points for i in (a, b)}  # fmt: skip
         needed = [*used, *(i for pair in _PAIRS for i in pair)]
         at = rigged.landmark_vertices
