@@ -48,6 +48,10 @@ def metarig():
     body = bpy.context.object
     yield body
     bpy.ops.preferences.addon_disable(module="rigify")
+    # Rigify of 5.0 leaves handlers behind, which fail at the next file that is opened.
+    left = [f for f in bpy.app.handlers.load_post if f.__module__.startswith("rigify")]
+    for handler in left:
+        bpy.app.handlers.load_post.remove(handler)
 
 
 def attach(person, body, **options):
