@@ -50,7 +50,7 @@ class Jobs:
         log_path: Callable[[], Path],
         command: Callable[[], Sequence[str]] | None = None,
         idle_minutes: float = IDLE_MINUTES,
-        variables: Mapping[str, str] = protocol.MEMORY_VARIABLES,
+        variables: Mapping[str, str] = protocol.WORKER_VARIABLES,
     ) -> None:
         self.idle_minutes = idle_minutes
         self._log_path = log_path

@@ -69,10 +69,11 @@ def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     env["PYTHONNOUSERSITE"] = "1"
+    env = {**variables, **env}
     threads = str(min(os.cpu_count() or 1, MAX_THREADS))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         env.setdefault(name, threads)
-    return {**variables, **env}
+    return env
 
 
 class WorkerProcess:
