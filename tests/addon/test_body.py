@@ -108,6 +108,7 @@ def test_head_lies_on_the_body_and_follows_it(kind, person, request):
     assert np.linalg.norm(evaluated(person.head) - rest, axis=1).max() > 0.02
 
 
+@pytest.mark.last
 def test_a_generated_rigify_rig_carries_the_head(person, metarig, ours):
     """Its deform bones follow controls by constraints, which is not the metarig's way."""
     bpy.context.view_layer.objects.active = metarig
