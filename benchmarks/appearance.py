@@ -28,11 +28,12 @@ import cv2
 import numpy as np
 
 from benchmarks.accuracy import ROOT
-from core.appearance.atlas import skin_atlas, skin_faces
+from core.appearance.atlas import skin_atlas
 from core.appearance.folds import with_folds
 from core.appearance.photo_trust import sample
 from core.appearance.texture import COARSE, MEASURED, MIRRORED, Skin, paint
 from core.appearance.worn import worn_skin
+from core.heads.corners import is_skin, triangle_uv
 from core.heads.model import HeadModel
 from core.images import Photo, load_photo
 from core.pipeline import reconstruct
@@ -51,10 +52,6 @@ def again(head: HeadModel, fit: PhotoFit, photo: Photo, skin: Skin) -> tuple[Any
     """The photo with the textured skin drawn over it, where that is measured skin, and where it
     is the face, measured or not.
     """
-    second = head.quads[:, 3] >= 0
-    keep = np.stack([np.ones(len(head.quads), bool), second], axis=1)
-    q = head.uv_quads
-    uv = head.uv[np.stack([q[:, [0, 1, 2]], q[:, [0, 2, 3]]], axis=1)[keep]]
     raster = rasterise(
         fit.camera.project(fit.vertices),
         fit.camera.to_camera(fit.vertices)[:, 2],
@@ -62,10 +59,10 @@ def again(head: HeadModel, fit: PhotoFit, photo: Photo, skin: Skin) -> tuple[Any
         photo.width,
         photo.height,
     )
-    at = raster.interpolate(uv)
+    at = raster.interpolate(triangle_uv(head))
     at[..., 1] = 1 - at[..., 1]
     cell = np.clip((at * COARSE).astype(int), 0, COARSE - 1)
-    seen = (raster.triangle >= 0) & np.repeat(skin_faces(head), keep.sum(axis=1))[raster.triangle]
+    seen = (raster.triangle >= 0) & is_skin(head)[raster.triangle]
     measured = seen & (skin.coverage[cell[..., 1], cell[..., 0]] == MEASURED)
     face = head.regions["face"][head.triangles].all(axis=1)
     drawn = photo.pixels.astype(np.float64)

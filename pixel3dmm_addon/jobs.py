@@ -165,13 +165,8 @@ class Jobs:
         self.stop()
 
     def _replace_worker(self) -> None:
-        """Jobs that nobody follows any more end with it; those that wait go to a new one."""
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.kill()
-        for job in list(self._jobs.values()):
-            if job.cancelled:
-                self._end(job, "cancelled")
+        """The jobs that wait go to a new one."""
+        self._kill_worker()
         for job in list(self._jobs.values()):
             self._send(job)
 
@@ -268,15 +263,19 @@ class Jobs:
 
     def _give_up(self, error: WorkerError) -> None:
         """The worker is lost, and all that it was working on with it."""
+        self._kill_worker()
+        for job in list(self._jobs.values()):
+            job.error = error
+            self._end(job, "failed")
+
+    def _kill_worker(self) -> None:
+        """The jobs that nobody follows any more end with it."""
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.kill()
         for job in list(self._jobs.values()):
             if job.cancelled:
                 self._end(job, "cancelled")
-            else:
-                job.error = error
-                self._end(job, "failed")
 
     def _end(self, job: Job, state: str) -> None:
         job.state = state

@@ -24,56 +24,50 @@ def icon(path: Path) -> int | None:
     """Icon number of the photo's thumbnail, 0 without a window or for what is no photo; None if
     there is no such file.
     """
-    global _previews
     try:
         changed = path.stat().st_mtime_ns
     except OSError:
         return None
-    if _previews is None:
-        _previews = bpy.utils.previews.new()
+    previews = _collection()
     key = f"{path}|{changed}"
     if key in _refused:
         return 0
-    if key not in _previews:
+    if key not in previews:
         # A path in a .blend gets here by being looked at: Blender's job decodes what it is given.
         try:
             PhotoFile(path)
         except PhotoError:
             _refused.add(key)
             return 0
-        _previews.load(key, str(path), "IMAGE")
-    return _previews[key].icon_id
+        previews.load(key, str(path), "IMAGE")
+    return previews[key].icon_id
 
 
 def picture(key: str, pixels: np.ndarray) -> int:
     """Icon number of pixels (H, W, 3) uint8 under a key of ours, 0 without a window."""
-    global _previews
-    if _previews is None:
-        _previews = bpy.utils.previews.new()
-    if key not in _previews:
+    previews = _collection()
+    if key not in previews:
         height, width = pixels.shape[:2]
         rgba = np.ones((height, width, 4), np.float32)
         rgba[..., :3] = pixels[::-1] / np.float32(255)
-        preview = _previews.new(key)
+        preview = previews.new(key)
         preview.image_size = (width, height)
         preview.image_pixels_float.foreach_set(rgba.ravel())
-    return _previews[key].icon_id
+    return previews[key].icon_id
 
 
 def swatch(srgb: tuple[float, float, float]) -> int:
     """Icon number of a colour, 0 without a window."""
-    global _previews
-    if _previews is None:
-        _previews = bpy.utils.previews.new()
+    previews = _collection()
     key = f"swatch {srgb}"
-    if key not in _previews:
-        preview = _previews.new(key)
+    if key not in previews:
+        preview = previews.new(key)
         # Labels draw the icon, which is apart from the image that template_icon draws.
         preview.icon_size = (_SWATCH, _SWATCH)
         square = np.ones((_SWATCH, _SWATCH, 4), np.float32)
         square[..., :3] = srgb
         preview.icon_pixels_float.foreach_set(square.ravel())
-    return _previews[key].icon_id
+    return previews[key].icon_id
 
 
 def close() -> None:
@@ -83,3 +77,10 @@ def close() -> None:
         bpy.utils.previews.remove(_previews)
         _previews = None
     _refused.clear()
+
+
+def _collection() -> bpy.utils.previews.ImagePreviewCollection:
+    global _previews
+    if _previews is None:
+        _previews = bpy.utils.previews.new()
+    return _previews

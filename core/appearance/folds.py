@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..png import encode_png
 from ..rig.arkit import ARKIT_NAMES
 from ..rig.rigged_head import RiggedHead
+from ..smooth_step import smooth_step
 from .folds_lines import LINES, Line
 
 Array = NDArray[np.float64]
@@ -98,7 +99,7 @@ def folds_of(rigged: RiggedHead) -> Folds | None:
     shape = (int(np.ceil((high - low) / _TEXEL)), int(np.ceil(2 * half / _TEXEL)))
     corner = np.array([-half, high])
     across = np.abs(corner[0] + (np.arange(shape[1]) + 0.5) * _TEXEL)
-    inner = (1 - _step(across, *_INNER)).astype(np.float32)
+    inner = (1 - smooth_step(across, *_INNER)).astype(np.float32)
     parts = {"forehead": {"forehead_inner": inner, "forehead_outer": 1 - inner}}
     picture = np.full((len(TILES), *shape, 3), LEVEL, np.uint8)
     seeds = itertools.count()
@@ -212,7 +213,11 @@ def _carve(canvas: Floats, corner: Array, path: Array, line: Line, seed: int) ->
     sway = 0.25 * np.sin(length / 7 * along + wave[0]) + 0.12 * np.sin(length / 3 * along + wave[1])
     aside = _normals(path, 2)
     path = path + aside * (sway * min(2.0, length / 30))[:, None]
-    deep = line.depth * _step(along, 0, line.fade[0]) * (1 - _step(along, 1 - line.fade[1], 1))
+    deep = (
+        line.depth
+        * smooth_step(along, 0, line.fade[0])
+        * (1 - smooth_step(along, 1 - line.fade[1], 1))
+    )
     deep *= (
         1
         + 0.12 * np.sin(length / 5 * along + wave[2])
@@ -239,7 +244,7 @@ def _carve(canvas: Floats, corner: Array, path: Array, line: Line, seed: int) ->
     d = ((at - path[of]) * aside[of]).sum(axis=1)
     bank = np.where(d > 0, line.banks[0], line.banks[1])
     rise = line.swell * bank * np.exp(-(((np.abs(d) - off) / wide) ** 2))
-    soft = 1 - _step(np.abs(d), 0.7 * far, far)
+    soft = 1 - smooth_step(np.abs(d), 0.7 * far, far)
     view[rows, columns] += deep[of] * soft * (rise - np.exp(-((d / line.width) ** 2)))
 
 
@@ -252,10 +257,3 @@ def _normals(path: Array, over: int) -> Array:
     step = path[np.minimum(at + over, n - 1)] - path[np.maximum(at - over, 0)]
     step /= np.linalg.norm(step, axis=1, keepdims=True)
     return np.column_stack([-step[:, 1], step[:, 0]])
-
-
-def _step(x: Array, low: float, high: float) -> Array:
-    """Smoothly from 0 at low to 1 at high."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    out: Array = t * t * (3 - 2 * t)
-    return out

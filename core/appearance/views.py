@@ -17,6 +17,7 @@ from ..heads.model import HeadModel
 from ..images import Photo
 from ..raster import rasterise
 from ..reconstruction import PhotoFit
+from ..smooth_step import smooth_step
 from .atlas import Atlas
 from .photo_trust import Trust, look, sample
 
@@ -76,12 +77,12 @@ class View:
         near = sample(
             self.buffer[..., None], (pixels - np.float32(self.corner)) * np.float32(self.scale)
         )[:, 0]
-        seen = _ramp(near - sight.depth, -2 * _SLACK, -_SLACK)
-        facing = _ramp(sight.facing, _GRAZING, _FACING)
+        seen = smooth_step(near - sight.depth, -2 * _SLACK, -_SLACK)
+        facing = smooth_step(sight.facing, _GRAZING, _FACING)
         inside = (pixels > 1).all(axis=1) & (
             pixels < np.array([self.camera.width - 1, self.camera.height - 1], np.float32)
         ).all(axis=1)
-        person = _ramp(self.trust.at(pixels, self.trust.person), *_PERSON)
+        person = smooth_step(self.trust.at(pixels, self.trust.person), *_PERSON)
         skin = 1.0 - self.trust.at(pixels, self.trust.opening)
         out: Floats = seen * facing * inside * person * skin
         return out
@@ -146,10 +147,3 @@ def _least(depth: Floats) -> Floats:
         n = depth.shape[axis]
         out = np.minimum.reduce([np.take(wide, range(k, k + n), axis=axis) for k in range(5)])
     return np.where(depth - out > 3 * _SLACK, out, depth)
-
-
-def _ramp(x: Floats, low: float, high: float) -> Floats:
-    """0 below ``low``, 1 above ``high``, smooth in between."""
-    t = np.clip((x - low) / (high - low), 0.0, 1.0)
-    out: Floats = (t * t * (3.0 - 2.0 * t)).astype(np.float32)
-    return out

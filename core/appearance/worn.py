@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,6 @@ def worn_skin(
         "skin_photo": lambda: skin.photo,
         "skin_albedo": lambda: skin.albedo,
         "skin_relief": lambda: relief(skin.albedo, seen),
-        "skin_roughness": lambda: roughness(head, skin_atlas(head, COARSE)),
     }
     with ThreadPoolExecutor(2) as pool:
         files = pool.map(lambda make: encode_png(make(), effort=_EFFORT), pictures.values())
@@ -55,5 +55,11 @@ def worn_skin(
         "face_mirrored": round(skin.mirrored, 4),
         "face_inferred": round(max(0.0, 1.0 - skin.measured - skin.mirrored), 4),
     }
+    fields["skin_roughness"] = np.frombuffer(_roughness_file(head), np.uint8)
     fields["skin_coverage"] = skin.coverage
     return Worn(fields, skin.tone, {"texture": figures})
+
+
+@lru_cache(maxsize=2)
+def _roughness_file(head: HeadModel) -> bytes:
+    return encode_png(roughness(head, skin_atlas(head, COARSE)), effort=_EFFORT)

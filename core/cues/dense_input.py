@@ -24,7 +24,7 @@ from ..camera import Camera
 from ..errors import FitError
 from ..geometry.mesh import vertex_normals
 from ..heads.corners import triangle_part
-from ..heads.model import HeadModel
+from ..heads.model import STRIP_PARTS, HeadModel
 from ..raster import Raster, rasterise
 from .image_warp import Region, crop
 
@@ -35,8 +35,6 @@ SIZE, GRID = 128, 64
 CHANNELS = 12 + 7
 #: Side of the crop over the longer side of the box around the face's landmarks.
 CROP_SCALE = 1.15
-#: Parts of the head that are no solid.
-_STRIPS = ("lashes", "brows", "tears")
 #: Landmarks of the skin; the irises' come after them.
 _SKIN = 468
 #: About the middle of the face in the head frame, metres, and the unit of places.
@@ -116,7 +114,7 @@ def rasterised(points: Array, depth: Array, head: HeadModel, size: int) -> Raste
 
 @lru_cache(maxsize=2)
 def _solid(head: HeadModel) -> NDArray[np.intp]:
-    strips = [i for i, name in enumerate(head.part_names) if name in _STRIPS]
+    strips = [i for i, name in enumerate(head.part_names) if name in STRIP_PARTS]
     return np.flatnonzero(~np.isin(triangle_part(head), strips))
 
 

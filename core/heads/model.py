@@ -35,6 +35,8 @@ INNER_PARTS = (
 )
 #: Faces of these parts stand on the skin: hairs, which no scanner sees as a surface.
 HAIR_PARTS = ("lashes", "brows")
+#: And these are strips that are no solid.
+STRIP_PARTS = (*HAIR_PARTS, "tears")
 INNER_REGIONS = ("eye_socket_l", "eye_socket_r")
 
 Array = NDArray[np.float64]

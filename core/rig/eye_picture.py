@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..png import encode_png
+from ..smooth_step import smooth_step
 from .photo_colors import srgb_bytes
 from .rigged_head import RiggedHead
 
@@ -81,9 +82,9 @@ def eye_picture(iris: Array, scale: float = 1.0, size: int = SIZE) -> NDArray[np
     colour[inside] = _iris(np.asarray(iris, np.float64), angle[inside], across[inside])
     picture = sclera.copy()
     # The white grows over the rim within most of a millimetre.
-    shown = _step(theta[inside], limbus - 1.0, limbus + 2.2)[:, None]
+    shown = smooth_step(theta[inside], limbus - 1.0, limbus + 2.2)[:, None]
     front = colour[inside] * (1 - shown) + sclera[inside] * shown
-    open_ = _step(theta[inside], PUPIL - 0.5, PUPIL + 0.4)[:, None]
+    open_ = smooth_step(theta[inside], PUPIL - 0.5, PUPIL + 0.4)[:, None]
     picture[inside] = _PUPIL * (1 - open_) + front * open_
     return srgb_bytes(picture)
 
@@ -106,8 +107,8 @@ def _iris(iris: Array, angle: Array, across: Array) -> Array:
     ring = np.exp(-(((across - 0.28) / 0.13) ** 2))[:, None]
     colour *= 0.95 + ring * [0.30, 0.20, 0.08]
     # The cornea gathers light from above on the iris' lower half.
-    colour *= (1 - 0.16 * np.sin(angle) * _step(across, 0.05, 0.4))[:, None]
-    out: Array = colour * (1 - 0.72 * _step(across, 0.70, 1.0))[:, None]
+    colour *= (1 - 0.16 * np.sin(angle) * smooth_step(across, 0.05, 0.4))[:, None]
+    out: Array = colour * (1 - 0.72 * smooth_step(across, 0.70, 1.0))[:, None]
     return out
 
 
@@ -124,7 +125,7 @@ def _fibres(angle: Array, across: Array) -> Array:
     phases = rng.uniform(0, 2 * np.pi, 6)
     loose = sum(np.sin(n * angle + p) for n, p in zip((2, 3, 5), phases[:3], strict=True))
     edge = 0.42 + 0.05 * np.sin(6 * angle + phases[3]) + 0.03 * np.sin(11 * angle + phases[4])
-    crypts = np.exp(-(((across - edge) / 0.09) ** 2)) * _step(
+    crypts = np.exp(-(((across - edge) / 0.09) ** 2)) * smooth_step(
         np.sin(9 * angle + phases[5] + 1.5 * np.sin(2 * angle)), 0.1, 0.9
     )
     return np.clip(1.0 + 0.13 * out * (1 + 0.25 * loose) - 0.3 * crypts, 0.4, 1.7)
@@ -132,7 +133,7 @@ def _fibres(angle: Array, across: Array) -> Array:
 
 def _sclera(theta: Array, angle: Array) -> Array:
     """Warm white that reddens towards the back, with fine veins that fade towards the iris."""
-    red = 0.75 * _step(theta, 30.0, 75.0)
+    red = 0.75 * smooth_step(theta, 30.0, 75.0)
     rng = np.random.default_rng(4)
     # Lids hide what is further back.
     rows, columns = np.nonzero((theta > 26) & (theta < 80))
@@ -143,14 +144,9 @@ def _sclera(theta: Array, angle: Array) -> Array:
         near = np.flatnonzero(np.abs(around - where) < 0.2)
         back = out[near]
         line = where + 0.10 * np.sin(back / turn + where) + 0.03 * np.sin(back / 2.3 + turn)
-        vein = np.exp(-(((around[near] - line) / 0.012) ** 2)) * _step(back, long - 6, long + 18)
+        vein = np.exp(-(((around[near] - line) / 0.012) ** 2)) * smooth_step(
+            back, long - 6, long + 18
+        )
         red[rows[near], columns[near]] += 0.28 * vein
     red = np.clip(red, 0, 1)[..., None]
     return _SCLERA * (1 - red) + _SCLERA_BACK * red
-
-
-def _step(x: Array, low: float, high: float) -> Array:
-    """Smoothly from 0 at low to 1 at high."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    out: Array = t * t * (3 - 2 * t)
-    return out

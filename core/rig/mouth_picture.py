@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..png import encode_png
+from ..smooth_step import smooth_step
 from .photo_colors import srgb_bytes
 from .rigged_head import RiggedHead
 
@@ -82,13 +83,13 @@ def _crowns(u: Array, v: Array, labial: float) -> Array:
     yellow = np.array(_YELLOW)[number]
     front = number < 3
     body, neck = _BODY - np.outer(yellow, [0.05, 0.10, 0.18]), _NECK
-    up = _step(v, _GUM_AT - 0.06, _GUM_AT + 0.22)[..., None]
+    up = smooth_step(v, _GUM_AT - 0.06, _GUM_AT + 0.22)[..., None]
     colour = neck * (1 - up) + body * up
     # Enamel without dentine behind it lets the mouth's dark through, near the edge of front teeth.
-    clear = _step(v, _EDGE_AT - 0.14, _EDGE_AT) * np.where(front, 0.5, 0.0)
+    clear = smooth_step(v, _EDGE_AT - 0.14, _EDGE_AT) * np.where(front, 0.5, 0.0)
     colour = colour * (1 - clear[..., None]) + _EDGE * clear[..., None]
     # Chewing faces of back teeth are darker in their middles.
-    hollow = _step(v, 0.72, 0.95) * np.where(front, 0.0, 0.3)
+    hollow = smooth_step(v, 0.72, 0.95) * np.where(front, 0.0, 0.3)
     turn = 2 * np.pi * (around - labial)
     facing = 0.89 + 0.11 * np.cos(turn)
     between = np.exp(-((np.cos(turn) / 0.18) ** 2))
@@ -101,11 +102,11 @@ def _crowns(u: Array, v: Array, labial: float) -> Array:
 def _gums(u: Array, v: Array) -> Array:
     """(n, m, 3): firm and paler near the teeth, red and loose in the fold of the lip."""
     at = np.abs(2 * (u * _TEETH % 1) - 1)  # 0 on a tooth's middle, 1 between two
-    firm = _step(v, 0.02, 0.22)[..., None]
-    loose = _step(v + 0.10 * at, 0.52, 0.95)[..., None]
+    firm = smooth_step(v, 0.02, 0.22)[..., None]
+    loose = smooth_step(v + 0.10 * at, 0.52, 0.95)[..., None]
     colour = _GUMS[0] * (1 - firm) + _GUMS[1] * firm
     colour = colour * (1 - loose) + _GUMS[2] * loose
-    root = 1 + 0.07 * (0.5 - at) * _step(v, 0.1, 0.4)
+    root = 1 + 0.07 * (0.5 - at) * smooth_step(v, 0.1, 0.4)
     out: Array = colour * (root * _shade(u))[..., None]
     return out
 
@@ -113,11 +114,4 @@ def _gums(u: Array, v: Array) -> Array:
 def _shade(u: Array) -> Array:
     """How light it is along the arch."""
     out: Array = np.interp(u * _TEETH, np.arange(_TEETH) + 0.5, _LIGHT)
-    return out
-
-
-def _step(x: Array, low: float, high: float) -> Array:
-    """Smoothly from 0 at low to 1 at high."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    out: Array = t * t * (3 - 2 * t)
     return out

@@ -83,7 +83,7 @@ class KeySolver:
 
     def solve(self, neutral: Array) -> Array:
         """(52, V, 3) the keys of a person at rest, neutral (V, 3)."""
-        at = self.map_of(neutral) + np.eye(3)
+        at = self._map(neutral) + np.eye(3)
         out = self.deltas.copy()
         moved = np.empty((len(out), len(self.moving), 3))
         # Row by row of the matrices of threes: einsum and matmul take several times as long.
@@ -99,10 +99,10 @@ class KeySolver:
     def carried(self, neutral: Array, shape: Array) -> Array:
         """(V, 3) another shape of the template (V, 3), where its keys move."""
         out = shape.copy()
-        out[self.moving] += np.einsum("wij,wj->wi", self.map_of(neutral), shape[self.moving])
+        out[self.moving] += np.einsum("wij,wj->wi", self._map(neutral), shape[self.moving])
         return self.head.led(out)
 
-    def map_of(self, neutral: Array) -> Array:
+    def _map(self, neutral: Array) -> Array:
         """(W, 3, 3) A - 1 at the moving vertices."""
         own = slice(self.head.proper_count)
         off = neutral[own] - self.template[own]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
+from ...core.heads.model import STRIP_PARTS
 from ..scene import parts
 from .copies import Copies
 
@@ -49,7 +50,7 @@ def _coarser(scene: bpy.types.Scene, head: bpy.types.Object, ratio: float) -> bp
         guard.add([index], float(weight), "REPLACE")
     # Single hairs cannot become fewer: they would fall to pieces, and the thin line of tears too.
     whole = _triangle_count(draft.data)
-    parts.delete(draft, ["lashes", "brows", "tears"])
+    parts.delete(draft, STRIP_PARTS)
     modifier = draft.modifiers.new("Fewer Faces", "DECIMATE")
     modifier.ratio = min(1.0, ratio * whole / _triangle_count(draft.data))
     modifier.vertex_group = guard.name

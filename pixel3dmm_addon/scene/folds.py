@@ -15,7 +15,7 @@ import bpy
 from ...core.appearance.folds import DEPTH, LEVEL, MOST, SIDES, TILES, UNIT, driving_keys
 from ...core.rig.arkit import ARKIT_NAMES
 from ...core.rig.rigged_head import RiggedHead
-from .pictures import packed
+from .pictures import packed, principled
 
 #: Marks the group's node in the skin's material, whatever it is called in a translated Blender.
 NODE = "Pixel3DMM Folds"
@@ -36,7 +36,7 @@ def add(material: bpy.types.Material, rigged: RiggedHead) -> None:
     if not rigged.folds_picture.size:
         return
     nodes, links = material.node_tree.nodes, material.node_tree.links
-    shader = next(n for n in nodes if n.type == "BSDF_PRINCIPLED")
+    shader = principled(material)
     node = nodes.new("ShaderNodeGroup")
     node.node_tree = _group(material.name, rigged)
     node.name = node.label = NODE

@@ -31,6 +31,7 @@ from ...core.rig.rigged_head import RiggedHead
 from . import camera as photo_camera
 from . import kept
 from .head import PREFIX
+from .pictures import principled
 from .rig_data import rig_arrays
 
 #: Attributes of the mesh: of SOURCES, and metres.
@@ -247,7 +248,7 @@ def _material(name: str) -> bpy.types.Material:
     if material.node_tree is None:  # from 5.0 on every material has nodes
         material.use_nodes = True
     tree = material.node_tree
-    shader = next(n for n in tree.nodes if n.type == "BSDF_PRINCIPLED")
+    shader = principled(material)
     shader.inputs["Roughness"].default_value = 0.7
     color = tree.nodes.new("ShaderNodeVertexColor")
     color.layer_name = COLOR

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core.rig.rigged_head import RiggedHead
 from . import folds, skin
-from .pictures import packed
+from .pictures import packed, principled
 
 Colour = tuple[float, float, float]
 
@@ -144,7 +144,7 @@ def make_material(name: str, kind: str, colour: Colour) -> bpy.types.Material:
     material[KIND] = kind
     material.diffuse_color = (*colour, 1.0)
     material.roughness = _SURFACE[kind]["Roughness"]
-    shader = next(n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
+    shader = principled(material)
     shader.inputs["Base Color"].default_value = (*colour, 1.0)
     for socket, value in _SURFACE[kind].items():
         shader.inputs[socket].default_value = value
@@ -156,7 +156,7 @@ def _wear(material: bpy.types.Material, image: bpy.types.Image) -> None:
     limbal ring, iris and pupil, or of teeth and gums, which share one.
     """
     nodes, links = material.node_tree.nodes, material.node_tree.links
-    shader = next(n for n in nodes if n.type == "BSDF_PRINCIPLED")
+    shader = principled(material)
     node = nodes.new("ShaderNodeTexImage")
     node.location = (-320, 300)
     node.image = image

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pictures of a head's materials, packed into the .blend file."""
+"""Pictures of a head's materials, packed into the .blend file, and the shader that wears them."""
 
 from __future__ import annotations
 
@@ -17,3 +17,20 @@ def packed(name: str, data: np.ndarray) -> bpy.types.Image:
     image.source = "FILE"
     image.filepath_raw = f"//{name}.png"
     return image
+
+
+def principled(material: bpy.types.Material) -> bpy.types.Node:
+    """The shader that each of our materials has."""
+    return next(n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
+
+
+def named_texture(
+    material: bpy.types.Material, name: str, data: np.ndarray, height: float
+) -> bpy.types.Node:
+    """A new node, marked with a name of ours, of a picture that is called after its last word."""
+    node = material.node_tree.nodes.new("ShaderNodeTexImage")
+    node.name = node.label = name
+    node.location = (-540, height)
+    node.extension = "EXTEND"
+    node.image = packed(f"{material.name} {name.split()[-1].lower()}", data)
+    return node

@@ -13,7 +13,7 @@ import numpy as np
 from ...core.rig.photo_colors import mixed
 from ...core.rig.rigged_head import RiggedHead
 from . import folds
-from .pictures import packed
+from .pictures import named_texture, principled
 
 #: Marks the nodes of ours, whatever they are called in a translated Blender.
 PHOTO, ALBEDO, LIGHT = "Pixel3DMM Photo", "Pixel3DMM Albedo", "Pixel3DMM Photo's Light"
@@ -28,7 +28,7 @@ def dress(material: bpy.types.Material, rigged: RiggedHead) -> None:
     if not rigged.skin_albedo.size:
         return
     nodes, links = material.node_tree.nodes, material.node_tree.links
-    shader = next(n for n in nodes if n.type == "BSDF_PRINCIPLED")
+    shader = principled(material)
     mix = nodes.new("ShaderNodeMix")
     mix.name = mix.label = LIGHT
     mix.data_type = "RGBA"
@@ -39,11 +39,7 @@ def dress(material: bpy.types.Material, rigged: RiggedHead) -> None:
         (ALBEDO, rigged.skin_albedo, mix.inputs[6], 420),
         (PHOTO, rigged.skin_photo, mix.inputs[7], 120),
     ):
-        node = nodes.new("ShaderNodeTexImage")
-        node.name = node.label = name
-        node.location = (-540, y)
-        node.extension = "EXTEND"
-        node.image = packed(f"{material.name} {name.split()[-1].lower()}", data)
+        node = named_texture(material, name, data, y)
         links.new(node.outputs["Color"], socket)
     links.new(mix.outputs[2], shader.inputs["Base Color"])
     _add_surface(material, shader, rigged)
@@ -60,11 +56,7 @@ def _add_surface(material: bpy.types.Material, shader: bpy.types.Node, rigged: R
     ):
         if not data.size:
             continue
-        node = nodes.new("ShaderNodeTexImage")
-        node.name = node.label = name
-        node.location = (-540, y)
-        node.extension = "EXTEND"
-        node.image = packed(f"{material.name} {name.split()[-1].lower()}", data)
+        node = named_texture(material, name, data, y)
         node.image.colorspace_settings.name = "Non-Color"
         if name == ROUGHNESS:
             links.new(node.outputs["Color"], shader.inputs["Roughness"])
@@ -125,7 +117,7 @@ def plain(mesh: bpy.types.Mesh, names: dict[bpy.types.ID, str]) -> None:
             continue
         if 1e-3 < share < 1 - 1e-3 and all(images):
             nodes[keep].image = _blend(*images, share, name)
-        shader = next(n for n in nodes if n.type == "BSDF_PRINCIPLED")
+        shader = principled(double)
         links.new(nodes[keep].outputs["Color"], shader.inputs["Base Color"])
         nodes.remove(nodes[LIGHT])
         if drop in nodes:

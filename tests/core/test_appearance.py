@@ -19,6 +19,7 @@ from core.appearance.worn import worn_skin
 from core.camera import Camera
 from core.geometry.mesh import vertex_normals
 from core.heads import load_open_head
+from core.heads.corners import is_skin, triangle_uv
 from core.images import Photo
 from core.png import encode_png, picture_sides
 from core.raster import rasterise
@@ -149,11 +150,6 @@ def test_photo_texture_shows_the_photo(head, front):
 
 def seen_again(head, fit, photo, skin):
     """Pixels of the photo where measured skin is, and the texture there."""
-    quads, uv_quads = head.quads, head.uv_quads
-    second = quads[:, 3] >= 0
-    keep = np.stack([np.ones(len(quads), bool), second], axis=1)
-    uv = head.uv[np.stack([uv_quads[:, [0, 1, 2]], uv_quads[:, [0, 2, 3]]], axis=1)[keep]]
-    is_skin = np.repeat(skin_faces(head), keep.sum(axis=1))
     raster = rasterise(
         fit.camera.project(fit.vertices),
         fit.camera.to_camera(fit.vertices)[:, 2],
@@ -161,10 +157,10 @@ def seen_again(head, fit, photo, skin):
         photo.width,
         photo.height,
     )
-    places = raster.interpolate(uv)
+    places = raster.interpolate(triangle_uv(head))
     places[..., 1] = 1 - places[..., 1]
     cell = np.clip((places * COARSE).astype(int), 0, COARSE - 1)
-    seen = (raster.triangle >= 0) & is_skin[np.maximum(raster.triangle, 0)]
+    seen = (raster.triangle >= 0) & is_skin(head)[np.maximum(raster.triangle, 0)]
     seen &= skin.coverage[cell[..., 1], cell[..., 0]] == MEASURED
     return seen, sample(skin.photo, places[seen] * skin.photo.shape[0])
 

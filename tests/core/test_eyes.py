@@ -13,6 +13,7 @@ import pytest
 from rigs import rigged_person
 
 from core.heads import load_open_head
+from core.heads.corners import triangle_part
 from core.rig.arkit import ARKIT_NAMES
 from core.rig.rig_arrays import RigArrays
 
@@ -45,7 +46,7 @@ class Eye:
     """One eye of the open head: its ball, and the skin that can be seen around it."""
 
     def __init__(self, head, side):
-        part = np.repeat(head.face_part, np.where(head.quads[:, 3] >= 0, 2, 1))
+        part = triangle_part(head)
         names = [head.part_names.index(f"{n}_{side}") for n in ("eyeball", "iris", "pupil")]
         self.joint = head.joint(f"eye_{side}")
         self.ball = head.triangles[np.isin(part, names)]

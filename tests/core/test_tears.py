@@ -14,6 +14,7 @@ from test_eyes import Eye, people, poses, ray_lengths
 
 from core.geometry.closest import closest_points
 from core.heads import load_open_head
+from core.heads.corners import triangle_part
 from core.identity_traits import change_of
 from core.raster import rasterise
 from core.rig.arkit import ARKIT_NAMES
@@ -41,7 +42,7 @@ def strips(head):
 
 def strips_of(head):
     """Triangles of the left eye's strip and of the right one's."""
-    part = np.repeat(head.face_part, np.where(head.quads[:, 3] >= 0, 2, 1))
+    part = triangle_part(head)
     triangles = head.triangles[part == head.part_names.index("tears")]
     left = head.template[triangles][:, :, 0].mean(axis=1) > 0
     return [triangles[left], triangles[~left]]

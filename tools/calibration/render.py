@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.axes import scene_camera, to_scene
 from core.cues.mediapipe import MediaPipePredictor
 from core.heads import HeadModel, load_open_head
+from core.heads.model import STRIP_PARTS
 
 from .appearance import TEXTURE, Painter
 from .samples import SIZE, Sample, draw
@@ -79,7 +80,7 @@ class Studio:
         for start, color in fixed.items():
             if part.startswith(start):
                 shader.inputs["Base Color"].default_value = color
-        if part in ("lashes", "brows", "tears"):
+        if part in STRIP_PARTS:
             # Hair is painted on the skin here, and tears are too thin to be seen.
             shader.inputs["Alpha"].default_value = 0.0
         if part == "skin":
