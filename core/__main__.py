@@ -21,7 +21,8 @@ from .errors import PersonError
 from .images import Photo, load_photo
 from .models_folder import import_file
 from .outputs import make_folder, write_photo
-from .pipeline import RIGGING, WRITING, Options, Progress, part, reconstruct, rig_heads
+from .pipeline import RIGGING, WRITING, Options, reconstruct, rig_heads
+from .progress import Progress, part
 from .reconstruction import Reconstruction
 from .report import Stopwatch
 from .resources import OPEN_HEAD, PREDICTORS, load_head

@@ -10,21 +10,21 @@ the bounds are several times what a face's shape and the landmarks' errors accou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .cues.face_maps import on_face, without_maps
+from .cues.photo_matches import PhotoMatches
 from .cues.rendered_cues import rendered_cues
 from .cues.screen_cues import ScreenCues
 from .errors import FitError
 from .fitting import fit_head
 from .heads.model import HeadModel
+from .progress import Progress, part
 from .reconstruction import Reconstruction
-
-Progress = Callable[[str, float], None]
 
 #: Least share of the face's pixels on which the maps say something.
 LEAST_COVERED = 0.15
@@ -79,26 +79,22 @@ def fit_cautiously(
     focal: Sequence[float | None],
     progress: Progress,
     plain: Reconstruction | None = None,
+    matches: Sequence[PhotoMatches] = (),
 ) -> Reconstruction:
     """As ``fit_head``, with dense maps where they can be believed; all cues have landmarks.
 
-    names: of the photos, for the warnings. plain: the fit to the landmarks alone, where it is
-    known already. Each photo with maps gets ``maps`` in its report.
+    names: of the photos, for the warnings. plain: the fit without maps, where it is known already;
+    matches: between the photos. Each photo with maps gets ``maps`` in its report.
     """
     if not any(c.dense for c in cues):
         if plain is not None:
             return plain
         return fit_head(head, cues, focal=focal, progress=progress)
 
-    def first(stage: str, fraction: float) -> None:
-        progress(stage, _FIRST * fraction)
-
-    start = _FIRST if plain is None else 0.0
-
-    def second(stage: str, fraction: float) -> None:
-        progress(stage, start + (1 - start) * fraction)
+    second = progress if plain is not None else part(progress, _FIRST, 1.0)
 
     if plain is None:
+        first = part(progress, 0.0, _FIRST)
         plain = fit_head(head, [without_maps(c) for c in cues], focal=focal, progress=first)
     found = [agreement(head, plain, i, c) if c.dense else None for i, c in enumerate(cues)]
     believed, warnings = [], []
@@ -110,7 +106,7 @@ def fit_cautiously(
     result = plain
     if any(c.dense for c in believed):
         try:
-            result = fit_head(head, believed, focal=focal, progress=second)
+            result = fit_head(head, believed, focal=focal, progress=second, matches=matches)
         except FitError as error:
             believed = [without_maps(c) for c in believed]
             warnings.append(

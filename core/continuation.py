@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .cues.photo_matches import MOST, PhotoMatches
 from .cues.screen_cues import LANDMARK_COUNT, ScreenCues
-from .errors import ModelFileError
+from .errors import FitError, ModelFileError
 from .fitting.pins import Pin
 from .fitting.state import PhotoState
 from .images import MAX_PIXELS
@@ -73,7 +74,7 @@ class SeenPhoto:
 @dataclass(frozen=True, eq=False)
 class Continuation:
     """head_name and head_digest of the head model; identity (I,); photos, the first of which the
-    mesh in the scene shows; pins that the fit obeyed.
+    mesh in the scene shows; pins that the fit obeyed; matches between the photos.
     """
 
     head_name: str
@@ -81,6 +82,7 @@ class Continuation:
     identity: Array
     photos: tuple[SeenPhoto, ...]
     pins: tuple[Pin, ...] = ()
+    matches: tuple[PhotoMatches, ...] = ()
 
     def with_pins(self, pins: Sequence[Pin]) -> Continuation:
         """The same evidence under other pins."""
@@ -125,6 +127,7 @@ class Continuation:
                 "identity": _numbers(self.identity),
                 "photos": photos,
                 "pins": pins_to_json(self.pins),
+                "matches": [_from_matches(m) for m in self.matches],
             },
             allow_nan=False,
             separators=(",", ":"),
@@ -164,9 +167,10 @@ class Continuation:
                 identity=_vector(data["identity"]),
                 photos=tuple(_photo(p) for p in photos),
                 pins=pins_from_json(data.get("pins", []), len(photos)),
+                matches=_all_matches(data.get("matches", []), len(photos)),
             )
         # OverflowError: JSON knows integers of any length.
-        except (ArithmeticError, AttributeError, LookupError) as error:
+        except (ArithmeticError, FitError, AttributeError, LookupError) as error:
             raise damaged from error
         except (RecursionError, TypeError, ValueError) as error:
             raise damaged from error
@@ -177,8 +181,15 @@ def with_first(text: str, photo: int) -> str:
     if not text or photo == 0:
         return text
     whole = Continuation.from_json(text)
-    others = [p for i, p in enumerate(whole.photos) if i != photo]
-    return replace(whole, photos=(whole.photos[photo], *others)).to_json()
+    order = [photo, *(i for i in range(len(whole.photos)) if i != photo)]
+    return replace(
+        whole,
+        photos=tuple(whole.photos[i] for i in order),
+        matches=tuple(
+            replace(m, first=order.index(m.first), second=order.index(m.second))
+            for m in whole.matches
+        ),
+    ).to_json()
 
 
 def pins_to_json(pins: Sequence[Pin]) -> list[list[float]]:
@@ -242,6 +253,36 @@ def _photo(data: Mapping[str, Any]) -> SeenPhoto:
             drift=_vector(state["drift"]),
         ),
     )
+
+
+def _from_matches(m: PhotoMatches) -> dict[str, Any]:
+    """A hundredth of a pixel and four digits of the covariance are kept."""
+    three = m.covariance[:, [0, 0, 1], [0, 1, 1]]
+    return {
+        "photos": [m.first, m.second],
+        "at": np.column_stack([m.at_first, m.at_second]).round(2).tolist(),
+        "covariance": [[float(f"{x:.4g}") for x in row] for row in three],
+        "spread": float(f"{m.spread_second:.6g}"),
+    }
+
+
+def _all_matches(data: object, photo_count: int) -> tuple[PhotoMatches, ...]:
+    """Raises ValueError, LookupError, TypeError or FitError for what is none."""
+    if not isinstance(data, list) or len(data) > MAX_PHOTOS**2:
+        raise ValueError("matches")
+    out = []
+    for entry in data:
+        first, second = entry["photos"]
+        if not all(type(i) is int and 0 <= i < photo_count for i in (first, second)):
+            raise ValueError("matches")
+        count = len(entry["at"])
+        if not 0 < count <= MOST:
+            raise ValueError("matches")
+        at, three = _array(entry["at"], (count, 4)), _array(entry["covariance"], (count, 3))
+        covariance = three[:, [0, 1, 1, 2]].reshape(-1, 2, 2)
+        spread = _positive(entry["spread"])
+        out.append(PhotoMatches(first, second, at[:, :2], at[:, 2:], covariance, spread))
+    return tuple(out)
 
 
 def _numbers(values: Array) -> list[float]:

@@ -8,7 +8,7 @@ raise Cancelled and is called often enough for that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,10 @@ from .cues.mediapipe import MediaPipeFace
 from .cues.mediapipe_cues import cues_from_face
 from .cues.screen_cues import ScreenCues
 from .errors import NoFaceError, PersonError
-from .fitting import fit_head
 from .fitting.landmark_model import load_landmark_model
 from .heads import HeadModel
 from .images import Photo
+from .progress import Progress, part, silent
 from .reconstruction import Reconstruction
 from .refit import NewPhoto, continuation_of, remember, seen_photo
 from .report import Evidence, Stopwatch, completed
@@ -45,8 +45,8 @@ from .rig.eye_picture import with_eye_picture
 from .rig.mouth_picture import with_mouth_picture
 from .rig.rigged_head import RiggedHead
 from .rig.solve_keys import key_solver
+from .together import Together, fit_together
 
-Progress = Callable[[str, float], None]
 #: Cues of the face that is meant; how many faces there were; notes.
 Seen = tuple[ScreenCues, int | None, tuple[str, ...]]
 
@@ -59,15 +59,6 @@ LOADING = "Loading the networks"
 
 #: Pixels or millimetres; beyond it is no photo.
 _LARGEST = 1e9
-
-
-def silent(stage: str, fraction: float) -> None:
-    """A progress callback that says nothing."""
-
-
-def part(progress: Progress, start: float, end: float) -> Progress:
-    """A callback whose 0..1 is [start, end] of ``progress``."""
-    return lambda stage, fraction: progress(stage, start + (end - start) * fraction)
 
 
 @dataclass(frozen=True)
@@ -231,30 +222,35 @@ def _reconstruct_person(
         seen.append(_look_at(photo, tier, options, watch, step))
     focals = [_focal(photo, options) for photo in photos]
     known = [focal for focal, _ in focals]
-    plain: Reconstruction | None = None
+    # In whatever texture layout: the vertices are the head's own.
+    fitted = head if tier is None else tier.head
+    plain: Together | None = None
     fitted_by = 0.5
-    if options.predictor == "dense":
+    landmarks = [without_maps(cues) for cues, _, _ in seen]
+    if options.predictor == "dense" or len(photos) > 1:
         with watch.stage(FITTING):
-            landmarks = [cues for cues, _, _ in seen]
             step = part(progress, 0.5, 0.65)
-            plain = fit_head(head, landmarks, focal=known, progress=step)
+            plain = fit_together(fitted, landmarks, photos, focal=known, progress=step)
+        fitted_by = 0.65
+    if options.predictor == "dense" and plain is not None:
         with watch.stage(MAPPING):
             progress(MAPPING, 0.65)
+            network, shown = load_dense(), plain.fit
             seen = [
                 (cues, found, (*notes, *more))
                 for i, (_, found, notes) in enumerate(seen)
-                for cues, more in [corrected(load_dense(), head, plain, i, photos[i], landmarks[i])]
+                for cues, more in [corrected(network, head, shown, i, photos[i], landmarks[i])]
             ]
         fitted_by = 0.7
     with watch.stage(FITTING):
         fit = fit_cautiously(
-            # In whatever texture layout: the vertices are the head's own.
-            head if tier is None else tier.head,
+            fitted,
             [cues for cues, _, _ in seen],
             [photo.name for photo in photos],
             focal=known,
             progress=part(progress, fitted_by, 1.0),
-            plain=plain,
+            plain=None if plain is None else plain.fit,
+            matches=() if plain is None else plain.matches,
         )
     fit = with_bare_skin(fit, [cues for cues, _, _ in seen])
     evidence = [
@@ -278,7 +274,8 @@ def _reconstruct_person(
     told = [p for p in kept if p is not None]
     if len(told) < len(kept):
         return done
-    return replace(done, continuation=continuation_of(head, done, told).to_json())
+    matches = () if plain is None else plain.matches
+    return replace(done, continuation=continuation_of(head, done, told, (), matches).to_json())
 
 
 def _networks(tier: DenseTier | None, options: Options) -> dict[str, str]:

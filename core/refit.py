@@ -9,29 +9,30 @@ to what stands there, and keep what hands have changed.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .continuation import Continuation, SeenPhoto, pins_to_json
+from .cues.photo_matches import PhotoMatches
 from .cues.screen_cues import ScreenCues
 from .errors import FitError, ModelFileError
-from .fitting.fit import STAGE, Start, silent, solve_head
+from .fitting.fit import STAGE, Start, solve_head
 from .fitting.landmark_model import load_landmark_model
 from .fitting.pins import Pin
 from .fitting.result import assemble
 from .fitting.state import PhotoState
 from .heads.model import HeadModel
 from .images import Photo
+from .progress import Progress, part, silent
 from .reconstruction import Reconstruction
 from .report import Evidence, completed, photo_hash
 from .resources import OPEN_HEAD, load_head
 from .rig.build import build_rigged_head
 from .rig.photo_colors import iris_color, skin_color
 from .rig.rigged_head import RiggedHead
-
-Progress = Callable[[str, float], None]
+from .together import compared, state_of
 
 IDENTITY_COUNT = 100
 #: Heads of which the last fit is kept in memory.
@@ -45,6 +46,12 @@ HEAD_CHANGED = (
 DENSE = (
     "This head was fitted to a neural network's maps of the photo, which are not kept: reconstruct "
     "it from its landmarks alone to go on with its fit."
+)
+
+
+NOT_AT_HAND = (
+    "Not every earlier photo is where it was, so the new one was not compared with all of them: "
+    "put them back, or pack them into the file."
 )
 
 
@@ -74,11 +81,13 @@ def refit(
     *,
     head_name: str = OPEN_HEAD,
     own_components: bool = False,
+    earlier: Sequence[Photo | None] = (),
     progress: Progress,
 ) -> Refit:
     """Solves identity, and every photo's expression, pose and camera again.
 
-    told: a Continuation's JSON. Raises FitError, and ModelFileError where it cannot go on.
+    told: a Continuation's JSON. earlier: its photos, as far as they are at hand, for further ones
+    to be compared with. Raises FitError, and ModelFileError where it cannot go on.
     """
     last = Continuation.from_json(told)
     head = load_head(head_name)
@@ -92,10 +101,28 @@ def refit(
     focal = [*(p.focal for p in last.photos), *(n.focal for n in more)]
     start = _start(head, last)
     moved = replace(start, photos=(*start.photos, *(None for _ in more)))
-    solved = solve_head(head, cues, focal, None, IDENTITY_COUNT, progress, pins, moved)
+    steps = part(progress, 0.0, 0.4) if more else progress
+    pairs = last.matches
+    solved = solve_head(head, cues, focal, None, IDENTITY_COUNT, steps, pins, moved, matches=pairs)
     # A pin says nothing new of how sure the photos are.
     sure = bool(more)
     fit = assemble(head, cues, solved.state, solved.problem, solved.trace, {}, uncertainty=sure)
+    notes = () if head.digest == last.head_digest else (HEAD_CHANGED,)
+    if more:
+        pixels = [*_as_seen(last.photos, earlier), *(n.photo for n in more)]
+        if None in pixels:
+            notes = (*notes, NOT_AT_HAND)
+        both = compared(
+            head,
+            fit,
+            cues,
+            pixels,
+            focal=focal,
+            progress=part(progress, 0.4, 1.0),
+            pins=pins,
+            known=pairs,
+        )
+        fit, pairs = both.fit, both.matches
     evidence = [Evidence(_blank(p), None, 0, p.focal_source, ()) for p in last.photos]
     evidence += [Evidence(n.photo, 1, 0, n.focal_source, n.photo.notes) for n in more]
     done = completed(
@@ -106,10 +133,10 @@ def refit(
         options={"head": head.name, "pins": pins_to_json(pins)},
         seconds={},
         networks={},
-        notes=() if head.digest == last.head_digest else (HEAD_CHANGED,),
+        notes=notes,
     )
     seen = [*last.photos, *(_seen_anew(n) for n in more)]
-    done = replace(done, continuation=continuation_of(head, done, seen, pins).to_json())
+    done = replace(done, continuation=continuation_of(head, done, seen, pins, pairs).to_json())
     after = _rigged(head, done, last.photos[0], own_components)
     before = _kept.get(told) or _as_it_was(head, last, start, own_components)
     remember(after)
@@ -118,21 +145,27 @@ def refit(
 
 
 def continuation_of(
-    head: HeadModel, fit: Reconstruction, seen: Sequence[SeenPhoto], pins: Sequence[Pin] = ()
+    head: HeadModel,
+    fit: Reconstruction,
+    seen: Sequence[SeenPhoto],
+    pins: Sequence[Pin] = (),
+    matches: Sequence[PhotoMatches] = (),
 ) -> Continuation:
-    """What is known of each photo, and where the fit ended."""
-    photos = []
-    for photo, p in zip(seen, fit.photos, strict=True):
-        state = PhotoState(
-            p.camera.R,
-            p.camera.t,
-            float(np.log(p.camera.focal)),
-            p.gaze,
-            p.expression,
-            p.drift,
-        )
-        photos.append(replace(photo, state=state, landmarks_fit=p.landmarks_fit))
-    return Continuation(head.name, head.digest, fit.identity, tuple(photos), tuple(pins))
+    """What is known of each photo and pair of photos, and where the fit ended."""
+    photos = tuple(
+        replace(photo, state=state_of(p), landmarks_fit=p.landmarks_fit)
+        for photo, p in zip(seen, fit.photos, strict=True)
+    )
+    return Continuation(head.name, head.digest, fit.identity, photos, tuple(pins), tuple(matches))
+
+
+def _as_seen(seen: Sequence[SeenPhoto], photos: Sequence[Photo | None]) -> list[Photo | None]:
+    """The photos, None where one is missing or not the same file any more."""
+    found: list[Photo | None] = [None] * len(seen)
+    for i, (was, photo) in enumerate(zip(seen, photos, strict=False)):
+        if photo is not None and photo_hash(photo) == was.sha256:
+            found[i] = photo
+    return found
 
 
 def seen_photo(
@@ -200,7 +233,7 @@ def _as_it_was(
     cues, focal = [p.cues for p in last.photos], [p.focal for p in last.photos]
     end = solve_head(
         head, cues, focal, None, IDENTITY_COUNT, silent, last.pins, start,
-        still=None not in start.photos,
+        still=None not in start.photos, matches=last.matches,
     )  # fmt: skip
     fit = assemble(head, cues, end.state, end.problem, end.trace, {}, uncertainty=False)
     return _rigged(head, fit, last.photos[0], own_components)

@@ -2,8 +2,10 @@
 """The worker's job "refit": a head's fit goes on under pins, or with further photos.
 
 params {"continuation": JSON of core.continuation, "pins": [[photo, landmark, x, y], ...],
-"photos": [.npz of core.images.Photo.save, further photos of the person], "options": {of
-core.pipeline.Options}, "out": an existing folder, "before": false from who has it already}. result
+"photos": [.npz of core.images.Photo.save, further photos of the person], "earlier": [.npz or null,
+the pixels of the continuation's own photos in its order, for further ones to be compared with;
+none if it is missing], "options": {of core.pipeline.Options}, "out": an existing folder,
+"before": false from who has it already}. result
 {"after", "before": .npz of core.rig.rigged_head.RiggedHead, the first photo's head as it is now and
 as the last fit left it, "before" only if it is wanted, "warnings": [sentences]}.
 """
@@ -18,7 +20,8 @@ from .continuation import MAX_PHOTOS, Continuation, pins_from_json
 from .errors import ModelFileError, WorkerError
 from .images import photo_from_npz
 from .outputs import write_together
-from .pipeline import Options, look_again, part
+from .pipeline import Options, look_again
+from .progress import part
 from .refit import refit
 
 
@@ -34,10 +37,15 @@ def refit_job(
     options = params.get("options", {})
     if not (isinstance(told, str) and isinstance(out, str) and isinstance(options, Mapping)):
         raise WorkerError(_INCOMPLETE)
+    earlier = params.get("earlier", [])
     if not isinstance(paths, list) or not all(isinstance(p, str) for p in paths):
+        raise WorkerError(_INCOMPLETE)
+    if not isinstance(earlier, list) or not all(p is None or isinstance(p, str) for p in earlier):
         raise WorkerError(_INCOMPLETE)
     chosen = Options.from_json(options)
     last = Continuation.from_json(told)
+    if len(earlier) > len(last.photos):
+        raise WorkerError(_INCOMPLETE)
     count = len(last.photos) + len(paths)
     if count > MAX_PHOTOS:
         raise ModelFileError(f"A head is made from at most {MAX_PHOTOS} photos.")
@@ -48,10 +56,19 @@ def refit_job(
             "The pins of this head are damaged: remove them and set them again."
         ) from error
     photos = [photo_from_npz(Path(p)) for p in paths]
+    # Without a further photo there is nothing to compare them with.
+    known = [None if p is None else photo_from_npz(Path(p)) for p in earlier if photos]
     end = 0.5 if photos else 0.0
     more = look_again(photos, chosen, progress=part(progress, 0.0, end))
-    done = refit(told, pins, more, head_name=chosen.head, own_components=chosen.own_components,
-                 progress=part(progress, end, 0.95))  # fmt: skip
+    done = refit(
+        told,
+        pins,
+        more,
+        head_name=chosen.head,
+        own_components=chosen.own_components,
+        earlier=known,
+        progress=part(progress, end, 0.95),
+    )
     heads = {"after": done.after}
     if params.get("before", True):
         heads["before"] = done.before

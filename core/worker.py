@@ -25,7 +25,7 @@ from .errors import Cancelled, PersonError, WorkerError
 from .images import photo_from_npz
 from .look_job import look_job
 from .outputs import write_together
-from .pipeline import WRITING, Options, part, reconstruct, rig_heads, warm_up
+from .pipeline import WRITING, Options, reconstruct, rig_heads, warm_up
 from .protocol import (
     HEARTBEAT_SECONDS,
     PROTOCOL_VERSION,
@@ -35,6 +35,7 @@ from .protocol import (
     encode,
     message,
 )
+from .progress import part
 from .refit_job import refit_job
 from .setup_job import KINDS as SETUP_KINDS
 from .setup_job import setup_job

@@ -22,14 +22,14 @@ from core.camera import Camera, focal_from_35mm
 from core.cues.screen_cues import LANDMARK_COUNT, ScreenCues
 from core.errors import FitError
 from core.fitting import fit_head
-from core.fitting.fit import (
+from core.fitting.landmark_model import LandmarkModel, load_landmark_model
+from core.fitting.prior_blocks import (
     KNOWN_FOCAL_SIGMA,
     TYPICAL_FOCAL_MM,
     TYPICAL_FOCAL_SIGMA,
     expression_sigma,
     identity_sigma,
 )
-from core.fitting.landmark_model import LandmarkModel, load_landmark_model
 from core.heads.model import HeadModel
 from core.rotation import cross_matrix, matrix_from_vector
 

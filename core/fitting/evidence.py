@@ -2,8 +2,7 @@
 """What the photos say of a person's identity: uncertainty, each photo's share, the view missing.
 
 Everything rests on the Laplace approximation: the Gauss-Newton matrix at the solution is the
-inverse covariance of the unknowns. Photos share nothing but the identity, so that each one's
-information on it, with its own pose, gaze and expression marginalised, simply adds up.
+inverse covariance of the unknowns.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..heads.model import HeadModel
+from .block import Block
 from .solver import Problem
 from .state import State
 
@@ -30,8 +30,12 @@ def identity_information(problem: Problem, state: State) -> Array:
     Unknowns that are held, such as sliders at a bound, count as known there.
     """
     matrix, gradient, _ = problem.normal_equations(state)
-    k = problem.layout.identity_count
-    move = np.nonzero(~problem.held(state, gradient))[0]
+    return _marginal(problem.layout.identity_count, matrix, problem.held(state, gradient))
+
+
+def _marginal(k: int, matrix: Array, held: NDArray[np.bool_]) -> Array:
+    """(k, k) of the first k unknowns out of the Gauss-Newton matrix of all."""
+    move = np.nonzero(~held)[0]
     rest = move[move >= k]
     # An unknown that nothing depends on says nothing and must not stop the others.
     rest = rest[np.diag(matrix)[rest] > 0]
@@ -53,15 +57,43 @@ def surface_spread(head: HeadModel, information: Array) -> Array:
 def photo_shares(head: HeadModel, problem: Problem, state: State, total: Array) -> list[float]:
     """For each photo, by how many mm it lowered the face's uncertainty (root mean square).
 
-    That is the uncertainty that would be left without it, minus the one with all photos.
+    That is the uncertainty that would be left without it and without its matches with others,
+    minus the one with all photos.
     """
-    with_all = face_spread_mm(head, total)
+    with_all, layout = face_spread_mm(head, total), problem.layout
+    matrix, gradient, _ = problem.normal_equations(state)
+    held = problem.held(state, gradient)
+    parts = _parts(problem, state)
     shares = []
-    for i in range(problem.layout.photo_count):
-        own = [b for b in problem.blocks if getattr(b, "photo", None) == i]
-        alone = identity_information(replace(problem, blocks=own), state)
-        shares.append(face_spread_mm(head, total - alone) - with_all)
+    for i in range(layout.photo_count):
+        others = matrix.copy()
+        for photos, at, part in parts:
+            if i in photos:
+                others[np.ix_(at, at)] -= part
+        start = layout.photo_start(i)
+        gone = held.copy()
+        gone[start : start + layout.photo_size] = True
+        without = _marginal(layout.identity_count, others, gone)
+        shares.append(face_spread_mm(head, without) - with_all)
     return shares
+
+
+def _parts(problem: Problem, state: State) -> list[tuple[tuple[int, ...], NDArray[np.intp], Array]]:
+    """What each photo, and each pair of matched ones, adds to the Gauss-Newton matrix: photos,
+    unknowns (c,) and the part (c, c).
+    """
+    groups: dict[tuple[int, ...], list[Block]] = {}
+    for block in problem.blocks:
+        one = getattr(block, "photo", None)
+        photos: tuple[int, ...] = getattr(block, "photos", () if one is None else (one,))
+        if photos:
+            groups.setdefault(photos, []).append(block)
+    out = []
+    for photos, blocks in groups.items():
+        matrix = replace(problem, blocks=blocks).normal_equations(state)[0]
+        at = np.unique(np.concatenate([problem.layout.columns(photo) for photo in photos]))
+        out.append((photos, at, matrix[np.ix_(at, at)]))
+    return out
 
 
 def face_spread_mm(head: HeadModel, information: Array) -> float:

@@ -11,18 +11,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import focal_from_35mm
+from ..cues.photo_matches import PhotoMatches
 from ..cues.screen_cues import ScreenCues
 from ..errors import FitError
 from ..heads.model import HeadModel
+from ..progress import Progress, part, silent
 from ..reconstruction import Reconstruction
 from .block import Block
 from .dense_block import DenseBlock
@@ -30,29 +31,25 @@ from .dense_report import dense_report
 from .dense_stage import DensePhoto
 from .landmark_blocks import DepthBlock, LandmarkBlock
 from .landmark_model import LandmarkModel, load_landmark_model
+from .match_block import match_blocks
 from .pins import Pin, pin_blocks, pinned
 from .points import GazeMap, PointSet
 from .pose import initial_pose
-from .prior_blocks import DriftPrior, ExpressionPrior, FocalPrior, GazePrior, IdentityPrior
+from .prior_blocks import priors, slider_bounds, typical_focal
 from .result import assemble
 from .silhouette_block import SilhouetteBlock
 from .solver import Problem, Trace, solve
 from .state import POSE_SIZE, SHIFT, TURN, Layout, PhotoState, State
 
 Array = NDArray[np.float64]
-Progress = Callable[[str, float], None]
-
-#: Without EXIF: the middle of what portraits are taken with, from a phone's front camera
-#: (about 24 mm) to a portrait lens (about 85 mm), as 35 mm equivalent, and its spread.
-TYPICAL_FOCAL_MM, TYPICAL_FOCAL_SIGMA = 45.0, 0.35
-#: With EXIF: makers round, and a photo may have been cropped a little.
-KNOWN_FOCAL_SIGMA = 0.02
 
 #: Most steps and tolerance of the rounds over everything, with dense cues and without. The first
 #: ROUGH of them look at some of the pixels only; those after the next are for cues that turn out
 #: to be far better than could be known before.
 DENSE_ROUNDS, ROUGH = ((6, 1e-2), (6, 1e-2), (60, 1e-4), (60, 1e-4), (60, 1e-4)), 2
 LANDMARK_ROUNDS = ((40, 1e-5),)
+#: With matches between photos, which begins where the landmarks alone have led.
+MATCHED_ROUNDS = ((40, 1e-4),)
 #: For a fit that goes on from where an earlier one ended; and for one that stays there.
 AGAIN, STILL = ((12, 1e-3),), ((0, 1.0),)
 
@@ -60,17 +57,10 @@ AGAIN, STILL = ((12, 1e-3),), ((0, 1.0),)
 #: sliders have their kink, and nothing would ever move them from it.
 GLANCE = 0.01
 
-#: How far people are asymmetric, in the open head's sigma units.
-ASYMMETRY_SIGMA = 0.4
-
 #: Spread in pixels of what was detected where a person has set a pin.
 OVERRULED = 1e6
 
 STAGE = "Fitting the head"
-
-
-def silent(stage: str, fraction: float) -> None:
-    """A progress callback that says nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +95,26 @@ def fit_head(
     progress: Progress = silent,
     pins: Sequence[Pin] = (),
     start: Start | None = None,
+    matches: Sequence[PhotoMatches] = (),
 ) -> Reconstruction:
     """One person from one or more photos.
 
     focal: pixels for each photo, None where unknown. pins: where a person says landmarks are.
-    start: where an earlier fit ended. Raises FitError if the cues do not determine a head.
+    start: where an earlier fit ended. matches: between the photos. Raises FitError if the cues do
+    not determine a head.
     """
     focal = [None] * len(cues) if focal is None else list(focal)
-    end = solve_head(head, cues, focal, landmark_model, identity_count, progress, pins, start)
+    end = solve_head(
+        head,
+        cues,
+        focal,
+        landmark_model,
+        identity_count,
+        progress,
+        pins,
+        start,
+        matches=matches,
+    )
     result = assemble(head, cues, end.state, end.problem, end.trace, end.dense)
     progress(STAGE, 1.0)
     return result
@@ -128,6 +130,7 @@ def solve_head(
     pins: Sequence[Pin] = (),
     known: Start | None = None,
     still: bool = False,
+    matches: Sequence[PhotoMatches] = (),
 ) -> Solved:
     """The unknowns of :func:`fit_head`; known: its ``start``, from which nothing moves if it is to
     stay ``still``.
@@ -171,7 +174,7 @@ def solve_head(
     state = State(identity, tuple(start))
     lower, upper = slider_bounds(head)
 
-    blocks = _priors(head, layout, cues, focal)
+    blocks = priors(head, layout, cues, focal)
     blocks += _landmarks(head, layout, cues, state, model, ids, pins)
     free = np.zeros(layout.size, bool)
     for i, c in enumerate(cues):
@@ -187,9 +190,7 @@ def solve_head(
     outlines = [
         SilhouetteBlock(head, i, layout, c) for i, c in enumerate(cues) if c.background is not None
     ]
-    rounds = DENSE_ROUNDS if dense else LANDMARK_ROUNDS
-    if not dense and None not in known.photos:
-        rounds = STILL if still else AGAIN
+    rounds = _rounds(bool(dense), None not in known.photos, still, bool(matches) and not pins)
     shown: dict[int, DenseBlock] = {}
     for k, (most, tolerance) in enumerate(rounds):
         fresh = {i: d.block(state, rough=k < ROUGH) for i, d in dense.items()}
@@ -197,31 +198,35 @@ def solve_head(
             break
         shown = fresh
         # Bias, visibility and what dense cues are worth depend on what is known by now.
-        blocks = _priors(head, layout, cues, focal)
+        blocks = priors(head, layout, cues, focal)
         blocks += _landmarks(head, layout, cues, state, model, ids, pins)
-        every = [*blocks, *outlines, *shown.values()]
+        pairs = match_blocks(head, layout, cues, state, matches)
+        every = [*blocks, *outlines, *shown.values(), *pairs]
         problem = Problem(layout, every, free, lower, upper)
-        part = partial(_share, progress, k, len(rounds))
-        state, trace = solve(problem, state, max_steps=most, tolerance=tolerance, tick=part)
+        share = partial(part(progress, *_share(k, len(rounds))), STAGE)
+        state, trace = solve(problem, state, max_steps=most, tolerance=tolerance, tick=share)
     figures = {i: dense_report(d, shown[i], state) for i, d in dense.items()}
     return Solved(state, problem, trace, figures)
 
 
-def _share(progress: Progress, done: int, of: int, fraction: float) -> None:
-    """Reports the progress of one round of several."""
-    progress(STAGE, 0.2 + 0.7 * (done + fraction) / of)
+def _rounds(dense: bool, again: bool, still: bool, matched: bool) -> tuple[tuple[int, float], ...]:
+    """Most steps and tolerance of each round."""
+    if dense:
+        return DENSE_ROUNDS
+    if still:
+        return STILL
+    if matched:
+        return MATCHED_ROUNDS
+    return AGAIN if again else LANDMARK_ROUNDS
+
+
+def _share(done: int, of: int) -> tuple[float, float]:
+    """The part of the progress that one round of several is."""
+    return 0.2 + 0.7 * done / of, 0.2 + 0.7 * (done + 1) / of
 
 
 def _has_landmarks(cues: ScreenCues) -> bool:
     return cues.landmarks is not None and cues.landmark_depth is not None
-
-
-def slider_bounds(head: HeadModel) -> tuple[Array, Array]:
-    """(E,), (E,): named sliders run from 0 to 1; nameless components are free within 4 sigma."""
-    if head.expression_names:
-        return np.zeros(head.expression_count), np.ones(head.expression_count)
-    wide = np.full(head.expression_count, 4.0)
-    return -wide, wide
 
 
 def _start(
@@ -232,7 +237,7 @@ def _start(
     ids: NDArray[np.int32],
 ) -> PhotoState:
     assert cues.landmarks is not None and cues.landmark_depth is not None
-    f = focal or focal_from_35mm(TYPICAL_FOCAL_MM, cues.width, cues.height)
+    f = focal or typical_focal(cues)
     r, t = initial_pose(
         head.landmarks(head.template, ids),
         cues.landmarks[ids],
@@ -254,50 +259,11 @@ def _start(
 def _dense_start(
     head: HeadModel, cues: ScreenCues, focal: float | None, model: LandmarkModel, dense: DensePhoto
 ) -> PhotoState:
-    f = focal or focal_from_35mm(TYPICAL_FOCAL_MM, cues.width, cues.height)
+    f = focal or typical_focal(cues)
     r, t = dense.start_pose(f)
     gaze = np.full(4, 0.0 if _has_landmarks(cues) else GLANCE)
     rest, drift = np.zeros(head.expression_count), np.zeros(model.habits.shape[2])
     return PhotoState(r, t, float(np.log(f)), gaze, rest, drift)
-
-
-def _priors(
-    head: HeadModel, layout: Layout, cues: Sequence[ScreenCues], focal: Sequence[float | None]
-) -> list[Block]:
-    blocks: list[Block] = [IdentityPrior(layout, identity_sigma(head, layout.identity_count))]
-    for i, (c, f) in enumerate(zip(cues, focal, strict=True)):
-        typical = focal_from_35mm(TYPICAL_FOCAL_MM, c.width, c.height)
-        spread = KNOWN_FOCAL_SIGMA if f else TYPICAL_FOCAL_SIGMA
-        blocks += [
-            ExpressionPrior(i, layout, expression_sigma(head)),
-            GazePrior(i, layout),
-            DriftPrior(i, layout),
-            FocalPrior(i, layout, float(np.log(f or typical)), spread),
-        ]
-    return blocks
-
-
-@lru_cache(maxsize=4)
-def identity_sigma(head: HeadModel, count: int) -> Array:
-    """(count,) spread of each identity component around the average face; not to be written to.
-
-    Components that are odd under the mirror are asymmetries, of which people have less than the
-    open head's sampled population; the symmetry of the identity leaves expressions alone.
-    """
-    out = np.ones(count)
-    if head.mirror is None:
-        return out
-    basis = head.identity_basis[:, :, :count]
-    mirrored = basis[head.mirror] * np.array([-1.0, 1.0, 1.0])[:, None]
-    even = (basis * mirrored).sum(axis=(0, 1)) / (basis**2).sum(axis=(0, 1))
-    return np.where(even < -0.5, ASYMMETRY_SIGMA, out)
-
-
-def expression_sigma(head: HeadModel) -> Array:
-    """(E,) spread of each slider around rest. Named sliders run from 0 to 1 and rarely pass a
-    third in a portrait; components without names are in sigma units already.
-    """
-    return np.full(head.expression_count, 0.33 if head.expression_names else 1.0)
 
 
 def _landmarks(

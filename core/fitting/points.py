@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +116,21 @@ class PointSet:
 
         def pick(values: Array) -> Array:
             return values[vertices]
+
+        return cls._of(head, pick, identity_count)
+
+    @classmethod
+    def of_surface(
+        cls,
+        head: HeadModel,
+        corners: NDArray[np.integer[Any]],
+        barycentric: Array,
+        identity_count: int,
+    ) -> PointSet:
+        """Points within triangles: corners (n, 3) vertex indices, barycentric (n, 3)."""
+
+        def pick(values: Array) -> Array:
+            return np.asarray(np.einsum("nk,nk...->n...", barycentric, values[corners]))
 
         return cls._of(head, pick, identity_count)
 

@@ -3,12 +3,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ..camera import focal_from_35mm
+from ..cues.screen_cues import ScreenCues
+from ..heads.model import HeadModel
+from .block import Block
 from .state import FOCAL, GAZE, Layout, State
 
 Array = NDArray[np.float64]
+
+#: Without EXIF: the middle of what portraits are taken with, from a phone's front camera
+#: (about 24 mm) to a portrait lens (about 85 mm), as 35 mm equivalent, and its spread.
+TYPICAL_FOCAL_MM, TYPICAL_FOCAL_SIGMA = 45.0, 0.35
+#: With EXIF: makers round, and a photo may have been cropped a little.
+KNOWN_FOCAL_SIGMA = 0.02
+
+#: How far people are asymmetric, in the open head's sigma units.
+ASYMMETRY_SIGMA = 0.4
 
 
 class IdentityPrior:
@@ -122,3 +138,55 @@ class FocalPrior:
     def linearise(self, state: State) -> tuple[Array, Array]:
         """See ResidualBlock."""
         return self.residuals(state), np.array([[1.0 / self.sigma]])
+
+
+def priors(
+    head: HeadModel, layout: Layout, cues: Sequence[ScreenCues], focal: Sequence[float | None]
+) -> list[Block]:
+    """On everything that the photos' cues are fitted with; focal: pixels where they are known."""
+    blocks: list[Block] = [IdentityPrior(layout, identity_sigma(head, layout.identity_count))]
+    for i, (c, f) in enumerate(zip(cues, focal, strict=True)):
+        spread = KNOWN_FOCAL_SIGMA if f else TYPICAL_FOCAL_SIGMA
+        blocks += [
+            ExpressionPrior(i, layout, expression_sigma(head)),
+            GazePrior(i, layout),
+            DriftPrior(i, layout),
+            FocalPrior(i, layout, float(np.log(f or typical_focal(c))), spread),
+        ]
+    return blocks
+
+
+@lru_cache(maxsize=4)
+def identity_sigma(head: HeadModel, count: int) -> Array:
+    """(count,) spread of each identity component around the average face; not to be written to.
+
+    Components that are odd under the mirror are asymmetries, of which people have less than the
+    open head's sampled population; the symmetry of the identity leaves expressions alone.
+    """
+    out = np.ones(count)
+    if head.mirror is None:
+        return out
+    basis = head.identity_basis[:, :, :count]
+    mirrored = basis[head.mirror] * np.array([-1.0, 1.0, 1.0])[:, None]
+    even = (basis * mirrored).sum(axis=(0, 1)) / (basis**2).sum(axis=(0, 1))
+    return np.where(even < -0.5, ASYMMETRY_SIGMA, out)
+
+
+def expression_sigma(head: HeadModel) -> Array:
+    """(E,) spread of each slider around rest. Named sliders run from 0 to 1 and rarely pass a
+    third in a portrait; components without names are in sigma units already.
+    """
+    return np.full(head.expression_count, 0.33 if head.expression_names else 1.0)
+
+
+def typical_focal(cues: ScreenCues) -> float:
+    """Pixels, of a photo of which nothing is known."""
+    return focal_from_35mm(TYPICAL_FOCAL_MM, cues.width, cues.height)
+
+
+def slider_bounds(head: HeadModel) -> tuple[Array, Array]:
+    """(E,), (E,): named sliders run from 0 to 1; nameless components are free within 4 sigma."""
+    if head.expression_names:
+        return np.zeros(head.expression_count), np.ones(head.expression_count)
+    wide = np.full(head.expression_count, 4.0)
+    return -wide, wide

@@ -16,6 +16,7 @@ from ..reconstruction import PhotoFit, Reconstruction
 from ..rotation import vector_from_matrix
 from .evidence import evidence_report, identity_information, surface_spread
 from .landmark_blocks import LandmarkBlock
+from .match_block import MatchBlock, match_report
 from .pins import PinBlock
 from .points import EYES, GazeMap, eye_rotation
 from .residual_shape import residual_shape
@@ -70,6 +71,7 @@ def assemble(
         },
         "identity_rms_sigma": rms,
         **sure,
+        **match_report([b for b in problem.blocks if isinstance(b, MatchBlock)], state),
         "warnings": warnings,
     }
     return Reconstruction(

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from core.continuation import MAX_PHOTOS, Continuation, pins_from_json, pins_to_json
-from core.errors import FitError, ModelFileError, WorkerError
+from core.errors import FitError, ModelFileError, PhotoError, WorkerError
 from core.fitting.pins import Pin
 from core.images import Photo, load_photo
 from core.pipeline import Options, look_again, reconstruct, rig_heads, silent
 from core.protocol import encode, message
-from core.refit import _kept, refit, remember
+from core.refit import NOT_AT_HAND, _kept, refit, remember
 from core.refit_job import refit_job
+from core.rig.rigged_head import RiggedHead
 
 pytest.importorskip("cv2")
 
@@ -200,3 +201,36 @@ def test_as_many_photos_as_a_head_may_have_fit_on_a_line(told):
     assert len(Continuation.from_json(text).photos) == MAX_PHOTOS
     params = {"continuation": text, "pins": [[0, i, 9000.1234, 9000.1234] for i in range(478)]}
     assert encode(message("job", id="j", kind="refit", params=params))
+
+
+@pytest.mark.parametrize("earlier", ["x", {}, [1], [["a.npz"]], [None, None]])
+def test_nonsense_instead_of_earlier_photos(told, tmp_path, earlier):
+    params = {"continuation": told, "earlier": earlier, "out": str(tmp_path)}
+    with pytest.raises(WorkerError, match="incomplete"):
+        refit_job(params, silent, lambda: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_job_compares_a_further_photo_with_the_earlier_ones_at_hand(photo, told, tmp_path):
+    darker = replace(photo, pixels=(photo.pixels * 0.8).astype(np.uint8), name="darker", sha256="")
+    old, new, out = tmp_path / "old.npz", tmp_path / "new.npz", tmp_path / "out"
+    photo.save(old)
+    darker.save(new)
+    out.mkdir()
+    matches = {}
+    for name, earlier in {"at hand": [str(old)], "not": [None], "not told": []}.items():
+        params = {"continuation": told, "photos": [str(new)], "earlier": earlier, "out": str(out)}
+        result = refit_job(params, silent, lambda: None)
+        after = RiggedHead.load(out / "after.npz")
+        matches[name] = Continuation.from_json(after.continuation_json).matches
+        assert (NOT_AT_HAND in result["warnings"]) == (name != "at hand")
+    assert [(m.first, m.second) for m in matches["at hand"]] == [(0, 1)]
+    assert matches["not"] == matches["not told"] == ()
+
+
+def test_earlier_photos_are_not_opened_where_there_is_no_further_one(told, tmp_path):
+    gone = str(tmp_path / "gone.npz")
+    params = {"continuation": told, "earlier": [gone], "out": str(tmp_path)}
+    assert refit_job(params, silent, lambda: None)["warnings"] == []
+    with pytest.raises(PhotoError, match=r"gone\.npz"):
+        refit_job({**params, "photos": [gone]}, silent, lambda: None)
