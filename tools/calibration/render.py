@@ -28,7 +28,7 @@ class Studio:
         self.size = size
         bpy.ops.wm.read_factory_settings(use_empty=True)
         self.head, self.scene, self.painter = head, bpy.context.scene, Painter(head)
-        self.texture = bpy.data.images.new("skin", TEXTURE, TEXTURE, float_buffer=True)
+        self.texture = _texture()
         self.colors: dict[str, bpy.types.Node] = {}
         self.mesh = self._mesh()
         self.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
@@ -85,7 +85,7 @@ class Studio:
             shader.inputs["Alpha"].default_value = 0.0
         if part == "skin":
             node = material.node_tree.nodes.new("ShaderNodeTexImage")
-            node.image = self.texture
+            node.image, self.canvas = self.texture, node
             material.node_tree.links.new(node.outputs["Color"], shader.inputs["Base Color"])
         self.colors[part] = shader
         return material
@@ -94,10 +94,7 @@ class Studio:
         """One photo (size, size, 3) uint8 sRGB."""
         self.mesh.vertices.foreach_set("co", to_scene(sample.vertices).astype(np.float32).ravel())
         self.mesh.update()
-        paint = np.ones((TEXTURE, TEXTURE, 4), dtype=np.float32)
-        paint[..., :3] = self.painter.paint(rng)
-        self.texture.pixels.foreach_set(paint.ravel())
-        self.texture.update()
+        self._paint(rng)
         iris = (*(rng.random() * np.array([0.15, 0.2, 0.3]) + [0.06, 0.03, 0.02]), 1.0)
         for side in "lr":
             self.colors[f"iris_{side}"].inputs["Base Color"].default_value = iris
@@ -109,6 +106,20 @@ class Studio:
         bpy.data.images.remove(image)
         out = np.round(255 * pixels.reshape(self.size, self.size, 4)[::-1, :, :3]).astype(np.uint8)
         return np.ascontiguousarray(out)
+
+    def _paint(self, rng: np.random.Generator) -> None:
+        """New paint, in a new image: with persistent data, which save about half a second a photo,
+        Cycles (Blender 4.2 to 5.2) goes on showing the pixels that an image had when it was first
+        rendered, also after update() and update_tag().
+        """
+        paint = np.ones((TEXTURE, TEXTURE, 4), dtype=np.float32)
+        paint[..., :3] = self.painter.paint(rng)
+        # The old one is removed last: Cycles takes an image at the same address for the same image.
+        old, self.texture = self.texture, _texture()
+        self.texture.pixels.foreach_set(paint.ravel())
+        self.texture.update()
+        self.canvas.image = self.texture
+        bpy.data.images.remove(old)
 
     def _place(self, sample: Sample, rng: np.random.Generator) -> None:
         shot = scene_camera(sample.camera)
@@ -129,6 +140,10 @@ class Studio:
         sky = self.scene.world.node_tree.nodes["Background"]
         sky.inputs["Color"].default_value = (*rng.uniform(0.3, 1.0, 3), 1)
         sky.inputs["Strength"].default_value = rng.uniform(0.15, 0.7)
+
+
+def _texture() -> bpy.types.Image:
+    return bpy.data.images.new("skin", TEXTURE, TEXTURE, float_buffer=True)
 
 
 def _aim(at: NDArray[np.float64]) -> tuple[float, float, float]:
