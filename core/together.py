@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .cues.match_photos import match_photos
+from .cues.match_photos import COMPARING, match_photos
 from .cues.photo_matches import PhotoMatches
 from .cues.screen_cues import ScreenCues
 from .errors import FitError
@@ -32,8 +32,6 @@ from .reconstruction import PhotoFit, Reconstruction
 ROUNDS = 2
 #: Share of the matches that the head must explain for them to be believed.
 LEAST_EXPLAINED = 0.5
-
-COMPARING = "Comparing the photos"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +78,23 @@ def compared(
     fit, matches = plain, tuple(known)
     found: tuple[PhotoMatches, ...] = ()
     for k in range(ROUNDS):
-        progress(COMPARING, k / ROUNDS)
-        found = match_photos(head, fit.photos, photos)
+        middle, end = (k + 0.6) / ROUNDS, (k + 1) / ROUNDS
+        step = part(progress, k / ROUNDS, middle)
+        found = match_photos(head, fit.photos, photos, step)
         if not found:
             break
         new = {(m.first, m.second) for m in found}
         both = (*found, *(m for m in known if (m.first, m.second) not in new))
         try:
-            fit = fit_head(head, cues, focal=focal, pins=pins, start=start_of(fit), matches=both)
+            fit = fit_head(
+                head,
+                cues,
+                focal=focal,
+                progress=part(progress, middle, end),
+                pins=pins,
+                start=start_of(fit),
+                matches=both,
+            )
         except FitError as error:
             why = f"They led to no head ({str(error).rstrip('.')})."
             return Together(_noted(plain, why), tuple(known))

@@ -26,6 +26,7 @@ from .images import photo_from_npz
 from .look_job import look_job
 from .outputs import write_together
 from .pipeline import WRITING, Options, reconstruct, rig_heads, warm_up
+from .progress import part
 from .protocol import (
     HEARTBEAT_SECONDS,
     PROTOCOL_VERSION,
@@ -35,7 +36,6 @@ from .protocol import (
     encode,
     message,
 )
-from .progress import part
 from .refit_job import refit_job
 from .setup_job import KINDS as SETUP_KINDS
 from .setup_job import setup_job

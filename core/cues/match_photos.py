@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..heads.corners import is_skin
 from ..heads.model import HeadModel
 from ..images import Photo
+from ..progress import Progress, silent
 from ..raster import Raster, rasterise
 from ..reconstruction import PhotoFit
 from .image_warp import shrink
@@ -47,23 +48,34 @@ BEST_ANGLE, WIDEST = 25.0, 65.0
 FACING = 0.25
 #: Metres by which a point may lie behind what its pixel shows.
 BEHIND = 0.002
+COMPARING = "Comparing the photos"
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 
 def match_photos(
-    head: HeadModel, fits: Sequence[PhotoFit], photos: Sequence[Photo | None]
+    head: HeadModel,
+    fits: Sequence[PhotoFit],
+    photos: Sequence[Photo | None],
+    progress: Progress = silent,
 ) -> tuple[PhotoMatches, ...]:
     """Between the pairs of photos that serve best; none where too little agrees. A photo whose
     pixels are not at hand is None.
     """
     found = []
-    for a, b in _pairs(fits, [photo is not None for photo in photos]):
+    views: dict[tuple[int, int], _View] = {}
+
+    def view(i: int, scale: float) -> _View:
+        photo, factor = photos[i], max(1, int(_pixels_a_metre(fits[i]) / scale + 1e-6))
+        assert photo is not None
+        if (i, factor) not in views:
+            views[i, factor] = _view(head, fits[i], photo, factor)
+        return views[i, factor]
+
+    pairs = _pairs(fits, [photo is not None for photo in photos])
+    for k, (a, b) in enumerate(pairs):
+        progress(COMPARING, k / len(pairs))
         scale = min(FINEST, _pixels_a_metre(fits[a]), _pixels_a_metre(fits[b]))
-        first, second = photos[a], photos[b]
-        assert first is not None and second is not None
-        matches = _matched(
-            head, a, b, _view(head, fits[a], first, scale), _view(head, fits[b], second, scale)
-        )
+        matches = _matched(head, a, b, view(a, scale), view(b, scale))
         if matches is not None:
             found.append(matches)
     return tuple(found)
@@ -102,9 +114,8 @@ class _View:
     factor: int
 
 
-def _view(head: HeadModel, fit: PhotoFit, photo: Photo, scale: float) -> _View:
-    """scale: pixels a metre that are enough."""
-    factor = max(1, int(_pixels_a_metre(fit) / scale + 1e-6))
+def _view(head: HeadModel, fit: PhotoFit, photo: Photo, factor: int) -> _View:
+    """factor: how many of the photo's pixels one of the view's is."""
     points, in_camera = fit.camera.project(fit.vertices), fit.camera.to_camera(fit.vertices)
     face = points[_face(head)]
     low = np.clip(np.floor(face.min(axis=0)) - 4 * factor, 0, [photo.width, photo.height])

@@ -26,7 +26,7 @@ from ..cues.screen_cues import ScreenCues
 from ..heads.model import HeadModel
 from ..raster import rasterise
 from .points import GazeMap, PointSet
-from .state import FOCAL, Layout, PhotoState, State
+from .state import FOCAL, Layout, State
 
 Array = NDArray[np.float64]
 
@@ -115,7 +115,7 @@ class MatchBlock:
 
     def _by_unknowns(self, state: State, k: int) -> Array:
         """(n, 2, I + photo_size): the projections' derivatives."""
-        photo: PhotoState = state.photos[self.photos[k]]
+        photo = state.photos[self.photos[k]]
         p, d = self.points.linearise(state.identity, photo, self.layout)
         ratio = p[:2] / p[2]
         out = (photo.focal / p[2])[None, :, None] * (d[:2] - ratio[:, :, None] * d[2:])
@@ -147,44 +147,37 @@ def match_blocks(
     matches: Sequence[PhotoMatches],
 ) -> list[MatchBlock]:
     """For each pair of photos, at the points of the skin that ``state`` shows there."""
+    centres = [np.array([c.width, c.height]) / 2 for c in cues]
     blocks = []
-    for m in matches:
-        photo = state.photos[m.first]
-        centres = tuple(np.array([cues[i].width, cues[i].height]) / 2 for i in (m.first, m.second))
-        triangle, barycentric = _shown(head, state, photo, m.at_first - centres[0])
-        shown = triangle >= 0
-        if shown.sum() < 1:
-            continue
-        blocks.append(
-            MatchBlock(
-                head,
-                layout,
-                m.only(shown),
-                triangle[shown],
-                barycentric[shown],
-                centres,  # type: ignore[arg-type]
-            )
-        )
+    for first in sorted({m.first for m in matches}):
+        own = [m for m in matches if m.first == first]
+        pixels = np.concatenate([m.at_first for m in own]) - centres[first]
+        triangle, barycentric = _shown(head, state, first, pixels)
+        ends = np.cumsum([m.count for m in own])[:-1]
+        parts = zip(own, np.split(triangle, ends), np.split(barycentric, ends), strict=True)
+        for m, which, where in parts:
+            shown = which >= 0
+            if shown.any():
+                both = centres[first], centres[m.second]
+                some = m.only(shown), which[shown], where[shown]
+                blocks.append(MatchBlock(head, layout, *some, both))
     return blocks
 
 
 def _shown(
-    head: HeadModel, state: State, photo: PhotoState, pixels: Array
+    head: HeadModel, state: State, index: int, pixels: Array
 ) -> tuple[NDArray[np.intp], Array]:
-    """Triangle (n,), -1 for none, and barycentric (n, 3) seen at pixels (n, 2) from the centre."""
+    """Triangle (n,), -1 for none, and barycentric (n, 3) that photo ``index`` shows at pixels
+    (n, 2) from its centre.
+    """
+    photo = state.photos[index]
     sliders = GazeMap.of(head).apply(photo.expression, photo.gaze)
-    count = len(state.identity)
-    vertices = head.template + head.identity_basis[:, :, :count] @ state.identity
-    vertices = (vertices + head.expression_basis @ sliders) @ photo.R.T + photo.t
+    vertices = head.neutral(state.identity) + head.expression_basis @ sliders
+    vertices = vertices @ photo.R.T + photo.t
     low, high = pixels.min(axis=0) - 2, pixels.max(axis=0) + 2
     scale = PICTURE / float((high - low).max())
     width, height = np.ceil((high - low) * scale).astype(int)
-    points = photo.focal * vertices[:, :2] / vertices[:, 2:]
-    seen = rasterise(
-        (points - low) * scale, vertices[:, 2], head.triangles, width, height, both_sides=False
-    )
-    at = ((pixels - low) * scale).astype(np.intp)
-    return (
-        seen.triangle[at[:, 1], at[:, 0]].astype(np.intp),
-        seen.barycentric[at[:, 1], at[:, 0]],
-    )
+    points = (photo.focal * vertices[:, :2] / vertices[:, 2:] - low) * scale
+    seen = rasterise(points, vertices[:, 2], head.triangles, width, height, both_sides=False)
+    x, y = ((pixels - low) * scale).astype(np.intp).T
+    return seen.triangle[y, x].astype(np.intp), seen.barycentric[y, x]
