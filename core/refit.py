@@ -163,7 +163,9 @@ def _as_seen(seen: Sequence[SeenPhoto], photos: Sequence[Photo | None]) -> list[
     """The photos, None where one is missing or not the same file any more."""
     found: list[Photo | None] = [None] * len(seen)
     for i, (was, photo) in enumerate(zip(seen, photos, strict=False)):
-        if photo is not None and photo_hash(photo) == was.sha256:
+        if photo is None or photo_hash(photo) != was.sha256:
+            continue
+        if (photo.width, photo.height) == (was.width, was.height):
             found[i] = photo
     return found
 

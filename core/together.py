@@ -76,6 +76,8 @@ def compared(
     the comparison leads nowhere, ``plain`` is returned with a warning.
     """
     fit, matches = plain, tuple(known)
+    if sum(photo is not None for photo in photos) < 2:
+        return Together(plain, matches)
     found: tuple[PhotoMatches, ...] = ()
     for k in range(ROUNDS):
         middle, end = (k + 0.6) / ROUNDS, (k + 1) / ROUNDS

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -36,6 +36,16 @@ class LoadedPhoto:
 
     photo: Photo
     turned: bool
+
+
+@dataclass(frozen=True)
+class KeptPhoto:
+    """A photo that a head was made from. source: its file, or what the .blend has of it; sha256: of
+    the photo's file, where this is an upright copy of it and no longer says that by itself.
+    """
+
+    source: Path | bytes
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,9 +133,11 @@ def load_photo(path: Path) -> LoadedPhoto:
     return _decoded(PhotoFile(path), None).convert()
 
 
-def loading(path: Path, target: Path) -> Generator[None, None, LoadedPhoto]:
+def loading(path: Path, target: Path, sha256: str = "") -> Generator[None, None, LoadedPhoto]:
     """As load_photo, in steps: between two of them the photo is read, converted, and written to
     ``target`` as Photo.save does. Left early (closed), nothing more is written.
+
+    sha256: of the photo's file, where ``path`` is an upright copy of it.
     """
     global _last
     stamp, hand_over = _stamp(path), HandOver(target)
@@ -135,7 +147,9 @@ def loading(path: Path, target: Path) -> Generator[None, None, LoadedPhoto]:
             return (yield from Aside(path, lambda: hand_over.write(known)).steps())
         file, space = yield from Aside(path, lambda: _read(path)).steps()
         decoded = _decoded(file, space)
-        loaded = yield from Aside(path, lambda: hand_over.write(decoded.convert())).steps()
+        loaded = yield from Aside(
+            path, lambda: hand_over.write(_known_as(sha256, decoded.convert()))
+        ).steps()
     finally:
         hand_over.abandon()
     _last = (stamp, loaded)
@@ -146,6 +160,10 @@ def close() -> None:
     """Forgets the last photo."""
     global _last
     _last = None
+
+
+def _known_as(sha256: str, loaded: LoadedPhoto) -> LoadedPhoto:
+    return replace(loaded, photo=replace(loaded.photo, sha256=sha256)) if sha256 else loaded
 
 
 def _stamp(path: Path) -> object:

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from ..core.continuation import pins_to_json
-from ..core.errors import Cancelled, ModelFileError, WorkerError
+from ..core.errors import Cancelled, ModelFileError, PhotoError, WorkerError
 from ..core.fitting.pins import Pin
 from ..core.rig.rigged_head import RiggedHead
 from . import session
 from .job import SEE_LOG, Job, Progress
-from .photo import LoadedPhoto, loading
+from .photo import KeptPhoto, LoadedPhoto, loading
 from .scratch import PrivateFolder
 
 
@@ -86,7 +86,7 @@ class Run:
         with PrivateFolder() as scratch:
             photo, out = scratch.path / "photo.npz", scratch.path / "out"
             out.mkdir()
-            loaded = yield from self._photo(photo, wait)
+            loaded = yield from self._photo(loading(self.path, photo), wait)
             params = {"photos": [str(photo)], "options": self.options, "out": str(out)}
             result = yield from self._ask("reconstruct", params, scratch, wait)
             rigged = yield from _read(_path(result, "heads", out), wait)
@@ -101,9 +101,10 @@ class Run:
         scratch.used_by(self._job)
         return (yield from self._job.events(wait))
 
-    def _photo(self, target: Path, wait: float) -> Generator[None, None, LoadedPhoto]:
-        """The photo, also in the file ``target``."""
-        steps = loading(self.path, target)
+    def _photo(
+        self, steps: Generator[None, None, LoadedPhoto], wait: float
+    ) -> Generator[None, None, LoadedPhoto]:
+        """What ``loading`` a photo ends with."""
         try:
             while True:
                 if self.cancelled:
@@ -127,25 +128,33 @@ class RefitRun(Run):
         pins: Sequence[Pin],
         path: Path | None = None,
         options: dict[str, Any] | None = None,
+        earlier: Sequence[KeptPhoto | None] = (),
     ) -> None:
-        """told: JSON of core.continuation."""
+        """told: JSON of core.continuation. earlier: its photos, in its order, as far as they are
+        at hand; the further one is compared with them.
+        """
         super().__init__(path or Path(), options)
         self._told, self._pins, self._more = told, list(pins), path is not None
+        self._earlier = list(earlier) if self._more else []
 
     def steps(self, wait: float = 0.0) -> Generator[Progress | None, None, Change]:
         """As Run.steps."""
         with PrivateFolder() as scratch:
             photo, out = scratch.path / "photo.npz", scratch.path / "out"
             out.mkdir()
-            loaded = None
+            loaded, earlier = None, []
             if self._more:
                 yield Progress("Reading the photo", 0.0)
                 session.warm_up()
-                loaded = yield from self._photo(photo, wait)
+                # The new photo comes last: it is the one that stays remembered.
+                for i, kept in enumerate(self._earlier):
+                    earlier.append((yield from self._at_hand(kept, scratch.path, i, wait)))
+                loaded = yield from self._photo(loading(self.path, photo), wait)
             params = {
                 "continuation": self._told,
                 "pins": pins_to_json(self._pins),
                 "photos": [str(photo)] if self._more else [],
+                "earlier": earlier,
                 "options": self.options,
                 "out": str(out),
             }
@@ -159,6 +168,25 @@ class RefitRun(Run):
                 before = yield from _read(_path(result, "before", out), wait)
         session.refitted = after
         return Change(after, before, loaded, _warnings(result))
+
+    def _at_hand(
+        self, kept: KeptPhoto | None, folder: Path, number: int, wait: float
+    ) -> Generator[None, None, str | None]:
+        """The file in which an earlier photo's pixels are; None where it cannot be read, which is
+        said with the result.
+        """
+        if kept is None:
+            return None
+        path, target = kept.source, folder / f"earlier-{number}.npz"
+        if isinstance(path, bytes):
+            # Any ending will do: pictures are known by their first bytes.
+            path = folder / f"earlier-{number}.jpg"
+            path.write_bytes(kept.source)
+        try:
+            yield from self._photo(loading(path, target, kept.sha256), wait)
+        except PhotoError:
+            return None
+        return str(target)
 
     def outcome(self) -> Change:
         """All steps in a row."""

@@ -63,7 +63,8 @@ class PIXEL3DMM_OT_add_photo(RunOperator, bpy.types.Operator):
         self._uid = head.session_uid
         known = kept.continuation(head)
         path = Path(bpy.path.abspath(self.filepath))
-        return RefitRun(kept.told(head), known.pins, path, fit_options(context, known))
+        earlier = [photo_camera.kept_photo(head, i) for i in range(len(known.photos))]
+        return RefitRun(kept.told(head), known.pins, path, fit_options(context, known), earlier)
 
     def _finish(self, context: bpy.types.Context, change: Change) -> set[str]:
         head = next((o for o in bpy.data.objects if o.session_uid == self._uid), None)

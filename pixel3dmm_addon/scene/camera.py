@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 import numpy as np
 from mathutils import Matrix
@@ -10,7 +12,7 @@ from mathutils import Matrix
 from ...core import axes
 from ...core.camera import Camera
 from ...core.rig.rigged_head import RiggedHead
-from ..photo import LoadedPhoto
+from ..photo import KeptPhoto, LoadedPhoto
 
 #: Marks the camera's kind, so that it is found again under any name.
 PHOTO_CAMERA = "pixel3dmm_photo_camera"
@@ -18,6 +20,9 @@ PHOTO_CAMERA = "pixel3dmm_photo_camera"
 #: Custom property of a head that points to the camera of its first photo; for the others the
 #: photo's number follows after an underscore.
 CAMERA = "pixel3dmm_camera"
+
+#: Custom property of an upright copy: sha256 of the photo's file.
+COPY_OF = "pixel3dmm_copy_of"
 
 
 def make_camera(
@@ -107,6 +112,7 @@ def background_image(loaded: LoadedPhoto) -> bpy.types.Image:
     rgba[..., :3] = photo.pixels[::-1] / np.float32(255)
     image.pixels.foreach_set(rgba.reshape(-1))
     image.pack()
+    image[COPY_OF] = photo.sha256
     return image
 
 
@@ -128,6 +134,23 @@ def photos(head: bpy.types.Object) -> list[bpy.types.Image]:
         if isinstance(camera, bpy.types.Object) and camera.type == "CAMERA":
             found += [b.image for b in camera.data.background_images if b.image is not None]
     return found
+
+
+def kept_photo(head: bpy.types.Object, photo: int) -> KeptPhoto | None:
+    """One of the head's photos, as the file or the .blend has it; None if neither is known."""
+    held = head.get(pointer(photo))
+    # Of a camera that was deleted by hand, too.
+    there = isinstance(held, bpy.types.Object) and held.type == "CAMERA"
+    camera = held if there else camera_of(head, photo)
+    pictures = camera.data.background_images if camera is not None else ()
+    image = next((p.image for p in pictures if p.image is not None), None)
+    if image is None:
+        return None
+    if image.packed_file is not None:
+        copy_of = image.get(COPY_OF, "")
+        return KeptPhoto(image.packed_file.data, copy_of if isinstance(copy_of, str) else "")
+    path = bpy.path.abspath(image.filepath, library=image.library)
+    return KeptPhoto(Path(path)) if path else None
 
 
 def pointer(photo: int) -> str:

@@ -52,6 +52,7 @@ WORDS: dict[str, str] = {
     "Chin Width": "顎先の幅",
     "Choose a Face": "顔を選択",
     "Close": "閉じる",
+    "Comparing the photos": "写真を見比べています",
     "Contempt": "軽蔑",
     "Copy Diagnostics": "診断情報をコピー",
     "Corners": "口角",

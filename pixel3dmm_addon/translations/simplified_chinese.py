@@ -204,6 +204,7 @@ WORDS: dict[str, str] = {
     "R": "右",
     "Random": "随机",
     "Reading landmarks": "正在读取特征点",
+    "Comparing the photos": "正在比较照片",
     "Reading the photo": "正在读取照片",
     "Reading the surface": "正在读取表面",
     "Reconstruct Face": "重建人脸",

@@ -77,7 +77,10 @@ def see_all(ours, head):
         assert not isinstance(value, float) or np.isfinite(value), name
     ours("pixel3dmm_addon.export.licence").licence_of(head).notice.encode()
     ours("pixel3dmm_addon.export.last").of(head)
-    ours("pixel3dmm_addon.scene.camera").photos(head)
+    cameras = ours("pixel3dmm_addon.scene.camera")
+    cameras.photos(head)
+    for photo in (0, 1):
+        cameras.kept_photo(head, photo)
 
 
 def put(block, name, value):
@@ -189,6 +192,36 @@ def test_paths_in_a_scene_are_looked_at_and_no_more(ours, scene, path):
         listening = False
     assert events == []
     press("reconstruct_face")
+
+
+def test_earlier_photos_of_a_hostile_file_are_no_photos_and_no_more(
+    ours, head, example_photo, tmp_path
+):
+    """A path that leads anywhere, bytes that are no picture, and what a copy is said to be of."""
+    of_head, run = ours("pixel3dmm_addon.scene.camera").kept_photo, ours("pixel3dmm_addon.run")
+    kept = ours("pixel3dmm_addon.photo").KeptPhoto
+
+    def at_hand(photo):
+        one = run.RefitRun("", [], example_photo, earlier=[photo])
+        steps = one._at_hand(photo, tmp_path, 0, 0.0)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
+
+    image = head["pixel3dmm_camera"].data.background_images[0].image
+    for path in ("", "//", "/proc/self/mem", "/dev/zero", "x" * 900, "|true", str(tmp_path)):
+        image.filepath = path
+        assert at_hand(of_head(head, 0)) is None
+    for data in (b"", b"no photo", b"\xff\xd8\xff", example_photo.read_bytes()[:4000]):
+        assert at_hand(kept(data)) is None
+    image.filepath = str(example_photo)
+    image.pack()
+    for value in HOSTILE:
+        put(image, "copy_of", value)
+        assert isinstance(of_head(head, 0).sha256, str)
+    assert at_hand(of_head(head, 0)) is not None
 
 
 def test_a_saved_hostile_file_opens_without_a_word_run(ours, head, tmp_path):

@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 import pytest
 from looking import datablocks, evaluated, reconstruct
+from test_photos import save_image, turn_by_exif
 
 
 @pytest.fixture
@@ -157,6 +158,137 @@ def test_another_photo_of_the_person(ours, kept, head, example_photo, tmp_path):
     bpy.ops.pixel3dmm.pin_landmark(photo=1, landmark=61, x=goal[0], y=goal[1])
     assert np.linalg.norm(place(kept, head, 61, photo=1) - goal) < 1
     assert len(json.loads(head["pixel3dmm_report"])["photos"]) == 2
+
+
+def seen_otherwise(ours, photo):
+    """(H, W, 3) of a photo in 0..1, as from a little aside, darker: its plane turned by a few
+    degrees and drawn in bilinearly.
+    """
+    pixels = ours("pixel3dmm_addon.photo").load_photo(photo).photo.pixels / np.float32(255)
+    height, width = pixels.shape[:2]
+    x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
+    depth = 1 + 0.06 * (x - 0.5)
+    u = np.clip(((x - 0.5) * 0.97 / depth + 0.5) * width - 0.5, 0, width - 1.001)
+    v = np.clip(((y - 0.5) / depth + 0.5) * height - 0.5, 0, height - 1.001)
+    column, row = u.astype(int), v.astype(int)
+    a, b = (u - column)[..., None], (v - row)[..., None]
+    upper = (1 - a) * pixels[row, column] + a * pixels[row, column + 1]
+    lower = (1 - a) * pixels[row + 1, column] + a * pixels[row + 1, column + 1]
+    return 0.85 * ((1 - b) * upper + b * lower)
+
+
+@pytest.fixture
+def of_their_own(tmp_path, ours, example_photo):
+    """(first, second): two photos of one person that a test may remove."""
+    first, second = tmp_path / "first.jpg", tmp_path / "second.png"
+    shutil.copy(example_photo, first)
+    save_image(second, seen_otherwise(ours, example_photo))
+    return first, second
+
+
+@pytest.fixture
+def warnings(ours, monkeypatch):
+    """Sentences that the next changes of a head come with."""
+    run, found = ours("pixel3dmm_addon.run"), []
+
+    class Listening(run.RefitRun):
+        def steps(self, wait=0.0):
+            change = yield from super().steps(wait)
+            found.extend(change.warnings)
+            return change
+
+    monkeypatch.setattr(ours("pixel3dmm_addon.operators.add_photo"), "RefitRun", Listening)
+    return found
+
+
+@pytest.mark.parametrize("how", ["where it was", "packed", "turned", "camera deleted"])
+def test_a_further_photo_is_compared_with_the_first(ours, kept, of_their_own, warnings, how):
+    first, second = of_their_own
+    if how == "turned":
+        # Lying on its side; the .blend holds an upright copy from the start.
+        first = first.with_name("lying.png")
+        upright = ours("pixel3dmm_addon.photo").load_photo(of_their_own[0]).photo.pixels
+        save_image(first, (upright / np.float32(255))[:, ::-1].swapaxes(0, 1))
+        turn_by_exif(first)
+    reconstruct(first)
+    head = bpy.context.object
+    if how == "packed":
+        assert bpy.ops.pixel3dmm.pack_photos() == {"FINISHED"}
+    if how == "camera deleted":
+        camera = head["pixel3dmm_camera"]
+        with bpy.context.temp_override(selected_objects=[camera]):
+            bpy.ops.object.delete()
+        assert not camera.users_collection
+    elif how != "where it was":
+        first.unlink()
+    assert bpy.ops.pixel3dmm.add_photo(filepath=str(second)) == {"FINISHED"}
+    known = kept.continuation(head)
+    assert [(m.first, m.second) for m in known.matches] == [(0, 1)]
+    assert known.matches[0].count >= 50
+    assert not any("where it was" in w for w in warnings)
+    # A pin moves the head under the same matches.
+    pin(kept, head, 4, (3.0, 0.0))
+    assert [m.count for m in kept.continuation(head).matches] == [known.matches[0].count]
+
+
+def test_the_same_photo_twice_is_compared_too(kept, head, example_photo, warnings):
+    assert bpy.ops.pixel3dmm.add_photo(filepath=str(example_photo)) == {"FINISHED"}
+    (only,) = kept.continuation(head).matches
+    assert np.median(np.linalg.norm(only.at_first - only.at_second, axis=1)) < 0.5
+    assert not any("where it was" in w for w in warnings)
+
+
+@pytest.mark.parametrize("how", ["gone", "another one", "no photo", "background removed"])
+def test_a_first_photo_that_is_not_at_hand_is_said(kept, of_their_own, warnings, how):
+    first, second = of_their_own
+    reconstruct(first)
+    head = bpy.context.object
+    if how == "gone":
+        first.unlink()
+    elif how == "another one":
+        shutil.copy(second, first)
+    elif how == "no photo":
+        first.write_text("no photo")
+    else:
+        head["pixel3dmm_camera"].data.background_images.clear()
+    assert bpy.ops.pixel3dmm.add_photo(filepath=str(second)) == {"FINISHED"}
+    known = kept.continuation(head)
+    assert known.matches == ()
+    assert sum("where it was" in w for w in warnings) == 1
+    assert len(known.photos) == 2
+    errors = np.linalg.norm(known.photos[1].landmarks_fit - known.photos[1].landmarks, axis=1)
+    assert np.nanmedian(errors) < 2
+
+
+def test_a_third_photo_is_compared_with_those_at_hand(kept, of_their_own, warnings, example_photo):
+    first, second = of_their_own
+    reconstruct(first)
+    head = bpy.context.object
+    assert bpy.ops.pixel3dmm.add_photo(filepath=str(second)) == {"FINISHED"}
+    assert warnings == []
+    first.unlink()
+    assert bpy.ops.pixel3dmm.add_photo(filepath=str(example_photo)) == {"FINISHED"}
+    # The first two were compared before, and what was found then stays.
+    pairs = {(m.first, m.second) for m in kept.continuation(head).matches}
+    assert pairs == {(0, 1), (1, 2)}
+    assert sum("where it was" in w for w in warnings) == 1
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_cancelled_while_an_earlier_photo_is_read(ours, kept, head, example_photo, packed):
+    module = ours("pixel3dmm_addon.photo")
+    source = example_photo.read_bytes() if packed else example_photo
+    module.close()  # as if Blender had been opened anew
+    run = ours("pixel3dmm_addon.run").RefitRun(
+        kept.told(head), [], example_photo, earlier=[module.KeptPhoto(source)]
+    )
+    steps = run.steps()
+    for _ in range(2):
+        next(steps)
+    run.cancel()
+    with pytest.raises(ours("core.errors").Cancelled):
+        next(steps)
+    assert module._last is None
 
 
 def test_a_further_photo_that_cannot_be_read_changes_nothing(head, tmp_path, status):

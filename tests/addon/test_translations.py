@@ -50,6 +50,7 @@ def words(ours) -> set[str]:
     pipeline = ours("core.pipeline")
     out |= {pipeline.FINDING, pipeline.READING, pipeline.MAPPING, pipeline.FITTING}
     out |= {pipeline.PAINTING, pipeline.RIGGING, pipeline.WRITING}
+    out.add(ours("core.together").COMPARING)
     pressed = "".join(p.read_text(encoding="utf-8") for p in sorted(panels.glob("*.py")))
     for name in re.findall(r"(PIXEL3DMM_OT_\w+)\.bl_idname", pressed):
         operator = getattr(bpy.types, name)
