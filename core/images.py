@@ -27,6 +27,8 @@ from .image_container import Container, profile_name, read_container
 
 Pixels = NDArray[np.uint8]
 
+#: Weights of red, green and blue in the luminance of display-referred pixels (ITU-R BT.601).
+LUMINANCE = np.array([0.299, 0.587, 0.114])
 #: Pixels beyond which a photo is refused before it is decoded: 200 megapixels decode to 600 MB.
 MAX_PIXELS = 200_000_000
 MAX_FILE_BYTES = 1 << 30

@@ -9,7 +9,6 @@ content; its name may be anything.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +17,7 @@ from .files.convert_checkpoint import convert_checkpoint
 from .heads.flame import in_flame_layout, read_info
 from .heads.flame_import import TEMPLATE_NAME, import_flame
 from .heads.model import HeadModel
-
-Progress = Callable[[str, float], None]
+from .progress import Progress
 
 _ZIP, _OLD_TORCH = b"PK\x03\x04", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 #: A broken zip file larger than any FLAME model must be a checkpoint.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .cues.mediapipe import MediaPipeFace
 from .cues.mediapipe_cues import closed_eyes
+from .images import LUMINANCE
 
 Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -115,7 +116,7 @@ def _grey(pixels: Pixels, box: Array) -> Array:
     height, width = pixels.shape[:2]
     x0, y0 = np.maximum(np.floor(box[:2]), 0).astype(int)
     x1, y1 = np.minimum(np.ceil(box[2:]), [width, height]).astype(int)
-    out: Array = pixels[y0:y1, x0:x1].astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+    out: Array = pixels[y0:y1, x0:x1].astype(np.float64) @ LUMINANCE
     return out
 
 

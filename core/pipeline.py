@@ -22,6 +22,7 @@ from .corrections import corrected, with_bare_skin
 from .cues.face_maps import face_box, with_maps, without_maps
 from .cues.mediapipe import MediaPipeFace
 from .cues.mediapipe_cues import cues_from_face
+from .cues.photo_matches import PhotoMatches
 from .cues.screen_cues import ScreenCues
 from .errors import NoFaceError, PersonError
 from .fitting.landmark_model import load_landmark_model
@@ -225,12 +226,14 @@ def _reconstruct_person(
     # In whatever texture layout: the vertices are the head's own.
     fitted = head if tier is None else tier.head
     plain: Together | None = None
+    matches: tuple[PhotoMatches, ...] = ()
     fitted_by = 0.5
     landmarks = [without_maps(cues) for cues, _, _ in seen]
     if options.predictor == "dense" or len(photos) > 1:
         with watch.stage(FITTING):
             step = part(progress, 0.5, 0.65)
             plain = fit_together(fitted, landmarks, photos, focal=known, progress=step)
+            matches = plain.matches
         fitted_by = 0.65
     if options.predictor == "dense" and plain is not None:
         with watch.stage(MAPPING):
@@ -250,7 +253,7 @@ def _reconstruct_person(
             focal=known,
             progress=part(progress, fitted_by, 1.0),
             plain=None if plain is None else plain.fit,
-            matches=() if plain is None else plain.matches,
+            matches=matches,
         )
     fit = with_bare_skin(fit, [cues for cues, _, _ in seen])
     evidence = [
@@ -274,7 +277,6 @@ def _reconstruct_person(
     told = [p for p in kept if p is not None]
     if len(told) < len(kept):
         return done
-    matches = () if plain is None else plain.matches
     return replace(done, continuation=continuation_of(head, done, told, (), matches).to_json())
 
 

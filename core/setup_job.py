@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import ModelFileError, WorkerError
 from .model_search import candidates
 from .models_folder import Imported, import_file
+from .progress import Progress
 from .runtime import (
     RuntimeSetupError,
     check_python,
@@ -25,8 +26,6 @@ from .runtime import (
     default_variant,
     remove_runtime,
 )
-
-Progress = Callable[[str, float], None]
 
 KINDS = ("install_runtime", "remove_runtime", "check_python", "import_models")
 

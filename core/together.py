@@ -20,7 +20,7 @@ from .cues.photo_matches import PhotoMatches
 from .cues.screen_cues import ScreenCues
 from .errors import FitError
 from .fitting import fit_head
-from .fitting.fit import Start
+from .fitting.fit import STAGE, Start
 from .fitting.pins import Pin
 from .fitting.state import PhotoState
 from .heads.model import HeadModel
@@ -52,9 +52,6 @@ def fit_together(
 ) -> Together:
     """cues: with landmarks; their maps are left aside. Raises FitError as fit_head does."""
     plain = fit_head(head, cues, focal=focal, progress=part(progress, 0.0, 0.4))
-    if len(photos) < 2:
-        progress("Fitting the head", 1.0)
-        return Together(plain)
     rest = part(progress, 0.4, 1.0)
     return compared(head, plain, cues, photos, focal=focal, progress=rest)
 
@@ -77,6 +74,7 @@ def compared(
     """
     fit, matches = plain, tuple(known)
     if sum(photo is not None for photo in photos) < 2:
+        progress(STAGE, 1.0)
         return Together(plain, matches)
     found: tuple[PhotoMatches, ...] = ()
     for k in range(ROUNDS):

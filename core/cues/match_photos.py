@@ -16,9 +16,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.mesh import triangle_normals
 from ..heads.corners import is_skin
 from ..heads.model import HeadModel
-from ..images import Photo
+from ..images import LUMINANCE, Photo
 from ..progress import Progress, silent
 from ..raster import Raster, rasterise
 from ..reconstruction import PhotoFit
@@ -49,7 +50,6 @@ FACING = 0.25
 #: Metres by which a point may lie behind what its pixel shows.
 BEHIND = 0.002
 COMPARING = "Comparing the photos"
-_LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 
 def match_photos(
@@ -122,14 +122,13 @@ def _view(head: HeadModel, fit: PhotoFit, photo: Photo, factor: int) -> _View:
     high = np.clip(np.ceil(face.max(axis=0)) + 4 * factor, 0, [photo.width, photo.height])
     (x0, y0), (x1, y1) = low.astype(int), high.astype(int)
     part = photo.pixels[y0:y1, x0:x1, :3]
-    picture = (shrink(part, factor) if part.size else np.zeros((0, 0, 3))) @ _LUMINANCE / 255
+    picture = (shrink(part, factor) if part.size else np.zeros((0, 0, 3))) @ LUMINANCE / 255
     points = (points - low) / factor
     height, width = picture.shape
     depth = in_camera[:, 2]
     seen = rasterise(points, depth, head.triangles, width, height, both_sides=False)
-    corners = in_camera[head.triangles]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    middle = corners.mean(axis=1)
+    normal = triangle_normals(in_camera, head.triangles)
+    middle = in_camera[head.triangles].mean(axis=1)
     length = np.linalg.norm(normal, axis=1) * np.linalg.norm(middle, axis=1)
     faces = -(normal * middle).sum(axis=1) > FACING * length
     return _View(picture, seen, points, depth, faces & _is_face(head), low, factor)

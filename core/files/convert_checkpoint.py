@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..cues.pixel3dmm.layout import NetworkLayout, read_layout
 from ..errors import ModelFileError
+from ..progress import Progress, silent
 from .atomic_write import exclusive, placed, require_room
 from .safetensors import SafetensorsFile, TensorEntry, write_safetensors
 from .torch_checkpoint import TorchCheckpoint, open_torch_checkpoint
-
-Progress = Callable[[str, float], None]
 
 FORMAT = 1
 LICENCE = {
@@ -57,7 +56,7 @@ class ConvertedCheckpoint:
 
 
 def convert_checkpoint(
-    source: Path, folder: Path, progress: Progress = lambda stage, fraction: None
+    source: Path, folder: Path, progress: Progress = silent
 ) -> ConvertedCheckpoint:
     """Converts ``source`` into ``folder``; a file that was converted before is not written again.
 

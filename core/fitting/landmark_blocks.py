@@ -51,14 +51,10 @@ class LandmarkBlock:
 
     def linearise(self, state: State) -> tuple[Array, Array]:
         """See ResidualBlock."""
-        photo, f = state.photos[self.photo], state.photos[self.photo].focal
-        p, d = self.points.linearise(state.identity, photo, self.layout)
-        ratio = p[:2] / p[2]
-        jacobian = (f / p[2])[None, :, None] * (d[:2] - ratio[:, :, None] * d[2:])
-        jacobian[:, :, self.layout.identity_count + FOCAL.start] += f * ratio
+        photo = state.photos[self.photo]
+        pixels, jacobian = self.points.project(state.identity, photo, self.layout)
         jacobian /= self.sigma[None, :, None]
-        projected = f * ratio.T + self.centre
-        r = ((projected - self.target) / self.sigma[:, None]).ravel()
+        r = ((pixels + self.centre - self.target) / self.sigma[:, None]).ravel()
         return r, jacobian.transpose(1, 0, 2).reshape(2 * self.points.count, -1)
 
 

@@ -26,7 +26,7 @@ from ..cues.screen_cues import ScreenCues
 from ..heads.model import HeadModel
 from ..raster import rasterise
 from .points import GazeMap, PointSet
-from .state import FOCAL, Layout, State
+from .state import Layout, State
 
 Array = NDArray[np.float64]
 
@@ -116,11 +116,8 @@ class MatchBlock:
     def _by_unknowns(self, state: State, k: int) -> Array:
         """(n, 2, I + photo_size): the projections' derivatives."""
         photo = state.photos[self.photos[k]]
-        p, d = self.points.linearise(state.identity, photo, self.layout)
-        ratio = p[:2] / p[2]
-        out = (photo.focal / p[2])[None, :, None] * (d[:2] - ratio[:, :, None] * d[2:])
-        out[:, :, self.layout.identity_count + FOCAL.start] += photo.focal * ratio
-        return out.transpose(1, 0, 2)
+        _, jacobian = self.points.project(state.identity, photo, self.layout)
+        return jacobian.transpose(1, 0, 2)
 
 
 def match_report(blocks: Sequence[MatchBlock], state: State) -> dict[str, Any]:

@@ -228,6 +228,14 @@ class PointSet:
         d[:, :, k:][:, :, FOCAL] = 0.0
         return turned + photo.t[:, None], d
 
+    def project(self, identity: Array, photo: PhotoState, layout: Layout) -> tuple[Array, Array]:
+        """Pixels (n, 2) from the principal point and their Jacobian (2, n, I + photo_size)."""
+        p, d = self.linearise(identity, photo, layout)
+        f, ratio = photo.focal, p[:2] / p[2]
+        jacobian = (f / p[2])[None, :, None] * (d[:2] - ratio[:, :, None] * d[2:])
+        jacobian[:, :, layout.identity_count + FOCAL.start] += f * ratio
+        return f * ratio.T, jacobian
+
 
 def _axis_first(values: Array) -> Array:
     """(n, 3, ...) -> (3, n, ...), contiguous."""

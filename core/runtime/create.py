@@ -18,13 +18,12 @@ from pathlib import Path
 
 from ..errors import OutputError
 from ..files.atomic_write import exclusive, require_room
+from ..progress import Progress
 from .errors import RuntimeSetupError
 from .probe import Facts, complaint, read_facts
 from .process import quiet_variables, run_logged
 from .state import ENVIRONMENT, RECORD, RuntimeState, environment_python, runtime_state
 from .variants import VARIANTS, Variant
-
-Progress = Callable[[str, float], None]
 
 PREPARING, INSTALLING, TRYING = "Preparing", "Installing packages", "Trying it out"
 _BUSY = "The neural runtime is being changed by another Blender: wait until it is done there."

@@ -146,9 +146,7 @@ class PIXEL3DMM_OT_rebuild_from_recipe(RunOperator, bpy.types.Operator):
 
 def photo_image(head: bpy.types.Object) -> bpy.types.Image | None:
     """The picture behind what the head's first camera sees."""
-    camera = photo_camera.camera_of(head, 0)
-    pictures = camera.data.background_images if camera is not None else ()
-    return next((p.image for p in pictures if p.image is not None), None)
+    return photo_camera.picture_of(photo_camera.camera_of(head, 0))
 
 
 def _recipe(head: bpy.types.Object) -> object:

@@ -136,14 +136,19 @@ def photos(head: bpy.types.Object) -> list[bpy.types.Image]:
     return found
 
 
+def picture_of(camera: bpy.types.Object | None) -> bpy.types.Image | None:
+    """The picture behind what a camera sees."""
+    pictures = camera.data.background_images if camera is not None else ()
+    return next((p.image for p in pictures if p.image is not None), None)
+
+
 def kept_photo(head: bpy.types.Object, photo: int) -> KeptPhoto | None:
     """One of the head's photos, as the file or the .blend has it; None if neither is known."""
     held = head.get(pointer(photo))
     # Of a camera that was deleted by hand, too.
     there = isinstance(held, bpy.types.Object) and held.type == "CAMERA"
     camera = held if there else camera_of(head, photo)
-    pictures = camera.data.background_images if camera is not None else ()
-    image = next((p.image for p in pictures if p.image is not None), None)
+    image = picture_of(camera)
     if image is None:
         return None
     if image.packed_file is not None:

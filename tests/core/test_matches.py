@@ -32,7 +32,7 @@ from core.progress import silent
 from core.raster import rasterise
 from core.refit import continuation_of, seen_photo
 from core.rotation import matrix_from_vector
-from core.together import fit_together
+from core.together import fit_together, start_of
 
 SIZE = 400
 YAWS = (-22.0, 0.0, 20.0)
@@ -278,17 +278,16 @@ def test_the_jacobian_agrees_with_differences(head):
         assert np.abs((ahead - behind) / 2e-6 - jacobian[:, column]).max() < 1e-5 * scale
 
 
+def state_of_fit(head, fit):
+    """(layout, state) where a fit of three photos ended."""
+    layout = Layout(100, head.expression_count, 3, len(fit.photos[0].drift))
+    return layout, State(fit.identity, start_of(fit).photos)
+
+
 def test_a_point_may_slide_along_the_skin_but_not_leave_it(head, somebody):
     """The residual is about depth: a match is met by a point anywhere on the surface."""
     _, _, _, plain = somebody
-    layout = Layout(100, head.expression_count, 3, len(plain.photos[0].drift))
-    state = State(
-        plain.identity,
-        tuple(
-            PhotoState(p.camera.R, p.camera.t, float(np.log(900)), p.gaze, p.expression, p.drift)
-            for p in plain.photos
-        ),
-    )
+    layout, state = state_of_fit(head, plain)
     block = exact_block(head, state, layout, np.random.default_rng(6))
     m = block.matches
     shift = np.array([0.8, -0.5])
@@ -300,14 +299,7 @@ def test_a_point_may_slide_along_the_skin_but_not_leave_it(head, somebody):
 
 def test_no_blocks_without_skin_under_the_matches(head, somebody):
     cues, _, _, plain = somebody
-    layout = Layout(100, head.expression_count, 3, len(plain.photos[0].drift))
-    state = State(
-        plain.identity,
-        tuple(
-            PhotoState(p.camera.R, p.camera.t, 6.8, p.gaze, p.expression, p.drift)
-            for p in plain.photos
-        ),
-    )
+    layout, state = state_of_fit(head, plain)
     corner = np.array([[1.0, 1.0], [3.0, 2.0]])
     nowhere = PhotoMatches(0, 1, corner, corner, np.tile(np.eye(2), (2, 1, 1)), 1.0)
     assert match_blocks(head, layout, cues, state, [nowhere]) == []
