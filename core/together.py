@@ -82,6 +82,7 @@ def compared(
         step = part(progress, k / ROUNDS, middle)
         found = match_photos(head, fit.photos, photos, step)
         if not found:
+            fit = plain
             break
         new = {(m.first, m.second) for m in found}
         both = (*found, *(m for m in known if (m.first, m.second) not in new))
@@ -94,6 +95,7 @@ def compared(
                 pins=pins,
                 start=start_of(fit),
                 matches=both,
+                uncertainty=k == ROUNDS - 1,
             )
         except FitError as error:
             why = f"They led to no head ({str(error).rstrip('.')})."

@@ -47,13 +47,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Change:
-    """How a head in the scene is to change: the head after and before, the further photo if there
-    is one, and sentences.
+    """How a head in the scene is to change: the head after and before, the further photos if there
+    are any, and sentences.
     """
 
     after: RiggedHead
     before: RiggedHead
-    loaded: LoadedPhoto | None
+    loaded: tuple[LoadedPhoto, ...]
     warnings: tuple[str, ...]
 
 
@@ -120,40 +120,42 @@ class Run:
 
 
 class RefitRun(Run):
-    """A head's fit goes on: under pins, and with a further photo if there is a path."""
+    """A head's fit goes on: under pins, and with further photos if there are paths."""
 
     def __init__(
         self,
         told: str,
         pins: Sequence[Pin],
-        path: Path | None = None,
+        paths: Sequence[Path] = (),
         options: dict[str, Any] | None = None,
         earlier: Sequence[KeptPhoto | None] = (),
     ) -> None:
         """told: JSON of core.continuation. earlier: its photos, in its order, as far as they are
-        at hand; the further one is compared with them.
+        at hand; the further ones are compared with them.
         """
-        super().__init__(path or Path(), options)
-        self._told, self._pins, self._more = told, list(pins), path is not None
-        self._earlier = list(earlier) if self._more else []
+        super().__init__(paths[0] if paths else Path(), options)
+        self._told, self._pins, self._paths = told, list(pins), list(paths)
+        self._earlier = list(earlier) if paths else []
 
     def steps(self, wait: float = 0.0) -> Generator[Progress | None, None, Change]:
         """As Run.steps."""
         with PrivateFolder() as scratch:
-            photo, out = scratch.path / "photo.npz", scratch.path / "out"
+            photos, out = [], scratch.path / "out"
             out.mkdir()
-            loaded, earlier = None, []
-            if self._more:
+            loaded, earlier = [], []
+            if self._paths:
                 yield Progress("Reading the photo", 0.0)
                 session.warm_up()
-                # The new photo comes last: it is the one that stays remembered.
+                # The new photos come last: the last one stays remembered.
                 for i, kept in enumerate(self._earlier):
                     earlier.append((yield from self._at_hand(kept, scratch.path, i, wait)))
-                loaded = yield from self._photo(loading(self.path, photo), wait)
+                for i, path in enumerate(self._paths):
+                    photos.append(scratch.path / f"photo-{i}.npz")
+                    loaded.append((yield from self._photo(loading(path, photos[i]), wait)))
             params = {
                 "continuation": self._told,
                 "pins": pins_to_json(self._pins),
-                "photos": [str(photo)] if self._more else [],
+                "photos": list(map(str, photos)),
                 "earlier": earlier,
                 "options": self.options,
                 "out": str(out),
@@ -167,7 +169,7 @@ class RefitRun(Run):
             if before is None:
                 before = yield from _read(_path(result, "before", out), wait)
         session.refitted = after
-        return Change(after, before, loaded, _warnings(result))
+        return Change(after, before, tuple(loaded), _warnings(result))
 
     def _at_hand(
         self, kept: KeptPhoto | None, folder: Path, number: int, wait: float

@@ -34,7 +34,7 @@ FINEST = 2000.0
 #: Standard deviation of a match in either photo, pixels of these pictures, apart from what its
 #: patch leaves open, and how many times that counts. Patches overlap, so that neighbours err alike:
 #: both are larger than what single matches are off by.
-SPREAD, OPEN = 0.2, 0.3
+SPREAD, OPEN = 0.2, 0.1
 #: Standard deviation beyond which a match says too little.
 VAGUE = 2.0
 #: Least score of a patch; largest distance from a pixel to where there and back again leads.

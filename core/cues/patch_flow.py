@@ -37,8 +37,8 @@ FOLLOWED = 0.3
 class Flow:
     """shift (h, w, 2): a pixel's place in the other picture less its own; score (h, w) in [-1, 1]
     of its patch; found (h, w): whether the patch has a best place; slopes (h, w, 3): the patch's
-    mean products of slopes by x x, x y and y y; left (h, w): the mean square that the shift does
-    not explain, in the same units.
+    mean products of slopes by x x, x y and y y; left (h, w): what stands for the noise in the same
+    units, the mean square that the shift does not explain times ``_area``.
     """
 
     shift: Array
@@ -135,8 +135,16 @@ def _search(a: Single, b: Single, mask: Single, reach: int) -> Flow:
     products = (along * along, along * down, down * down)
     slopes = np.stack([box_mean(p, RADIUS) for p in products], axis=-1)
     score = top.reshape(h, w)
-    left = 2 * spread_a * (1 - score)
+    left = 2 * spread_a * (1 - score) * _area(spread_a, slopes)
     return Flow(shift.reshape(h, w, 2), score, found.reshape(h, w), slopes, left)
+
+
+def _area(variance: Array, slopes: Array) -> Array:
+    """(h, w) pixels that say one thing: the square of the length over which a patch changes. In a
+    blurred photo neighbours repeat each other, and a patch holds fewer observations than pixels.
+    """
+    out: Array = variance / np.maximum(slopes[..., 0] + slopes[..., 2], SMALLEST)
+    return out
 
 
 def _flattened(picture: Array, share: Single) -> Single:

@@ -96,12 +96,13 @@ def fit_head(
     pins: Sequence[Pin] = (),
     start: Start | None = None,
     matches: Sequence[PhotoMatches] = (),
+    uncertainty: bool = True,
 ) -> Reconstruction:
     """One person from one or more photos.
 
     focal: pixels for each photo, None where unknown. pins: where a person says landmarks are.
-    start: where an earlier fit ended. matches: between the photos. Raises FitError if the cues do
-    not determine a head.
+    start: where an earlier fit ended. matches: between the photos. uncertainty: whether to say how
+    sure the head is, which takes time. Raises FitError if the cues do not determine a head.
     """
     focal = [None] * len(cues) if focal is None else list(focal)
     end = solve_head(
@@ -115,7 +116,9 @@ def fit_head(
         start,
         matches=matches,
     )
-    result = assemble(head, cues, end.state, end.problem, end.trace, end.dense)
+    result = assemble(
+        head, cues, end.state, end.problem, end.trace, end.dense, uncertainty=uncertainty
+    )
     progress(STAGE, 1.0)
     return result
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Another photo of the same person, at any later time; and the photos into the file.
+"""Further photos of the same person, at any later time; and the photos into the file.
 
 The head is solved from all its photos together. What hands have made of it stays.
 """
@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import CollectionProperty, StringProperty
 
 from ...core.continuation import Continuation
 from ...core.errors import PersonError
 from .. import session
+from ..photo import LoadedPhoto
 from ..run import Change, RefitRun
 from ..scene import camera as photo_camera
 from ..scene import kept, refit
@@ -24,13 +25,15 @@ from .running import LOG, RunOperator
 
 
 class PIXEL3DMM_OT_add_photo(RunOperator, bpy.types.Operator):
-    """Fit the active head to another photo of the same person, too. Esc cancels"""
+    """Fit the active head to further photos of the same person, too. Esc cancels"""
 
     bl_idname = "pixel3dmm.add_photo"
-    bl_label = "Add Photo"
+    bl_label = "Add Photos"
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+    files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"SKIP_SAVE"})
+    directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE"})
     filter_glob: StringProperty(
         default="*.jpg;*.jpeg;*.png;*.tif;*.tiff;*.webp;*.bmp", options={"HIDDEN", "SKIP_SAVE"}
     )
@@ -46,14 +49,14 @@ class PIXEL3DMM_OT_add_photo(RunOperator, bpy.types.Operator):
         return not reason
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Asks for the file first."""
-        if self.filepath:
+        """Asks for the files first."""
+        if self.filepath or self.files:
             return RunOperator.invoke(self, context, event)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """After the file was chosen, modal where there is a window."""
+        """After the files were chosen, modal where there is a window."""
         if bpy.app.background or not self.options.is_invoke:
             return RunOperator.execute(self, context)
         return RunOperator.invoke(self, context, None)
@@ -62,9 +65,11 @@ class PIXEL3DMM_OT_add_photo(RunOperator, bpy.types.Operator):
         head = active_head(context)
         self._uid = head.session_uid
         known = kept.continuation(head)
-        path = Path(bpy.path.abspath(self.filepath))
+        folder = bpy.path.abspath(self.directory)
+        paths = [Path(folder, file.name) for file in self.files if file.name]
+        paths = paths or [Path(bpy.path.abspath(self.filepath))]
         earlier = [photo_camera.kept_photo(head, i) for i in range(len(known.photos))]
-        return RefitRun(kept.told(head), known.pins, path, fit_options(context, known), earlier)
+        return RefitRun(kept.told(head), known.pins, paths, fit_options(context, known), earlier)
 
     def _finish(self, context: bpy.types.Context, change: Change) -> set[str]:
         head = next((o for o in bpy.data.objects if o.session_uid == self._uid), None)
@@ -75,7 +80,9 @@ class PIXEL3DMM_OT_add_photo(RunOperator, bpy.types.Operator):
         except PersonError as error:
             return self._say(context, "ERROR", str(error))
         now = Continuation.from_json(change.after.continuation_json)
-        self._add_camera(context, head, now, change)
+        first = len(now.photos) - len(change.loaded)
+        for i, loaded in enumerate(change.loaded):
+            self._add_camera(context, head, now, first + i, loaded)
         for warning in change.warnings:
             self.report({"WARNING"}, warning)
         LOG.info("%s has %d photos", head.name, len(now.photos))
@@ -86,14 +93,14 @@ class PIXEL3DMM_OT_add_photo(RunOperator, bpy.types.Operator):
         context: bpy.types.Context,
         head: bpy.types.Object,
         now: Continuation,
-        change: Change,
+        photo: int,
+        loaded: LoadedPhoto,
     ) -> None:
-        last = len(now.photos) - 1
         camera = photo_camera.new_camera(
             context.scene,
-            kept.photo_camera_of(now, last),
-            f"{head.name} camera {last + 1}",
-            photo_camera.background_image(change.loaded),
+            kept.photo_camera_of(now, photo),
+            f"{head.name} camera {photo + 1}",
+            photo_camera.background_image(loaded),
         )
         first = photo_camera.camera_of(head, 0)
         beside = first or head
@@ -101,7 +108,7 @@ class PIXEL3DMM_OT_add_photo(RunOperator, bpy.types.Operator):
             placed = kept.photo_camera_of(now, 0)
             camera.matrix_world = photo_camera.moved_by(first, placed) @ camera.matrix_world
         beside.users_collection[0].objects.link(camera)
-        head[photo_camera.pointer(last)] = camera
+        head[photo_camera.pointer(photo)] = camera
 
 
 class PIXEL3DMM_OT_pack_photos(bpy.types.Operator):

@@ -19,7 +19,7 @@ WORDS: dict[str, str] = {
     "Fit and Photos": "フィットと写真",
     ", {:.0f} s left": "、残り {:.0f} 秒",
     "Rebuild from Recipe": "レシピから再構築",
-    "Add Photo": "写真を追加",
+    "Add Photos": "写真を追加",
     "Afraid": "恐れ",
     "Age": "年齢",
     "Angle": "角度",

@@ -19,7 +19,7 @@ WORDS: dict[str, str] = {
     "Fit and Photos": "拟合与照片",
     ", {:.0f} s left": ",剩余 {:.0f} 秒",
     "Rebuild from Recipe": "按配方重建",
-    "Add Photo": "添加照片",
+    "Add Photos": "添加照片",
     "Afraid": "恐惧",
     "Age": "年龄",
     "Angle": "角度",

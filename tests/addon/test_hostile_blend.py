@@ -202,7 +202,7 @@ def test_earlier_photos_of_a_hostile_file_are_no_photos_and_no_more(
     kept = ours("pixel3dmm_addon.photo").KeptPhoto
 
     def at_hand(photo):
-        one = run.RefitRun("", [], example_photo, earlier=[photo])
+        one = run.RefitRun("", [], [example_photo], earlier=[photo])
         steps = one._at_hand(photo, tmp_path, 0, 0.0)
         while True:
             try:

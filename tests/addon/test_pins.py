@@ -231,6 +231,20 @@ def test_a_further_photo_is_compared_with_the_first(ours, kept, of_their_own, wa
     assert [m.count for m in kept.continuation(head).matches] == [known.matches[0].count]
 
 
+def test_several_photos_at_once(kept, head, of_their_own, warnings):
+    first, second = of_their_own
+    files = [{"name": first.name}, {"name": second.name}]
+    assert bpy.ops.pixel3dmm.add_photo(directory=str(first.parent), files=files) == {"FINISHED"}
+    known = kept.continuation(head)
+    assert [p.name for p in known.photos][1:] == ["first", "second"]
+    assert {(m.first, m.second) for m in known.matches} == {(0, 1), (0, 2), (1, 2)}
+    for i, path in enumerate(of_their_own, start=1):
+        camera = head[f"pixel3dmm_camera_{i}"]
+        assert camera.data.background_images[0].image.filepath == str(path)
+        assert kept.photo_index(head, camera) == i
+    assert warnings == []
+
+
 def test_the_same_photo_twice_is_compared_too(kept, head, example_photo, warnings):
     assert bpy.ops.pixel3dmm.add_photo(filepath=str(example_photo)) == {"FINISHED"}
     (only,) = kept.continuation(head).matches
@@ -280,7 +294,7 @@ def test_cancelled_while_an_earlier_photo_is_read(ours, kept, head, example_phot
     source = example_photo.read_bytes() if packed else example_photo
     module.close()  # as if Blender had been opened anew
     run = ours("pixel3dmm_addon.run").RefitRun(
-        kept.told(head), [], example_photo, earlier=[module.KeptPhoto(source)]
+        kept.told(head), [], [example_photo], earlier=[module.KeptPhoto(source)]
     )
     steps = run.steps()
     for _ in range(2):
@@ -291,12 +305,17 @@ def test_cancelled_while_an_earlier_photo_is_read(ours, kept, head, example_phot
     assert module._last is None
 
 
-def test_a_further_photo_that_cannot_be_read_changes_nothing(head, tmp_path, status):
-    bad = tmp_path / "bad.jpg"
-    bad.write_text("no photo")
+@pytest.mark.parametrize("others", [[], ["good.jpg"]])
+def test_a_further_photo_that_cannot_be_read_changes_nothing(
+    head, tmp_path, status, example_photo, others
+):
+    (tmp_path / "bad.jpg").write_text("no photo")
+    for name in others:
+        shutil.copy(example_photo, tmp_path / name)
     before, text = datablocks(), head["pixel3dmm_continuation"]
+    files = [{"name": name} for name in (*others, "bad.jpg")]
     with pytest.raises(RuntimeError, match=r"bad\.jpg"):
-        bpy.ops.pixel3dmm.add_photo(filepath=str(bad))
+        bpy.ops.pixel3dmm.add_photo(directory=str(tmp_path), files=files)
     assert datablocks() == before
     assert head["pixel3dmm_continuation"] == text
     assert not status.running
