@@ -67,8 +67,10 @@ def bound(folder: Path) -> None:
 
 def _fits(head: HeadModel, folder: Path) -> list[tuple[int, Reconstruction, Array]]:
     """Of each person, from one photo and from all: number, fit, and true vertices (V, 3)."""
-    out = []
-    for file in sorted(folder.glob("strangers_*.npz")):
+    out, files = [], sorted(folder.glob("strangers_*.npz"))
+    if not files:
+        raise SystemExit(f"No strangers in {folder}: run that step first.")
+    for file in files:
         with np.load(file, allow_pickle=False) as z:
             a = {name: z[name] for name in z.files}
         rng = np.random.default_rng(0)
