@@ -73,9 +73,11 @@ class Problem:
                 continue
             r, jacobian = b.linearise(state)
             w, c = robust_weights(r, b.group, b.robust_scale)
-            weighted = jacobian * w[:, None]
-            matrix[np.ix_(b.columns, b.columns)] += weighted.T @ jacobian
-            gradient[b.columns] += weighted.T @ r
+            root = np.sqrt(w)
+            # A matrix by its own transpose costs numpy half of what two matrices do.
+            rows = jacobian * root[:, None]
+            matrix[np.ix_(b.columns, b.columns)] += rows.T @ rows
+            gradient[b.columns] += rows.T @ (root * r)
             cost += c
         return matrix, gradient, cost
 

@@ -84,6 +84,50 @@ def drag_to(start, end):
     say(type="LEFTMOUSE", value="RELEASE", x=end[0], y=end[1])
 
 
+def choose_all(folder):
+    """What a person does in Blender's file browser to take every photo of a folder."""
+    with in_viewport():
+        bpy.ops.pixel3dmm.add_photo("INVOKE_DEFAULT")
+
+    def browser():
+        return next((a for a in window().screen.areas if a.type == "FILE_BROWSER"), None)
+
+    yield from wait_for(lambda: browser() and browser().spaces.active.params)
+    browser().spaces.active.params.directory = str(folder).encode()
+    yield 2.0
+    area = browser()
+    inside = next(r for r in area.regions if r.type == "WINDOW")
+    with bpy.context.temp_override(window=window(), area=area, region=inside):
+        bpy.ops.file.select_all(action="SELECT")
+        screenshot("pins_browser")
+        bpy.ops.file.execute("INVOKE_DEFAULT")
+    yield from wait_for(lambda: browser() is None)
+
+
+def added():
+    """The head's photos, and its cameras' pictures."""
+    names = [p.name for p in ours("scene.kept").continuation(head()).photos]
+    cameras = [v for k, v in sorted(head().items()) if k.startswith("pixel3dmm_camera_")]
+    return names, [Path(c.data.background_images[0].image.filepath).name for c in cameras]
+
+
+def add_photos(status):
+    bpy.context.preferences.view.filebrowser_display_type = "SCREEN"
+    yield from choose_all(FOLDER / "more")
+    yield from wait_for(lambda: status.running)
+    press("ESC")
+    yield from wait_for(lambda: not status.running)
+    seen["cancelled"] = added()
+    yield from choose_all(FOLDER / "more")
+    yield from wait_for(lambda: status.running)
+    yield from wait_for(lambda: not status.running)
+    seen["added"], seen["said"] = added(), status.message
+    with in_viewport():
+        bpy.ops.ed.undo()
+    yield 1.0
+    seen["undone"] = added()
+
+
 def steps():
     bpy.ops.extensions.package_install_files(
         filepath=str(FOLDER / "extension.zip"), repo="user_default", enable_on_install=True
@@ -145,6 +189,7 @@ def steps():
     press("ESC")
     yield 0.5
     seen["tools_at_last"] = len(ours("operators.correct_fit")._running)
+    yield from add_photos(status)
     # The tool in hand while another file comes.
     with in_viewport():
         bpy.ops.pixel3dmm.correct_fit("INVOKE_DEFAULT")

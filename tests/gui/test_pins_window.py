@@ -33,10 +33,13 @@ def seen(repository, example_photo):
     with tempfile.TemporaryDirectory() as share:
         shutil.copy(archive, Path(share, "extension.zip"))
         shutil.copy(example_photo, Path(share, "photo.jpg"))
+        for name in ("one.jpg", "two.jpg"):
+            Path(share, "more").mkdir(exist_ok=True)
+            shutil.copy(example_photo, Path(share, "more", name))
         for name in ("drive_pins.py", "window_hands.py"):
             shutil.copy(HERE / name, share)
         arguments = ["--enable-event-simulate", "--python", "/mnt/share/drive_pins.py"]
-        done = window.run(SUITE, Path(share), arguments, seconds=300)
+        done = window.run(SUITE, Path(share), arguments, seconds=420)
         said = done.stdout + done.stderr
         for file in Path(share).glob("pins*.*"):
             shutil.copy(file, kept)
@@ -72,3 +75,10 @@ def test_the_tool_ends_and_leaves_nothing(seen):
     assert seen["done"]
     assert seen["tools_at_last"] == 0
     assert seen["tools_in_new_file"] == 0
+
+
+def test_photos_chosen_in_the_file_browser_are_added_or_not(seen):
+    assert seen["cancelled"] == [["photo"], []]
+    assert seen["added"] == [["photo", "one", "two"], ["one.jpg", "two.jpg"]]
+    assert "3 photos" in seen["said"]
+    assert seen["undone"] == [["photo"], []]
