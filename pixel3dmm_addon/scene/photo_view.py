@@ -25,7 +25,8 @@ class PhotoView:
     @classmethod
     def of(cls, obj: bpy.types.Object, camera: Camera) -> PhotoView:
         """obj: the scene's camera that was placed as ``camera``."""
-        return cls(camera, np.array(photo_camera.moved_by(obj, camera)))
+        # Blender 5.0 hands matrices to numpy in single precision, whose inverse is no better.
+        return cls(camera, np.array(photo_camera.moved_by(obj, camera), dtype=np.float64))
 
     def points(self, pixels: np.ndarray) -> np.ndarray:
         """(n, 2) photo pixels -> (n, 3) points of the scene at the head's distance."""

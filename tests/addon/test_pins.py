@@ -344,5 +344,6 @@ def test_a_drag_after_a_drag_starts_from_the_head_that_it_left(ours, kept, head)
     sent = run.RefitRun(told, pins).outcome()
     for one, other in ((remembered.before, sent.before), (remembered.after, sent.after)):
         assert one.continuation_json == other.continuation_json
-        assert np.array_equal(one.key_deltas, other.key_deltas)
-        assert np.array_equal(one.basis, other.basis)
+        # To rounding: sums depend on where in memory their arrays lie.
+        assert np.abs(one.key_deltas - other.key_deltas).max() < 1e-12
+        assert np.abs(one.basis - other.basis).max() < 1e-12
