@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.camera import Camera, focal_from_35mm
 from core.cues.rendered_cues import rendered_cues
 from core.cues.screen_cues import ScreenCues
 from core.fitting.points import GazeMap
 from core.fitting.pose import similarity
 from core.fitting.result import eye_rotations
 from core.fitting.surface_samples import samples_from_uv
+from core.geometry.camera import Camera, focal_from_35mm
+from core.geometry.rotation import angle_between, matrix_from_vector
 from core.heads import HeadModel, load_open_head
 from core.reconstruction import Reconstruction
-from core.rotation import angle_between, matrix_from_vector
 
 Array = NDArray[np.float64]
 

@@ -29,19 +29,19 @@ import numpy as np
 
 from benchmarks.accuracy import ROOT
 from core.appearance.atlas import skin_atlas
-from core.appearance.folds import with_folds
+from core.appearance.painted_skin import worn_skin
 from core.appearance.photo_trust import sample
 from core.appearance.texture import COARSE, MEASURED, MIRRORED, Skin, paint
-from core.appearance.worn import worn_skin
+from core.appearance.wrinkles import with_folds
+from core.geometry.raster import rasterise
 from core.heads.corners import is_skin, triangle_uv
 from core.heads.model import HeadModel
-from core.images import Photo, load_photo
+from core.photos.photo import Photo, load_photo
 from core.pipeline import reconstruct
-from core.raster import rasterise
+from core.reconstruct.assembly import build_rigged_head
+from core.reconstruct.report import peak_memory_mb
+from core.reconstruct.resources import load_head
 from core.reconstruction import PhotoFit
-from core.report import peak_memory_mb
-from core.resources import load_head
-from core.rig.build import build_rigged_head
 
 SIZE = "2k"
 #: Pixels at the skin's border whose window reaches beyond it.

@@ -42,8 +42,9 @@ def one(photos: list[Path], out: Path) -> None:
 
 
 def _plain(photos: list[Path]) -> tuple[str, list]:
-    from core.images import load_photo
-    from core.pipeline import Options, reconstruct, rig_heads
+    from core.options import Options
+    from core.photos.photo import load_photo
+    from core.pipeline import reconstruct, rig_heads
 
     heads = []
     for path in photos:

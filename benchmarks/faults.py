@@ -74,8 +74,10 @@ def measure(runs: int) -> None:
     bpy.ops.extensions.package_install_files(
         filepath=str(archive), repo="user_default", enable_on_install=True, overwrite=True
     )
-    names = ("pixel3dmm_addon.session", "pixel3dmm_addon.jobs", "pixel3dmm_addon.run")
-    session, module, run = (importlib.import_module(f"{PACKAGE}.{name}") for name in names)
+    jobs = f"{PACKAGE}.pixel3dmm_addon.jobs"
+    session, module, run = (
+        importlib.import_module(f"{jobs}.{name}") for name in ("session", "queue", "run")
+    )
     errors = importlib.import_module(f"{PACKAGE}.core.errors")
     bpy.context.scene.pixel3dmm.photo = str(EXAMPLE)
     bpy.ops.pixel3dmm.reconstruct_face()

@@ -22,9 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy import ROOT, reconstruct, reconstruct_together
-from core.likeness import SOURCES
 from core.rig.rig_arrays import RigArrays
-from core.rig.rigged_head import RiggedHead
+from core.rigged_head import SOURCES, RiggedHead
 
 Array = NDArray[np.float64]
 

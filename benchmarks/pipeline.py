@@ -32,8 +32,9 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np  # noqa: E402
 
 from core import protocol  # noqa: E402
-from core.images import Photo, load_photo  # noqa: E402
-from core.pipeline import Options, reconstruct, rig_heads  # noqa: E402
+from core.options import Options  # noqa: E402
+from core.photos.photo import Photo, load_photo  # noqa: E402
+from core.pipeline import reconstruct, rig_heads  # noqa: E402
 
 
 def seconds(action: Callable[[], object]) -> float:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy import ROOT, reconstruct
 from core.fitting.pose import similarity
-from core.rotation import angle_between, nearest_rotation
+from core.geometry.rotation import angle_between, nearest_rotation
 
 Array = NDArray[np.float64]
 

@@ -25,10 +25,10 @@ from pathlib import Path
 
 import numpy as np
 
+from core.cues.pixel3dmm.convert_checkpoint import FORMAT, LICENCE, find_converted
 from core.cues.pixel3dmm.devices import Rung, choose_device, ladder
 from core.cues.pixel3dmm.layout import IMAGE_SIZE, NetworkLayout
 from core.cues.pixel3dmm.predictor import Pixel3DMMPredictor
-from core.files.convert_checkpoint import FORMAT, LICENCE, find_converted
 from core.files.safetensors import TensorEntry, write_safetensors
 
 CPU_GOAL_SHARE = 0.60

@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 
 from core.heads import HeadModel, load_open_head
+from core.heads.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
 from core.heads.flame import load_flame
 from core.heads.flame_import import import_flame
-from core.rig.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
-from core.rig.certificate import LIMITS, Certificate, Finding, certify
 from core.rig.rig_arrays import RigArrays
+from core.rig.rig_check import LIMITS, Certificate, Finding, certify
 from core.rig.solve_keys import key_solver
 from tests.core.flame_like import flame_like
 from tests.core.rigs import rigged_person

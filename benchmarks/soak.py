@@ -86,7 +86,7 @@ def busy_seconds(pid: int) -> float:
 def worker_soak(jobs: int) -> dict[str, int]:
     """One worker, ``jobs`` good jobs and faults between them; how many of each there were."""
     from core import protocol
-    from core.images import Photo, load_photo
+    from core.photos.photo import Photo, load_photo
 
     command = protocol.worker_command(sys.executable)
     chance, series, count = random.Random(500), Series(), Counter()

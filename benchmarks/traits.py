@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from core.heads.open_head import load_open_head
-from core.identity_traits import NAMES, bones_of, change_of
+from core.rig.traits import NAMES, bones_of, change_of
 
 
 def main() -> None:

@@ -16,17 +16,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import __version__
-from .appearance.texture import CHOICES as TEXTURES
 from .errors import PersonError
-from .images import Photo, load_photo
-from .models_folder import import_file
-from .outputs import make_folder, write_photo
-from .pipeline import RIGGING, WRITING, Options, reconstruct, rig_heads
+from .models.folder import import_file
+from .options import OPEN_HEAD, PREDICTORS, TEXTURES, Options
+from .photos.photo import Photo, load_photo
+from .pipeline import RIGGING, WRITING, reconstruct, rig_heads
 from .progress import Progress, part
+from .reconstruct.outputs import make_folder, write_photo
+from .reconstruct.report import Stopwatch
+from .reconstruct.resources import load_head
 from .reconstruction import Reconstruction
-from .report import Stopwatch
-from .resources import OPEN_HEAD, PREDICTORS, load_head
-from .rig.check import check_file, summary
+from .rig.rig_check_files import check_file, summary
 from .worker import OUT_OF_MEMORY
 
 OPENING = "Opening the photo"

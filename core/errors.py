@@ -44,6 +44,18 @@ class OutputError(PersonError):
     code = "output"
 
 
+class RuntimeSetupError(PersonError):
+    """The neural runtime could not be made, found or used."""
+
+    code = "runtime"
+
+
+class MotionError(PersonError):
+    """A recording cannot be read, or nothing in the scene can show it."""
+
+    code = "motion"
+
+
 class WorkerError(PersonError):
     """The worker process failed, vanished or broke its protocol."""
 

@@ -8,45 +8,35 @@ raise Cancelled and is called often enough for that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-from .appearance.folds import with_folds
-from .appearance.texture import CHOICES as TEXTURES
-from .appearance.worn import Worn, worn_skin
-from .camera import focal_from_35mm
-from .cautious_fit import fit_cautiously
-from .corrections import corrected, with_bare_skin
+from .appearance.eye_picture import with_eye_picture
+from .appearance.mouth_picture import with_mouth_picture
+from .appearance.painted_skin import Worn, worn_skin
+from .appearance.wrinkles import with_folds
+from .cues.dense_correction import corrected, with_bare_skin
 from .cues.face_maps import face_box, with_maps, without_maps
 from .cues.mediapipe import MediaPipeFace
 from .cues.mediapipe_cues import cues_from_face
 from .cues.photo_matches import PhotoMatches
 from .cues.screen_cues import ScreenCues
-from .errors import NoFaceError, PersonError
+from .errors import NoFaceError
+from .fitting.checked_maps import fit_cautiously
 from .fitting.landmark_model import load_landmark_model
+from .fitting.several_photos import Together, fit_together
+from .geometry.camera import focal_from_35mm
 from .heads import HeadModel
-from .images import Photo
+from .options import OPEN_HEAD, Options
+from .photos.photo import Photo
 from .progress import Progress, part, silent
+from .reconstruct.assembly import build_rigged_head
+from .reconstruct.refit import NewPhoto, continuation_of, remember, seen_photo
+from .reconstruct.report import Evidence, Stopwatch, completed
+from .reconstruct.resources import DenseTier, load_dense, load_head, load_mediapipe, load_pixel3dmm
 from .reconstruction import Reconstruction
-from .refit import NewPhoto, continuation_of, remember, seen_photo
-from .report import Evidence, Stopwatch, completed
-from .resources import (
-    OPEN_HEAD,
-    PREDICTORS,
-    DenseTier,
-    load_dense,
-    load_head,
-    load_mediapipe,
-    load_pixel3dmm,
-)
-from .rig.build import build_rigged_head
-from .rig.eye_picture import with_eye_picture
-from .rig.mouth_picture import with_mouth_picture
-from .rig.rigged_head import RiggedHead
 from .rig.solve_keys import key_solver
-from .together import Together, fit_together
+from .rigged_head import RiggedHead
 
 #: Cues of the face that is meant; how many faces there were; notes.
 Seen = tuple[ScreenCues, int | None, tuple[str, ...]]
@@ -56,98 +46,6 @@ MAPPING = "Reading the surface"
 RIGGING, WRITING = "Building the rig", "Writing files"
 PAINTING = "Painting the skin"
 LOADING = "Loading the networks"
-
-
-#: Pixels or millimetres; beyond it is no photo.
-_LARGEST = 1e9
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a person may choose. Raises PersonError for values that make no sense.
-
-    predictor: "mediapipe"; or "dense", our own network, or "pixel3dmm", whose maps are added to
-    MediaPipe's landmarks;
-    head: "open-head", or the path of an imported FLAME head;
-    models: the folder with Pixel3DMM's weights, and with the FLAME head whose texture layout the
-    open head borrows for them;
-    face: which of several, 0 is the largest (None: the largest, and the report says so);
-    box: x0, y0, x1, y1 around the face in pixels, instead of looking for it;
-    focal_px or focal_35mm (mm, 35 mm equivalent) override the photo's EXIF;
-    same_person: all photos show one person, who gets one identity;
-    own_components: a FLAME head's own expression components become keys too, after the others;
-    texture: size of the skin's texture, "1k", "2k" or "4k", "auto" for what holds the photo's
-    detail, "off" for none.
-    """
-
-    predictor: str = "mediapipe"
-    head: str = OPEN_HEAD
-    models: str | None = None
-    face: int | None = None
-    box: tuple[float, float, float, float] | None = None
-    focal_px: float | None = None
-    focal_35mm: float | None = None
-    same_person: bool = False
-    own_components: bool = False
-    texture: str = "auto"
-
-    def __post_init__(self) -> None:
-        if self.predictor not in PREDICTORS:
-            raise PersonError(
-                f"There is no predictor {self.predictor!r}: use {' or '.join(PREDICTORS)}."
-            )
-        if self.head != OPEN_HEAD and not str(self.head).lower().endswith((".npz", ".pkl")):
-            raise PersonError(
-                f"There is no head model {self.head!r}: use {OPEN_HEAD} or the .npz of an imported "
-                "FLAME head."
-            )
-        if self.predictor == "dense" and self.head != OPEN_HEAD:
-            raise PersonError(
-                "The dense predictor knows the open head alone: choose the open head, or MediaPipe "
-                "as the predictor."
-            )
-        if not (self.models is None or isinstance(self.models, str)):
-            raise PersonError("The models folder must be a path.")
-        if self.face is not None and (type(self.face) is not int or self.face < 0):
-            raise PersonError("The face's number must be 0 (the largest), 1, 2 and so on.")
-        if type(self.same_person) is not bool or type(self.own_components) is not bool:
-            raise PersonError("same_person and own_components must be true or false.")
-        for focal in (self.focal_px, self.focal_35mm):
-            if focal is not None and not (_is_number(focal) and focal > 0):
-                raise PersonError("The focal length must be a number above zero.")
-        if self.texture not in TEXTURES:
-            raise PersonError(
-                f"There is no texture of size {self.texture!r}: use {', '.join(TEXTURES)}."
-            )
-        if self.box is not None and not _is_box(self.box):
-            raise PersonError("The box must be x0, y0, x1, y1 in pixels with x0 < x1 and y0 < y1.")
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Options:
-        """From a JSON object; unknown names are ignored."""
-        known = {f.name for f in fields(cls)}
-        values = {name: value for name, value in data.items() if name in known}
-        if isinstance(values.get("box"), list):
-            values["box"] = tuple(values["box"])
-        return cls(**values)
-
-    def for_recipe(self) -> dict[str, Any]:
-        """JSON-ready, without the folders of this machine; what lay in them has its hashes."""
-        values = {**asdict(self), "head": Path(self.head).name}
-        del values["models"]
-        return values
-
-
-def _is_number(value: object) -> bool:
-    # Compared, not asked for its finiteness: JSON knows integers that no float can hold.
-    return type(value) in (int, float) and -_LARGEST < value < _LARGEST  # type: ignore[operator]
-
-
-def _is_box(box: object) -> bool:
-    if not isinstance(box, tuple) or len(box) != 4 or not all(_is_number(v) for v in box):
-        return False
-    x0, y0, x1, y1 = box
-    return bool(x0 < x1 and y0 < y1)
 
 
 def reconstruct(
@@ -290,7 +188,7 @@ def _networks(tier: DenseTier | None, options: Options) -> dict[str, str]:
 def look_again(
     photos: Sequence[Photo], options: Options, *, progress: Progress = silent
 ) -> list[NewPhoto]:
-    """Further photos of a person, for :func:`core.refit.refit`, read by landmarks alone."""
+    """Further photos of a person, for core.reconstruct.refit, read by landmarks alone."""
     found = []
     for i, photo in enumerate(photos):
         step = part(progress, i / len(photos), (i + 1) / len(photos))

@@ -28,20 +28,20 @@ The worker stays and serves jobs one after the other, in the order they came; ne
 models stay loaded. It ends at "bye", when its stdin is closed (so it never outlives its parent),
 and at SIGTERM. SIGINT (CTRL_BREAK on Windows) cancels the running job; an idle worker stays.
 
-``reconstruct``: params {"photos": [.npz of core.images.Photo.save], "options": {fields of
+``reconstruct``: params {"photos": [.npz of core.photos.photo.Photo.save], "options": {fields of
 core.pipeline.Options, all optional}, "out": an existing folder}. result {"heads": [.npz of
-core.rig.rigged_head.RiggedHead, one a photo, in the photos' order], "seconds": float,
+core.rigged_head.RiggedHead, one a photo, in the photos' order], "seconds": float,
 "warnings": [sentences]}. Files appear in "out" under their final names only when they are
 complete; a job that did not end in a result leaves none.
 
 ``warm``: loads what a first job would have to load. params and result have no fields.
 
-``refit``: a head's fit goes on under pins or with further photos, see :mod:`core.refit_job`.
+``refit``: a head's fit goes on under pins or with further photos, see :mod:`core.jobs.refit`.
 
-``look``: finds the faces of one photo and makes no head, see :mod:`core.look_job`.
+``look``: finds the faces of one photo and makes no head, see :mod:`core.jobs.look`.
 
 ``install_runtime``, ``remove_runtime``, ``check_python``, ``import_models``: the neural tier is
-set up, see :mod:`core.setup_job`.
+set up, see :mod:`core.jobs.setup`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .camera import Camera
+from .geometry.camera import Camera
 
 Array = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ class Reconstruction:
     to compute the same vertices again (input hash, model hash, parameters, versions).
     uncertainty (V,) standard deviation of the neutral surface in metres, and information (I, I)
     the inverse covariance of the identity that it comes from, or None. continuation:
-    core.continuation.Continuation as JSON, or empty.
+    core.reconstruct.continuation.Continuation as JSON, or empty.
     """
 
     head_name: str

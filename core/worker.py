@@ -22,10 +22,13 @@ from types import FrameType
 
 from . import __version__
 from .errors import Cancelled, PersonError, WorkerError
-from .images import photo_from_npz
-from .look_job import look_job
-from .outputs import write_together
-from .pipeline import WRITING, Options, reconstruct, rig_heads, warm_up
+from .jobs.look import look_job
+from .jobs.refit import refit_job
+from .jobs.setup import KINDS as SETUP_KINDS
+from .jobs.setup import setup_job
+from .options import Options
+from .photos.photo import photo_from_npz
+from .pipeline import WRITING, reconstruct, rig_heads, warm_up
 from .progress import part
 from .protocol import (
     HEARTBEAT_SECONDS,
@@ -36,9 +39,7 @@ from .protocol import (
     encode,
     message,
 )
-from .refit_job import refit_job
-from .setup_job import KINDS as SETUP_KINDS
-from .setup_job import setup_job
+from .reconstruct.outputs import write_together
 
 #: Seconds that an ending process gives its running job to stop by itself.
 GRACE_SECONDS = 2.0

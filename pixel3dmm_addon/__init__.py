@@ -5,17 +5,8 @@ from __future__ import annotations
 
 import bpy
 
-from . import (
-    head_properties,
-    looks,
-    panels,
-    photo,
-    preferences,
-    properties,
-    session,
-    thumbnails,
-    translations,
-)
+from . import head_properties, panels, preferences, properties, translations
+from .jobs import session
 from .operators import (
     add_photo,
     attach_to_body,
@@ -40,6 +31,8 @@ from .operators import (
     setup,
 )
 from .panels import status_bar
+from .photos import loading as photo
+from .photos import looks, thumbnails
 
 _MODULES = (
     properties,

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import bpy
 from bpy.props import BoolProperty, FloatProperty, PointerProperty
 
-from ..core import expression as core_expression
-from ..core.identity_traits import TRAITS
+from ..core.rig import expression as core_expression
+from ..core.rig.traits import TRAITS
 from .scene import expression, identity, parts, turns
 
 _ON_BONES = "It lives on the bones: key it with Key All"

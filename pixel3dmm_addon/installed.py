@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ..core.cues.pixel3dmm.convert_checkpoint import find_converted
 from ..core.errors import ModelFileError
-from ..core.files.convert_checkpoint import find_converted
 from ..core.heads.flame import read_info
-from ..core.resources import OPEN_HEAD
+from ..core.options import OPEN_HEAD
 from . import paths
 
 MEDIAPIPE, DENSE, PIXEL3DMM = "mediapipe", "dense", "pixel3dmm"

@@ -6,8 +6,9 @@ from __future__ import annotations
 import bpy
 from bpy.props import FloatProperty, StringProperty
 
-from . import paths, session
-from .jobs import IDLE_MINUTES
+from . import paths
+from .jobs import session
+from .jobs.queue import IDLE_MINUTES
 from .setup import rows
 
 

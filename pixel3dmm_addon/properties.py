@@ -17,7 +17,8 @@ LARGEST = -1
 
 def _photo_chosen(choices: PIXEL3DMM_PG_scene, context: bpy.types.Context) -> None:
     """Another photo has other faces; a person in front of a window is told of them."""
-    from . import looks, session
+    from .jobs import session
+    from .photos import looks
 
     choices.face = LARGEST
     if not session.status.running:

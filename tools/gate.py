@@ -28,7 +28,10 @@ REGISTRY = re.compile(
 #: (file, how a fault of it begins) -> why it is none. One that excuses nothing is itself a fault.
 EXCEPTIONS = {
     ("core/runtime/create.py", "pip is started"): "the one downloader, on a click",
-    ("core/report.py", "an absolute path: /proc/self/status"): "Linux on a process' own memory",
+    (
+        "core/reconstruct/report.py",
+        "an absolute path: /proc/self/status",
+    ): "Linux on a process' own memory",
 }
 
 

@@ -10,5 +10,5 @@ EXTENSION = "bl_ext.user_default.pixel3dmm"
 
 
 def module(name: str) -> ModuleType:
-    """One of its modules, such as core.axes."""
+    """One of its modules, such as core.geometry.axes."""
     return importlib.import_module(f"{EXTENSION}.{name}")

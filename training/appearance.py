@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.geometry.mesh import vertex_normals
+from core.geometry.raster import rasterise
 from core.heads.corners import triangle_part, triangle_uv
 from core.heads.model import HeadModel
-from core.raster import rasterise
 
 Array = NDArray[np.float64]
 

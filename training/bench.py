@@ -21,13 +21,13 @@ from core.cues.face_maps import with_maps, without_maps
 from core.cues.mediapipe import MediaPipePredictor
 from core.cues.mediapipe_cues import cues_from_face
 from core.cues.screen_cues import ScreenCues
+from core.files.ply import ply_bytes
 from core.fitting import fit_head
 from core.geometry.mesh import vertex_normals
+from core.geometry.raster import rasterise
 from core.heads import HeadModel, load_open_head
-from core.images import load_photo
-from core.outputs import SEVEN_LANDMARKS
-from core.ply import ply_bytes
-from core.raster import rasterise
+from core.heads.face_landmarks import SEVEN_LANDMARKS
+from core.photos.photo import load_photo
 from core.reconstruction import Reconstruction
 
 from .detail import moved

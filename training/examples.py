@@ -27,10 +27,10 @@ from core.cues.mediapipe import MediaPipePredictor
 from core.cues.mediapipe_cues import cues_from_face
 from core.errors import NoFaceError
 from core.geometry.mesh import vertex_normals
+from core.geometry.raster import Raster
 from core.heads import load_open_head
 from core.heads.corners import is_skin
 from core.heads.model import HeadModel
-from core.raster import Raster
 
 from .appearance import Coat, Paint
 from .develop import background, develop

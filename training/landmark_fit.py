@@ -18,8 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.camera import Camera, focal_from_35mm
-from core.cues.screen_cues import LANDMARK_COUNT, ScreenCues
+from core.cues.screen_cues import ScreenCues
 from core.errors import FitError
 from core.fitting import fit_head
 from core.fitting.landmark_model import LandmarkModel, load_landmark_model
@@ -30,8 +29,10 @@ from core.fitting.prior_blocks import (
     expression_sigma,
     identity_sigma,
 )
+from core.geometry.camera import Camera, focal_from_35mm
+from core.geometry.rotation import cross_matrix, matrix_from_vector
+from core.heads.face_landmarks import LANDMARK_COUNT
 from core.heads.model import HeadModel
-from core.rotation import cross_matrix, matrix_from_vector
 
 from .population import Subject
 

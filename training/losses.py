@@ -7,14 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, normalize
 
-from core.cues.dense_output import (
-    FLOW,
-    FLOW_SCALE,
-    FLOW_UNIT,
-    NORMAL,
-    NORMAL_SCALE,
-    SKIN,
-)
+from core.cues.dense_output import FLOW, FLOW_SCALE, FLOW_UNIT, NORMAL, NORMAL_SCALE, SKIN
 
 #: Bounds of a log scale within which it is believed in training.
 _LOG_SCALE = (-5.0, 2.0)

@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.camera import Camera
 from core.cues.dense_input import face_region
 from core.cues.dense_predictor import DensePredictor
 from core.cues.face_maps import with_maps, without_maps
@@ -24,8 +23,9 @@ from core.cues.mediapipe import MediaPipePredictor
 from core.cues.mediapipe_cues import cues_from_face
 from core.errors import FitError
 from core.fitting import fit_head
+from core.geometry.camera import Camera
 from core.heads import HeadModel, load_open_head
-from core.rig.photo_colors import linear_from_srgb, srgb_from_linear
+from core.photos.colour import linear_from_srgb, srgb_from_linear
 
 from .detail import moved
 from .evaluate import MODES, off_by

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.camera import Camera, focal_from_35mm
 from core.fitting.points import GazeMap
 from core.fitting.result import eye_rotations
+from core.geometry.camera import Camera, focal_from_35mm
+from core.geometry.rotation import matrix_from_vector
 from core.heads.model import HeadModel
-from core.rotation import matrix_from_vector
 
 Array = NDArray[np.float64]
 

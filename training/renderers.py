@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.heads import HeadModel, load_open_head
-from core.rig.photo_colors import linear_from_srgb, srgb_from_linear
+from core.photos.colour import linear_from_srgb, srgb_from_linear
 
 from .population import PHOTO, Population, Subject
 

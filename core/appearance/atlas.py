@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.raster import rasterise
 from ..heads.model import HeadModel
-from ..raster import rasterise
 
 Floats = NDArray[np.float32]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..cues.image_warp import shrink
 from ..heads.model import HeadModel
-from ..images import Photo
-from ..rig.photo_colors import linear_from_srgb
+from ..photos.colour import linear_from_srgb
+from ..photos.photo import Photo
 from .atlas import Atlas
 from .lighting import Light, fit_light
 from .photo_trust import sample

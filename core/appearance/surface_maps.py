@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..heads.model import HeadModel
-from ..rig.photo_colors import linear_from_srgb
+from ..photos.colour import linear_from_srgb
 from .atlas import Atlas
 from .spreading import blurred, enlarged
 

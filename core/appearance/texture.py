@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..heads.model import HeadModel
-from ..images import Photo
+from ..options import SIZES
+from ..photos.colour import srgb_bytes
+from ..photos.photo import Photo
 from ..reconstruction import PhotoFit
-from ..rig.photo_colors import srgb_bytes
 from .atlas import Atlas, skin_atlas
 from .hair import hair_colour, tinted_scalp, without_scalp
 from .layers import Layer, layer_of, light_of, region_share, source_of
@@ -33,9 +34,6 @@ from .views import view_of
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-#: Sizes by the names a person gives them; "auto" is the smallest that holds the photo's detail.
-SIZES = {"1k": 1024, "2k": 2048, "4k": 4096}
-CHOICES = ("off", "auto", *SIZES)
 _AUTO_LARGEST = 2048
 COARSE = 512
 #: Weight from which on a photo is taken at its word.
@@ -66,7 +64,7 @@ class Skin:
 def paint(
     head: HeadModel, fits: Sequence[PhotoFit], photos: Sequence[Photo], size: str = "auto"
 ) -> Skin:
-    """The skin of one person whom one or several photos show; size: of CHOICES, not "off"."""
+    """The skin of one person whom one or several photos show; size: of TEXTURES, not "off"."""
     with ThreadPoolExecutor(_THREADS) as pool:
         return _paint(head, fits, photos, size, pool)
 

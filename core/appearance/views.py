@@ -11,13 +11,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import Camera
+from ..geometry.camera import Camera
 from ..geometry.mesh import edges, vertex_normals
+from ..geometry.raster import rasterise
+from ..geometry.smooth_step import smooth_step
 from ..heads.model import HeadModel
-from ..images import Photo
-from ..raster import rasterise
+from ..photos.photo import Photo
 from ..reconstruction import PhotoFit
-from ..smooth_step import smooth_step
 from .atlas import Atlas
 from .photo_trust import Trust, look, sample
 

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import Camera
 from ..errors import FitError
+from ..geometry.camera import Camera
 from ..geometry.mesh import vertex_normals
+from ..geometry.raster import Raster, rasterise
 from ..heads.corners import triangle_part
 from ..heads.model import STRIP_PARTS, HeadModel
-from ..raster import Raster, rasterise
 from .image_warp import Region, crop
 
 Array = NDArray[np.float64]

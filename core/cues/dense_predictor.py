@@ -15,21 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import Camera
 from ..errors import FitError
+from ..geometry.camera import Camera
+from ..geometry.rotation import nearest_rotation
 from ..heads.corners import is_skin, triangle_uv
 from ..heads.model import HeadModel
 from ..reconstruction import Reconstruction
-from ..rotation import nearest_rotation
-from .dense_input import (
-    GRID,
-    Drawing,
-    draw,
-    face_region,
-    network_input,
-    sampled,
-    to_crop_frame,
-)
+from .dense_input import GRID, Drawing, draw, face_region, network_input, sampled, to_crop_frame
 from .dense_output import Prediction, read_output
 from .image_warp import Region
 from .screen_cues import ScreenCues

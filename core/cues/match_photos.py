@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.mesh import triangle_normals
+from ..geometry.raster import Raster, rasterise
 from ..heads.corners import is_skin
 from ..heads.model import HeadModel
-from ..images import LUMINANCE, Photo
+from ..photos.photo import LUMINANCE, Photo
 from ..progress import Progress, silent
-from ..raster import Raster, rasterise
 from ..reconstruction import PhotoFit
 from .image_warp import shrink
 from .patch_flow import Flow, Mask, patch_flow, pixel_centres, sampled

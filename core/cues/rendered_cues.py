@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import Camera
 from ..errors import FitError
+from ..geometry.camera import Camera
 from ..geometry.mesh import vertex_normals
+from ..geometry.raster import rasterise
 from ..heads.corners import is_skin, triangle_uv
+from ..heads.face_landmarks import LANDMARK_COUNT
 from ..heads.model import HeadModel
-from ..raster import rasterise
-from .screen_cues import LANDMARK_COUNT, ScreenCues
+from .screen_cues import ScreenCues
 
 Array = NDArray[np.float64]
 

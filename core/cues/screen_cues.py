@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FitError
+from ..heads.face_landmarks import LANDMARK_COUNT
 
 Array = NDArray[np.float64]
 Map = NDArray[np.float32]
-
-LANDMARK_COUNT = 478
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FitError
-from ..rotation import matrix_from_vector, nearest_rotation
+from ..geometry.rotation import matrix_from_vector, nearest_rotation
 from .pose import toward
 
 Array = NDArray[np.float64]

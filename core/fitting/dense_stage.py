@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import Camera
 from ..cues.screen_cues import ScreenCues
+from ..geometry.camera import Camera
 from ..heads.model import HeadModel
 from .dense_block import DenseBlock
 from .dense_pose import dense_pose

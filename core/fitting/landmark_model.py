@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cues.screen_cues import LANDMARK_COUNT
 from ..errors import ModelFileError
+from ..heads.face_landmarks import LANDMARK_COUNT
 from ..heads.model import HeadModel
 
 Array = NDArray[np.float64]

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from ..cues.photo_matches import PhotoMatches
 from ..cues.screen_cues import ScreenCues
+from ..geometry.raster import rasterise
 from ..heads.model import HeadModel
-from ..raster import rasterise
 from .points import GazeMap, PointSet
 from .state import Layout, State
 

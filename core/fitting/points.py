@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.rotation import cross_matrix, matrix_from_vector
 from ..heads.model import HeadModel
-from ..rotation import cross_matrix, matrix_from_vector
 from .state import FOCAL, GAZE, POSE_SIZE, SHIFT, TURN, Layout, PhotoState
 
 Array = NDArray[np.float64]

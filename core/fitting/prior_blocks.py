@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import focal_from_35mm
 from ..cues.screen_cues import ScreenCues
+from ..geometry.camera import focal_from_35mm
 from ..heads.model import HeadModel
 from .block import Block
 from .state import FOCAL, GAZE, Layout, State

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import Camera
+from ..geometry.camera import Camera
 from ..heads.model import HeadModel
 from .block import robust_weights
 from .landmark_blocks import LandmarkBlock

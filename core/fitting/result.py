@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import Camera
-from ..cues.screen_cues import LANDMARK_COUNT, ScreenCues
+from ..cues.screen_cues import ScreenCues
+from ..geometry.camera import Camera
+from ..geometry.rotation import vector_from_matrix
+from ..heads.face_landmarks import LANDMARK_COUNT
 from ..heads.model import HeadModel
 from ..reconstruction import PhotoFit, Reconstruction
-from ..rotation import vector_from_matrix
-from .evidence import evidence_report, identity_information, surface_spread
 from .landmark_blocks import LandmarkBlock
 from .match_block import MatchBlock, match_report
 from .pins import PinBlock
@@ -23,6 +23,7 @@ from .residual_shape import residual_shape
 from .sanity import identity_warnings, photo_warnings
 from .solver import Problem, Trace
 from .state import PhotoState, State
+from .uncertainty import evidence_report, identity_information, surface_spread
 
 Array = NDArray[np.float64]
 

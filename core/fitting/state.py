@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rotation import matrix_from_vector
+from ..geometry.rotation import matrix_from_vector
 
 Array = NDArray[np.float64]
 

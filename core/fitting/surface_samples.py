@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..camera import Camera
 from ..cues.screen_cues import ScreenCues
 from ..errors import FitError
+from ..geometry.camera import Camera
+from ..geometry.raster import Raster, rasterise
 from ..heads.corners import is_skin, triangle_uv
 from ..heads.model import HeadModel
-from ..raster import Raster, rasterise
 
 Array = NDArray[np.float64]
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cues.screen_cues import LANDMARK_COUNT
 from ..errors import ModelFileError
 from ..files.npz import read_npz
-from ..rig.arkit import ARKIT_NAMES
+from .arkit import ARKIT_NAMES
 from .corners import is_skin, triangle_part, triangle_uv
+from .face_landmarks import LANDMARK_COUNT
 from .flame_kinds import JOINT_NAMES, PARENTS
 from .model import HeadModel, Licence
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rotation import matrix_from_vector
+from ..geometry.rotation import matrix_from_vector
 from .model import Licence
 
 Array = NDArray[np.float64]

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.closest import Closest, closest_points, interpolate
-from ..rig.arkit import ARKIT_NAMES
-from ..rig.deformation_transfer import Correspondence, transfer_shapes
+from ..geometry.deformation_transfer import Correspondence, transfer_shapes
+from .arkit import ARKIT_NAMES
 from .corners import is_skin, triangle_uv
 from .eyeballs import Eyeball, find_eyeballs, is_eyeball
 from .eyelids import close_lids

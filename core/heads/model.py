@@ -18,8 +18,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rig.arkit import ARKIT_NAMES
-from ..rotation import matrix_from_vector
+from ..geometry.rotation import matrix_from_vector
+from .arkit import ARKIT_NAMES
 from .followers import Followers
 
 #: Faces of these parts, and faces with all corners in these regions, are inside the head.
@@ -67,7 +67,7 @@ class HeadModel:
     rotation vector of its eye at slider 1.
 
     A head whose expressions are nameless components may bring ``arkit_shapes`` (V, 3, 52), in
-    the order of ``core.rig.arkit``; see :meth:`with_sliders`. ``expression_moves_joints``: the
+    the order of ``core.heads.arkit``; see :meth:`with_sliders`. ``expression_moves_joints``: the
     joints follow the expression too, as FLAME's do, not the identity alone. ``locked_joints``
     never turn, since the head does their work by other means. ``own_components`` (V, 3, n): the
     expression components of the file itself, in sigma units, where sliders stand in for them.

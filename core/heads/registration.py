@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from ..geometry.closest import Closest, closest_points, interpolate
 from ..geometry.mesh import boundary_vertices, scatter_add, vertex_normals
+from ..geometry.rotation import matrix_from_vector
 from ..geometry.sparse import solve, uniform_laplacian
-from ..rotation import matrix_from_vector
 from .corners import is_skin
 from .eyeballs import is_eyeball
 from .face_anchors import Surface, anchor_motion, warp

@@ -8,15 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import PersonError
-
 Array = NDArray[np.float64]
-
-
-class MotionError(PersonError):
-    """A recording cannot be read, or nothing in the scene can show it."""
-
-    code = "motion"
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,8 +20,9 @@ from typing import TextIO
 
 import numpy as np
 
-from ..rotation import matrix_from_vector
-from . import Array, FaceMotion, MotionError
+from ..errors import MotionError
+from ..geometry.rotation import matrix_from_vector
+from . import Array, FaceMotion
 from .key_names import arkit_name
 
 MAX_SECONDS = 7200

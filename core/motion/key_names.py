@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..rig.arkit import ARKIT_NAMES
+from ..heads.arkit import ARKIT_NAMES
 
 _SIDES = (("Left", "l"), ("Right", "r"))
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.mesh import edges
-from ..raster import rasterise
+from ..geometry.raster import rasterise
 
 Array = NDArray[np.float64]
 Index = NDArray[np.integer[Any]]

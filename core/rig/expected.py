@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .arkit import mirrored_name
+from ..heads.arkit import mirrored_name
 
 X, Y, Z = 0, 1, 2
 

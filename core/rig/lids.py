@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..raster import rasterise
+from ..geometry.raster import rasterise
 from .contacts import EyeView, Fold
 
 Array = NDArray[np.float64]

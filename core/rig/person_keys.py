@@ -13,10 +13,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ..heads.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
 from ..heads.corners import triangle_part
 from ..heads.model import HeadModel
 from ..reconstruction import PhotoFit
-from .arkit import ARKIT_NAMES, PHOTO_RESIDUAL
 from .contacts import EyeView, Fold, Index, lid_fold, lip_fold
 from .correctives import PREFIX, corrective_name, corrective_pairs, corrective_shapes
 from .eye_clearance import Socket

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from .arkit import ARKIT_NAMES
+from ..heads.arkit import ARKIT_NAMES
 
 Pose = dict[str, float]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..rigged_head import RiggedHead
 from .contacts import EyeView, Fold, lid_fold, lip_fold
-from .rigged_head import RiggedHead
 
 Array = NDArray[np.float64]
 Index = NDArray[np.integer[Any]]

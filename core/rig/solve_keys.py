@@ -22,8 +22,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ..heads.arkit import ARKIT_NAMES
 from ..heads.model import HeadModel
-from .arkit import ARKIT_NAMES
 
 Array = NDArray[np.float64]
 

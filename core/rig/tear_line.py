@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.rotation import matrix_from_vector
 from ..heads.model import HeadModel
-from ..rotation import matrix_from_vector
 
 Array = NDArray[np.float64]
 Index = NDArray[np.integer[Any]]

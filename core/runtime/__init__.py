@@ -7,8 +7,8 @@ either holds a runtime that has worked or none. Standard library only.
 
 from __future__ import annotations
 
+from ..errors import RuntimeSetupError
 from .create import create_runtime, remove_runtime
-from .errors import RuntimeSetupError
 from .probe import Facts, check_python
 from .state import RuntimeState, runtime_state
 from .variants import VARIANTS, Variant, default_variant, offered_variants

@@ -16,10 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import OutputError
+from ..errors import OutputError, RuntimeSetupError
 from ..files.atomic_write import exclusive, require_room
 from ..progress import Progress
-from .errors import RuntimeSetupError
 from .probe import Facts, complaint, read_facts
 from .process import quiet_variables, run_logged
 from .state import ENVIRONMENT, RECORD, RuntimeState, environment_python, runtime_state

@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import RuntimeSetupError
+from ..errors import RuntimeSetupError
 from .process import quiet_flags, quiet_variables
 
 #: Seconds until a probe counts as hung; torch off a cold disk takes its time.

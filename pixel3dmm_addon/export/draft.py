@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ...core.export_check import SceneFacts
+from ...core.rig.round_trip import SceneFacts
 from ..scene import folds, likeness, skin
 from ..scene.camera import CAMERA, photo_camera
 from ..scene.head import PREFIX

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A head in the scene as numbers: what core.export_check compares."""
+"""A head in the scene as numbers: what core.rig.round_trip compares."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import bpy
 import numpy as np
 
-from ...core.export_check import MeshFacts, SceneFacts
+from ...core.rig.round_trip import MeshFacts, SceneFacts
 from ..scene.head import PREFIX
 from .lods import key_positions
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import bpy
 
-from ...core.export_check import Check, Verdict, compare
+from ...core.rig.round_trip import Check, Verdict, compare
 from ..scene import skin
 from ..scene.camera import photo_camera
 from . import facts

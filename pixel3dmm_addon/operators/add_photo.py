@@ -11,11 +11,11 @@ from pathlib import Path
 import bpy
 from bpy.props import CollectionProperty, StringProperty
 
-from ...core.continuation import Continuation
 from ...core.errors import PersonError
-from .. import session
-from ..photo import LoadedPhoto
-from ..run import Change, RefitRun
+from ...core.reconstruct.continuation import Continuation
+from ..jobs import session
+from ..jobs.run import Change, RefitRun
+from ..photos.loading import LoadedPhoto
 from ..scene import camera as photo_camera
 from ..scene import kept, refit
 from ..scene.head import active_head

@@ -9,8 +9,8 @@ import bpy
 from bpy.props import StringProperty
 
 from ...core.errors import PersonError
-from ...core.rig.certificate import Certificate, certify
-from ...core.rig.check import summary, write_certificate
+from ...core.rig.rig_check import Certificate, certify
+from ...core.rig.rig_check_files import summary, write_certificate
 from ..scene.head import PREFIX, active_head
 from ..scene.rig_data import rig_arrays
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import bpy
 from bpy.props import IntProperty
 
-from .. import looks, properties
+from .. import properties
+from ..photos import looks
 from ..translations import tr
 
 

@@ -12,12 +12,13 @@ from collections.abc import Generator
 import bpy
 import numpy as np
 
-from ...core.continuation import Continuation
 from ...core.errors import Cancelled, PersonError
 from ...core.fitting.pins import Pin
-from .. import properties, session
-from ..job import Progress
-from ..run import Change, RefitRun
+from ...core.reconstruct.continuation import Continuation
+from .. import properties
+from ..jobs import session
+from ..jobs.job import Progress
+from ..jobs.run import Change, RefitRun
 from ..scene import camera as photo_camera
 from ..scene import fit_view, kept, refit
 from ..scene.head import active_head

@@ -9,8 +9,8 @@ from __future__ import annotations
 import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty
 
-from ...core.expression import REGIONS, mirrored, random_expression
-from ...core.rig.arkit import ARKIT_NAMES
+from ...core.heads.arkit import ARKIT_NAMES
+from ...core.rig.expression import REGIONS, mirrored, random_expression
 from ...core.rig.poses import POSES, VISEMES
 from ..scene import expression, turns
 from ..scene.head import active_head
@@ -145,7 +145,7 @@ class PIXEL3DMM_OT_random_expression(_OfHead, bpy.types.Operator):
         return self.execute(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """See core.expression."""
+        """See core.rig.expression."""
         wanted = random_expression(self.seed, self.strength)
         expression.set_values(active_head(context), wanted)
         return {"FINISHED"}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import bpy
 
-from ...core.diagnostics import diagnostics, user_name
-from .. import paths, session
+from ...core.jobs.diagnostics import diagnostics, user_name
+from .. import paths
+from ..jobs import session
 from ..scene import told
 from ..scene.head import PREFIX, active_head
 from ..translations import tr

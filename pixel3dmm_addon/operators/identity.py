@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import EnumProperty
 
-from ...core.identity_traits import TRAITS
+from ...core.rig.traits import TRAITS
 from ..scene import identity
 from ..scene.head import active_head
 from ..translations import tr

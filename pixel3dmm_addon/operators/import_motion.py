@@ -9,7 +9,8 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
-from ...core.motion import MotionError, resampled
+from ...core.errors import MotionError
+from ...core.motion import resampled
 from ...core.motion.arkit_csv import read_arkit_csv
 from ..scene import motion as scene_motion
 from ..scene.head import active_head

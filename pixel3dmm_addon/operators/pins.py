@@ -11,12 +11,12 @@ from typing import Any
 import bpy
 from bpy.props import FloatProperty, IntProperty
 
-from ...core.continuation import Continuation
 from ...core.errors import PersonError
 from ...core.fitting.pins import Pin
-from ...core.resources import OPEN_HEAD
+from ...core.options import OPEN_HEAD
+from ...core.reconstruct.continuation import Continuation
 from .. import properties
-from ..run import RefitRun
+from ..jobs.run import RefitRun
 from ..scene import kept, refit
 from ..scene.head import active_head
 from ..translations import tr

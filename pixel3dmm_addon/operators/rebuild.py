@@ -13,16 +13,17 @@ import bpy
 from bpy.props import StringProperty
 
 from ...core.errors import PersonError, PhotoError
-from ...core.images import read_photo_file
-from ...core.recipe import Recipe, read_recipe
-from ...core.resources import OPEN_HEAD
-from .. import installed, session
-from ..run import Outcome, RebuildRun
+from ...core.options import OPEN_HEAD
+from ...core.photos.photo import read_photo_file
+from ...core.reconstruct.recipe import Recipe, read_recipe
+from .. import installed
+from ..jobs import session
+from ..jobs.run import Outcome, RebuildRun
+from ..jobs.scratch import PrivateFolder
 from ..scene import camera as photo_camera
 from ..scene import kept
 from ..scene.build import build_person
 from ..scene.head import PREFIX, active_head, is_head
-from ..scratch import PrivateFolder
 from ..translations import tr
 from .running import LOG, RunOperator
 

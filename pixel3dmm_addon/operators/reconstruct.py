@@ -11,8 +11,9 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, FloatProperty, StringProperty
 
-from .. import properties, session
-from ..run import Outcome, Run
+from .. import properties
+from ..jobs import session
+from ..jobs.run import Outcome, Run
 from ..scene import skin
 from ..scene.build import build_person
 from .running import LOG, RunOperator, start_next

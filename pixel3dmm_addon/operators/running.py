@@ -15,9 +15,10 @@ from typing import Any
 import bpy
 
 from ...core.errors import Cancelled, PersonError
-from .. import preferences, properties, session
-from ..job import Progress
-from ..run import Run
+from .. import preferences, properties
+from ..jobs import session
+from ..jobs.job import Progress
+from ..jobs.run import Run
 
 #: Seconds between two looks at the job.
 TICK = 0.05

@@ -9,9 +9,10 @@ from typing import Any
 import bpy
 from bpy.props import StringProperty
 
-from ...core.errors import PersonError
-from ...core.runtime import RuntimeSetupError, default_variant
-from .. import installed, properties, session
+from ...core.errors import PersonError, RuntimeSetupError
+from ...core.runtime import default_variant
+from .. import installed, properties
+from ..jobs import session
 from ..setup import state
 from ..setup.run import SetupRun
 from .running import RunOperator

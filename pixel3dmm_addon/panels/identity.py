@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from ...core.identity_traits import TRAITS
+from ...core.rig.traits import TRAITS
 from ..operators.identity import PIXEL3DMM_OT_reset_traits
 from ..scene import identity
 from ..scene.head import active_head

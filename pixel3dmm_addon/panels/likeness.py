@@ -6,14 +6,14 @@ from __future__ import annotations
 import bpy
 
 from ...core.errors import PersonError
-from ...core.likeness import SOURCES
-from ...core.likeness_picture import BOUND_STOPS, SOURCE_COLORS
-from .. import thumbnails
+from ...core.likeness.picture import BOUND_STOPS, SOURCE_COLORS
+from ...core.rigged_head import SOURCES
 from ..operators.likeness import (
     PIXEL3DMM_OT_likeness_on_photo,
     PIXEL3DMM_OT_show_likeness,
     shown_photo,
 )
+from ..photos import thumbnails
 from ..scene import kept, likeness
 from ..scene.head import active_head
 from ..translations import tr

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import bpy
 
-from .. import installed, looks, session, thumbnails
+from .. import installed
+from ..jobs import session
 from ..operators.choose_face import PIXEL3DMM_OT_check_photo, PIXEL3DMM_OT_choose_face
 from ..operators.help import PIXEL3DMM_OT_open_manual
-from ..operators.reconstruct import (
-    PIXEL3DMM_OT_reconstruct_face,
-    PIXEL3DMM_OT_reconstruct_photos,
-)
+from ..operators.reconstruct import PIXEL3DMM_OT_reconstruct_face, PIXEL3DMM_OT_reconstruct_photos
+from ..photos import looks, thumbnails
 from ..translations import tr
 from .sidebar import Sidebar, draw_progress, draw_sentence
 

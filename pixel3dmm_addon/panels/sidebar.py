@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from .. import session
+from ..jobs import session
 from ..translations import tr
 
 #: Letters to a line of a message; a sidebar of usual width shows about as many.

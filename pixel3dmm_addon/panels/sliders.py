@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import bpy
 
-from ...core.expression import REGIONS, found, leader, pair_of, short_title, title
-from ...core.rig.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
+from ...core.heads.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
+from ...core.rig.expression import REGIONS, found, leader, pair_of, short_title, title
 from ..operators import expression as verbs
 from ..scene import expression
 from ..scene.head import active_head

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from .. import session
+from ..jobs import session
 from .sidebar import draw_progress
 
 #: Width of the bar in Blender's units: the longest stage's name and the seconds left fit.

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import bpy
 import numpy as np
 
-from ...core.rig.arkit import ARKIT_NAMES
-from ...core.rig.rigged_head import RiggedHead
-from ..photo import LoadedPhoto
+from ...core.heads.arkit import ARKIT_NAMES
+from ...core.rigged_head import RiggedHead
+from ..photos.loading import LoadedPhoto
 from . import camera as photo_camera
 from . import driven, folds, kept, likeness, parts
 from . import head as head_mesh

@@ -9,10 +9,10 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ...core import axes
-from ...core.camera import Camera
-from ...core.rig.rigged_head import RiggedHead
-from ..photo import KeptPhoto, LoadedPhoto
+from ...core.geometry import axes
+from ...core.geometry.camera import Camera
+from ...core.rigged_head import RiggedHead
+from ..photos.loading import KeptPhoto, LoadedPhoto
 
 #: Marks the camera's kind, so that it is found again under any name.
 PHOTO_CAMERA = "pixel3dmm_photo_camera"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ...core.rig.rigged_head import RiggedHead
+from ...core.rigged_head import RiggedHead
 from .rig import bone_name
 
 #: Degrees about a bone's own axes (nod, turn, tilt): (least, most) of each. Neck and head

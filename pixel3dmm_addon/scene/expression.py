@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 
 import bpy
 
-from ...core import expression
-from ...core.rig.arkit import ARKIT_NAMES
-from ...core.rig.rigged_head import RiggedHead
+from ...core.heads.arkit import ARKIT_NAMES
+from ...core.rig import expression
+from ...core.rigged_head import RiggedHead
 from . import told
 
 #: On the mesh, as the keys are: the photo's values, as JSON.

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 
 import bpy
 
-from ...core.appearance.folds import DEPTH, LEVEL, MOST, SIDES, TILES, UNIT, driving_keys
-from ...core.rig.arkit import ARKIT_NAMES
-from ...core.rig.rigged_head import RiggedHead
+from ...core.appearance.wrinkles import DEPTH, LEVEL, MOST, SIDES, TILES, UNIT, driving_keys
+from ...core.heads.arkit import ARKIT_NAMES
+from ...core.rigged_head import RiggedHead
 from .pictures import packed, principled
 
 #: Marks the group's node in the skin's material, whatever it is called in a translated Blender.

@@ -8,9 +8,9 @@ import uuid
 import bpy
 import numpy as np
 
-from ...core import axes
+from ...core.geometry import axes
 from ...core.rig.person_keys import COMPONENT
-from ...core.rig.rigged_head import RiggedHead
+from ...core.rigged_head import RiggedHead
 from . import expression, material, rig_data
 
 #: Version of the custom properties below, for files that outlive this version of the add-on.

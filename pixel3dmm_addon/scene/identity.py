@@ -12,13 +12,8 @@ import json
 import bpy
 import numpy as np
 
-from ...core import axes
-from ...core.identity_traits import (
-    NAMES,
-    Change,
-    bones_of,
-    change_of,
-)
+from ...core.geometry import axes
+from ...core.rig.traits import NAMES, Change, bones_of, change_of
 from . import told
 from .rig import JOINT
 from .rig_data import VERTEX_COUNT

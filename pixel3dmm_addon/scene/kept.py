@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import bpy
 
-from ...core.camera import Camera
-from ...core.continuation import Continuation
 from ...core.errors import ModelFileError, PersonError
+from ...core.geometry.camera import Camera
+from ...core.reconstruct.continuation import Continuation
 from .camera import CAMERA, PHOTO_CAMERA
 from .head import PREFIX, SCHEMA
 

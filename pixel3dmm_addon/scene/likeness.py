@@ -12,10 +12,9 @@ import json
 import bpy
 import numpy as np
 
-from ...core import axes
 from ...core.errors import ModelFileError
-from ...core.likeness import showing
-from ...core.likeness_picture import (
+from ...core.geometry import axes
+from ...core.likeness.picture import (
     BOUND_STOPS,
     SOURCE_COLORS,
     as_reported,
@@ -26,8 +25,9 @@ from ...core.likeness_picture import (
     picture,
     ramp,
 )
-from ...core.likeness_words import Advice, Part, advice_of, parts_of
-from ...core.rig.rigged_head import RiggedHead
+from ...core.likeness.source_and_bound import showing
+from ...core.likeness.words import Advice, Part, advice_of, parts_of
+from ...core.rigged_head import RiggedHead
 from . import camera as photo_camera
 from . import kept
 from .head import PREFIX

@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...core.rig.rigged_head import RiggedHead
+from ...core.rigged_head import RiggedHead
 from . import folds, skin
 from .pictures import packed, principled
 

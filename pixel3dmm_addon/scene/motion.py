@@ -15,10 +15,11 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ...core import axes
-from ...core.motion import FaceMotion, MotionError
+from ...core.errors import MotionError
+from ...core.geometry import axes
+from ...core.heads.arkit import ARKIT_NAMES
+from ...core.motion import FaceMotion
 from ...core.motion.key_names import arkit_name, matched_names
-from ...core.rig.arkit import ARKIT_NAMES
 from . import curves
 from .eyes import FOLLOW_NAME
 from .rig import JOINT

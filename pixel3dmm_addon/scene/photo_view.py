@@ -10,8 +10,8 @@ import numpy as np
 from bpy_extras import view3d_utils
 from mathutils import Vector
 
-from ...core import axes
-from ...core.camera import Camera
+from ...core.geometry import axes
+from ...core.geometry.camera import Camera
 from . import camera as photo_camera
 
 

@@ -13,12 +13,12 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ...core import axes
-from ...core.continuation import Continuation
 from ...core.errors import ModelFileError
-from ...core.recipe import carried_on
-from ...core.rig.rigged_head import RiggedHead
-from ...core.rotation import matrix_from_vector
+from ...core.geometry import axes
+from ...core.geometry.rotation import matrix_from_vector
+from ...core.reconstruct.continuation import Continuation
+from ...core.reconstruct.recipe import carried_on
+from ...core.rigged_head import RiggedHead
 from . import camera as photo_camera
 from . import folds, kept, likeness, skin, told
 from .head import PREFIX

@@ -7,9 +7,9 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-from ...core import axes
-from ...core.rig.rigged_head import RiggedHead
-from ...core.rotation import matrix_from_vector
+from ...core.geometry import axes
+from ...core.geometry.rotation import matrix_from_vector
+from ...core.rigged_head import RiggedHead
 
 #: A bone that is shorter is removed by Blender when edit mode is left.
 SHORTEST_BONE = 0.005

@@ -10,12 +10,12 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ...core import axes
-from ...core.cues.screen_cues import LANDMARK_COUNT
 from ...core.errors import ModelFileError
+from ...core.geometry import axes
+from ...core.heads.face_landmarks import LANDMARK_COUNT
 from ...core.rig.correctives import PREFIX as DRIVEN
 from ...core.rig.rig_arrays import RigArrays
-from ...core.rig.rigged_head import RiggedHead
+from ...core.rigged_head import RiggedHead
 from .rig import JOINT, bone_name
 
 #: Attributes of the mesh: bits of regions and the mirror a vertex, the part a face.

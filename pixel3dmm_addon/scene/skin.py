@@ -10,8 +10,8 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ...core.rig.photo_colors import mixed
-from ...core.rig.rigged_head import RiggedHead
+from ...core.photos.colour import mixed
+from ...core.rigged_head import RiggedHead
 from . import folds
 from .pictures import named_texture, principled
 

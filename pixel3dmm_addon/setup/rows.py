@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ...core.runtime import default_variant
-from .. import session
+from ..jobs import session
 from . import state
 
 PIXEL3DMM_SITE = "https://github.com/SimonGiebenhain/pixel3dmm"

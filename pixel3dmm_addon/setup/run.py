@@ -7,8 +7,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from .. import session
-from ..job import Job, Progress
+from ..jobs import session
+from ..jobs.job import Job, Progress
 
 
 class SetupRun:

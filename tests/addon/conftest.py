@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items):
 def pytest_unconfigure(config):
     """Ends the process by hand: bpy 4.2 crashes and 4.5 hangs where a Python callback is left."""
     if _ours is not None:
-        _ours("pixel3dmm_addon.session").close()
+        _ours("pixel3dmm_addon.jobs.session").close()
     for folder in (_PROFILE, _SCRATCH):
         shutil.rmtree(folder, ignore_errors=True)
     sys.stdout.flush()
@@ -73,7 +73,7 @@ def install() -> None:
 
 @pytest.fixture(scope="session")
 def ours():
-    """ours("core.axes") is that module of the installed extension."""
+    """ours("core.geometry.axes") is that module of the installed extension."""
     global _ours
     install()
     _ours = lambda name: importlib.import_module(f"{PACKAGE}.{name}")  # noqa: E731
@@ -85,7 +85,7 @@ def scene(ours):
     """An empty scene with the extension enabled; fails a test that leaves a job running."""
     # Not read_factory_settings, which disables extensions.
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-    session = ours("pixel3dmm_addon.session")
+    session = ours("pixel3dmm_addon.jobs.session")
     session.status.__init__()
     before = private_folders()
     yield bpy.context.scene
@@ -106,7 +106,7 @@ def profile():
 @pytest.fixture
 def status(ours):
     """How the job does."""
-    return ours("pixel3dmm_addon.session").status
+    return ours("pixel3dmm_addon.jobs.session").status
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def rigged(ours):
 @pytest.fixture
 def loaded(ours, example_photo):
     """A photo as it comes out of Blender's loader."""
-    return ours("pixel3dmm_addon.photo").load_photo(example_photo)
+    return ours("pixel3dmm_addon.photos.loading").load_photo(example_photo)
 
 
 @pytest.fixture

@@ -42,16 +42,16 @@ def invented_head(ours, name="someone"):
         recipe={"made": "up"},
     )
     pixels = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8)
-    photo = ours("core.images").Photo(pixels, name)
-    rigged = ours("core.rig.build").build_rigged_head(head, reconstruction, 0, photo)
-    rigged = ours("core.rig.mouth_picture").with_mouth_picture(rigged)
-    rigged = ours("core.appearance.folds").with_folds(rigged)
-    return ours("core.rig.eye_picture").with_eye_picture(rigged)
+    photo = ours("core.photos.photo").Photo(pixels, name)
+    rigged = ours("core.reconstruct.assembly").build_rigged_head(head, reconstruction, 0, photo)
+    rigged = ours("core.appearance.mouth_picture").with_mouth_picture(rigged)
+    rigged = ours("core.appearance.wrinkles").with_folds(rigged)
+    return ours("core.appearance.eye_picture").with_eye_picture(rigged)
 
 
 def invented_camera(ours):
     """Turned by some 20 degrees, 0.7 m away, off-centre principal point."""
-    turn = ours("core.rotation").matrix_from_vector(np.array([0.1, 0.35, -0.05]))
+    turn = ours("core.geometry.rotation").matrix_from_vector(np.array([0.1, 0.35, -0.05]))
     k = np.array([[900.0, 0, 310.0], [0, 900.0, 250.0], [0, 0, 1]])
     facing = turn @ np.diag([1.0, -1.0, -1.0])
-    return ours("core.camera").Camera(k, facing, np.array([0.01, 0.02, 0.7]), *SIZE)
+    return ours("core.geometry.camera").Camera(k, facing, np.array([0.01, 0.02, 0.7]), *SIZE)

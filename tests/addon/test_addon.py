@@ -66,7 +66,7 @@ def test_head_panel_and_sliders(ours, scene, person):
     assert ("operator", "pixel3dmm.look_through") in drawn
     sliders = [text for kind, text in draw(ours, "PIXEL3DMM_PT_sliders") if kind == "prop"]
     assert {"photo_expression", "photoResidual", "search", "gaze_up"} <= set(sliders)
-    arkit = ours("core.rig.arkit").ARKIT_NAMES
+    arkit = ours("core.heads.arkit").ARKIT_NAMES
     assert sorted(s for s in sliders if s in arkit) == sorted(arkit)
 
 
@@ -102,7 +102,7 @@ def test_preferences(ours):
     draw_preferences(fake, bpy.context)
     assert ("operator", "pixel3dmm.open_log") in layout.drawn
     preferences.idle_minutes = 3.0
-    assert ours("pixel3dmm_addon.session").jobs().idle_minutes == pytest.approx(3.0)
+    assert ours("pixel3dmm_addon.jobs.session").jobs().idle_minutes == pytest.approx(3.0)
 
 
 def test_log_lies_in_the_users_files_and_opens(ours, profile):
@@ -149,7 +149,7 @@ def test_disable_and_enable_ten_times(ours):
 
 
 def test_disable_while_the_worker_runs_ends_it(ours):
-    jobs = ours("pixel3dmm_addon.session").jobs()
+    jobs = ours("pixel3dmm_addon.jobs.session").jobs()
     job = jobs.start("no such kind", {})
     pid = jobs.pid
     addon_utils.disable(PACKAGE, default_set=True)

@@ -73,7 +73,7 @@ def test_two_blenders_at_once(ours, profile, example_photo):
 
 def test_a_blender_that_is_killed(ours, profile, example_photo, monkeypatch):
     """Its worker ends; its photo stays until the next Blender looks, and no other one's does."""
-    scratch = ours("pixel3dmm_addon.scratch")
+    scratch = ours("pixel3dmm_addon.jobs.scratch")
     process = blender(profile, example_photo, 0)
     try:
         (told,) = heard(process, 1)

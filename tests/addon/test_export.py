@@ -64,7 +64,7 @@ def test_round_trip_keeps_all(ours, person, rigged, tmp_path, suffix, importer):
     keys = [b.name for b in person.head.data.shape_keys.key_blocks]
     values = {b.name: b.value for b in person.head.data.shape_keys.key_blocks}
     bones = {b.name: np.array(b.head_local) for b in person.rig.data.bones}
-    weights, basis = weights_of(person.head), ours("core.axes").to_scene(rigged.basis)
+    weights, basis = weights_of(person.head), ours("core.geometry.axes").to_scene(rigged.basis)
     path = tmp_path / f"head.{suffix}"
     export(path)
     head, rig = read_back(path, importer)
@@ -113,7 +113,7 @@ def test_each_key_comes_back_as_it_was(ours, person, rigged, tmp_path, suffix):
     for bone in rig.pose.bones:
         bone.rotation_mode = "QUATERNION"
         bone.rotation_quaternion = (1, 0, 0, 0)
-    axes, blocks = ours("core.axes"), head.data.shape_keys.key_blocks
+    axes, blocks = ours("core.geometry.axes"), head.data.shape_keys.key_blocks
     for i in range(0, 53, 9):
         name = str(rigged.key_names[i])
         for block in blocks[1:]:

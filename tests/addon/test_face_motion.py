@@ -35,7 +35,7 @@ def recording(path, arkit_names):
 
 @pytest.fixture
 def take(ours, tmp_path):
-    return recording(tmp_path / "take 1.csv", ours("core.rig.arkit").ARKIT_NAMES)
+    return recording(tmp_path / "take 1.csv", ours("core.heads.arkit").ARKIT_NAMES)
 
 
 def looks(rig, bone):

@@ -73,7 +73,7 @@ def head_file(ours, example_photo, tmp_path_factory):
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     reconstruct(example_photo)
     path = tmp_path_factory.mktemp("head") / "head.npz"
-    ours("pixel3dmm_addon.session").kept.outcome.rigged.save(path)
+    ours("pixel3dmm_addon.jobs.session").kept.outcome.rigged.save(path)
     return path
 
 
@@ -83,7 +83,7 @@ class Button:
     def __init__(self, ours, modal, jobs, photo):
         self.operator, self.context, self.reports = modal
         self.jobs, self.photo, self.pids = jobs, photo, set()
-        self.status = ours("pixel3dmm_addon.session").status
+        self.status = ours("pixel3dmm_addon.jobs.session").status
         self.largest = 0
 
     def press(self, at_tick=lambda count: None):
@@ -119,7 +119,7 @@ class Button:
 @pytest.fixture
 def button(ours, modal, example_photo, monkeypatch):
     """The worker of the tests before is stopped, and the one of this test afterwards."""
-    jobs = ours("pixel3dmm_addon.session").jobs()
+    jobs = ours("pixel3dmm_addon.jobs.session").jobs()
     jobs.stop()
     eventually(lambda: belongings()["threads"] == 0)
     before = belongings()
@@ -197,7 +197,7 @@ IMPATIENT = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_worker_with_a_fault(ours, button, faulty, monkeypatch, fault):
-    module = ours("pixel3dmm_addon.jobs")
+    module = ours("pixel3dmm_addon.jobs.queue")
     order, before, small = faulty(fault), census(), resident_bytes()
     with monkeypatch.context() as patch:
         for name, seconds in IMPATIENT.get(fault, {}).items():
@@ -212,7 +212,7 @@ def test_a_worker_with_a_fault(ours, button, faulty, monkeypatch, fault):
     ["slow", "a line without end in the log", "progress of no size", "warnings of another kind"],
 )
 def test_a_worker_that_is_odd_and_gets_there(ours, button, faulty, monkeypatch, oddity):
-    monkeypatch.setattr(ours("pixel3dmm_addon.jobs"), "SILENCE_SECONDS", 1.5)
+    monkeypatch.setattr(ours("pixel3dmm_addon.jobs.queue"), "SILENCE_SECONDS", 1.5)
     faulty(oddity)
     small = resident_bytes()
     assert button.press() == {"FINISHED"}
@@ -224,7 +224,7 @@ def test_a_worker_that_is_odd_and_gets_there(ours, button, faulty, monkeypatch, 
 @pytest.mark.parametrize("fault", ["hangs but breathes", "messages without end"])
 def test_what_only_a_person_can_end(ours, button, faulty, monkeypatch, fault):
     """The worker says that it lives: Esc ends the job at once, and the worker after a while."""
-    module = ours("pixel3dmm_addon.jobs")
+    module = ours("pixel3dmm_addon.jobs.queue")
     monkeypatch.setattr(module, "INTERRUPT_AFTER", 0.2)
     monkeypatch.setattr(module, "KILL_AFTER", 0.2)
     order, before, small = faulty(fault), census(), resident_bytes()
@@ -341,7 +341,7 @@ def test_the_real_worker_at_the_systems_limits(ours, button, monkeypatch, limit,
     with monkeypatch.context() as patch:
         patch.setattr(button.jobs, "_command", lambda: [python, *rest])
         if limit == "RLIMIT_AS":
-            patch.setattr(ours("pixel3dmm_addon.jobs"), "STUCK_SECONDS", 10.0)
+            patch.setattr(ours("pixel3dmm_addon.jobs.queue"), "STUCK_SECONDS", 10.0)
         assert button.press() == {"CANCELLED"}
     assert len(button.reports) == 1
     assert any(sentence in button.reports[0] for sentence in sentences)

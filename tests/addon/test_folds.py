@@ -27,7 +27,7 @@ def scene_folds(ours):
 @pytest.fixture
 def amounts(ours):
     """Of a head, (kind, side) -> how deep its folds are now."""
-    folds, core = ours("pixel3dmm_addon.scene.folds"), ours("core.appearance.folds")
+    folds, core = ours("pixel3dmm_addon.scene.folds"), ours("core.appearance.wrinkles")
 
     def read(head):
         # Cycles and EEVEE look at the evaluated object.
@@ -45,7 +45,7 @@ def amounts(ours):
 @pytest.fixture
 def painted(ours, rigged, loaded):
     """A head whose skin was painted from a photo, at the photo's expression."""
-    encode = ours("core.png").encode_png
+    encode = ours("core.files.png").encode_png
     grey = np.frombuffer(encode(np.full((8, 8, 3), 128, np.uint8)), np.uint8)
     flat = np.frombuffer(encode(np.full((8, 8, 3), (128, 128, 255), np.uint8)), np.uint8)
     head = replace(rigged, skin_albedo=grey, skin_photo=grey, skin_relief=flat)
@@ -100,7 +100,7 @@ def test_a_plain_skin_has_those_of_the_photos_expression(person, amounts):
 def test_several_sliders_do_not_add_up_without_end(ours, person, amounts):
     for name in ("mouthSmileLeft", "noseSneerLeft", "mouthUpperUpLeft", "cheekSquintLeft"):
         person.head.data.shape_keys.key_blocks[name].value = 1.0
-    most = ours("core.appearance.folds").MOST
+    most = ours("core.appearance.wrinkles").MOST
     assert amounts(person.head)["nasolabial", "Left"] == pytest.approx(most)
 
 

@@ -198,8 +198,8 @@ def test_earlier_photos_of_a_hostile_file_are_no_photos_and_no_more(
     ours, head, example_photo, tmp_path
 ):
     """A path that leads anywhere, bytes that are no picture, and what a copy is said to be of."""
-    of_head, run = ours("pixel3dmm_addon.scene.camera").kept_photo, ours("pixel3dmm_addon.run")
-    kept = ours("pixel3dmm_addon.photo").KeptPhoto
+    of_head, run = ours("pixel3dmm_addon.scene.camera").kept_photo, ours("pixel3dmm_addon.jobs.run")
+    kept = ours("pixel3dmm_addon.photos.loading").KeptPhoto
 
     def at_hand(photo):
         one = run.RefitRun("", [], [example_photo], earlier=[photo])

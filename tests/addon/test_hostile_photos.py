@@ -43,7 +43,7 @@ def load(ours, path):
     """The photo, or the sentence; nothing stays in the file."""
     before = datablocks()
     try:
-        return ours("pixel3dmm_addon.photo").load_photo(path).photo
+        return ours("pixel3dmm_addon.photos.loading").load_photo(path).photo
     except ours("core.errors").PhotoError as error:
         words = str(error)
         assert words.endswith(".")
@@ -109,7 +109,7 @@ def test_no_thumbnail_is_made_of_a_bomb(ours, repository, example_photo, tmp_pat
     monkeypatch.syspath_prepend(str(repository / "tests" / "core"))
     from bombs import COMMON, RARE, UNMEASURED
 
-    thumbnails = ours("pixel3dmm_addon.thumbnails")
+    thumbnails = ours("pixel3dmm_addon.photos.thumbnails")
     thumbnails.close()
     for i, data in enumerate({**COMMON, **RARE, **UNMEASURED}.values()):
         path = tmp_path / f"{i}.png"

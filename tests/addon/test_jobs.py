@@ -20,7 +20,7 @@ def jobs_with(ours, tmp_path):
     made = []
 
     def make(mode, **options):
-        module = ours("pixel3dmm_addon.jobs")
+        module = ours("pixel3dmm_addon.jobs.queue")
         jobs = module.Jobs(
             lambda: tmp_path / "logs" / "worker.log",
             lambda: [sys.executable, str(FAKE), mode],
@@ -83,7 +83,7 @@ def test_jobs_queue(jobs_with):
 def test_events_tell_progress(jobs_with, ours):
     job = jobs_with("good").start("reconstruct", {})
     seen = [news for news in job.events(wait=0.05) if news is not None]
-    assert ours("pixel3dmm_addon.job").Progress("Working", 0.25) in seen
+    assert ours("pixel3dmm_addon.jobs.job").Progress("Working", 0.25) in seen
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_the_workers_own_sentence_and_kind_arrive(jobs_with, ours):
 
 @pytest.mark.parametrize("mode", ["silent", "deaf"])
 def test_silence_is_noticed(jobs_with, ours, monkeypatch, mode):
-    module = ours("pixel3dmm_addon.jobs")
+    module = ours("pixel3dmm_addon.jobs.queue")
     monkeypatch.setattr(module, "START_SECONDS", 1.0)
     monkeypatch.setattr(module, "SILENCE_SECONDS", 1.0)
     jobs = jobs_with(mode)
@@ -173,7 +173,7 @@ def test_cancel_is_a_message_first(jobs_with, ours):
 def test_who_does_not_listen_is_interrupted_and_then_killed(
     jobs_with, ours, monkeypatch, tmp_path, mode, log
 ):
-    module = ours("pixel3dmm_addon.jobs")
+    module = ours("pixel3dmm_addon.jobs.queue")
     monkeypatch.setattr(module, "INTERRUPT_AFTER", 0.3)
     monkeypatch.setattr(module, "KILL_AFTER", 1.0)
     jobs = jobs_with(mode)
@@ -213,7 +213,7 @@ def test_a_job_after_one_that_was_abandoned(jobs_with, monkeypatch, ours):
 
 def test_a_job_after_a_cancel_has_the_same_worker(jobs_with, monkeypatch, ours):
     """A drag after a drag must not load everything anew."""
-    monkeypatch.setattr(ours("pixel3dmm_addon.jobs"), "LET_GO_SECONDS", 20.0)
+    monkeypatch.setattr(ours("pixel3dmm_addon.jobs.queue"), "LET_GO_SECONDS", 20.0)
     jobs = jobs_with("waits")
     first = jobs.start("reconstruct", {})
     wait_for(lambda: jobs.pump() or first.state == "running")
@@ -259,7 +259,7 @@ def test_environment_is_clean(ours, monkeypatch):
     monkeypatch.setenv("PYTHONHOME", "/elsewhere")
     monkeypatch.setenv("MALLOC_ARENA_MAX", "7")
     asked = {"MALLOC_ARENA_MAX": "1", "SOMETHING": "else"}
-    env = ours("pixel3dmm_addon.worker_process").clean_environment(asked)
+    env = ours("pixel3dmm_addon.jobs.process").clean_environment(asked)
     assert [name for name in env if name.startswith("PYTHON")] == ["PYTHONNOUSERSITE"]
     assert int(env["OMP_NUM_THREADS"]) >= 1
     assert env["SOMETHING"] == "else"
@@ -267,7 +267,7 @@ def test_environment_is_clean(ours, monkeypatch):
 
 
 def test_python_is_found_where_blender_names_its_own_binary(ours, monkeypatch):
-    module = ours("pixel3dmm_addon.worker_process")
+    module = ours("pixel3dmm_addon.jobs.process")
     real = module.find_python()
     assert Path(real).is_file()
     monkeypatch.setattr(sys, "executable", "/usr/bin/blender")
@@ -280,7 +280,7 @@ def test_python_is_found_where_blender_names_its_own_binary(ours, monkeypatch):
 
 def test_the_real_worker_starts_and_ends(ours, tmp_path):
     """The installed extension's own worker, in the interpreter that Blender has."""
-    jobs = ours("pixel3dmm_addon.jobs").Jobs(lambda: tmp_path / "worker.log")
+    jobs = ours("pixel3dmm_addon.jobs.queue").Jobs(lambda: tmp_path / "worker.log")
     job = jobs.start("no such kind", {})
     with pytest.raises(ours("core.errors").PersonError):
         finish(job, seconds=60)

@@ -34,7 +34,7 @@ def eventually(condition):
 
 
 def test_one_worker_over_good_jobs_and_bad_ones(ours, example_photo, tmp_path):
-    session = ours("pixel3dmm_addon.session")
+    session = ours("pixel3dmm_addon.jobs.session")
     wall = bpy.data.images.new("wall", 200, 200)
     wall.filepath_raw, wall.file_format = str(tmp_path / "wall.png"), "PNG"
     wall.save()
@@ -70,7 +70,7 @@ def test_off_and_on_five_times_with_a_worker_that_starts(ours):
     found, pids = [], []
     try:
         for _ in range(5):
-            session = ours("pixel3dmm_addon.session")
+            session = ours("pixel3dmm_addon.jobs.session")
             session.warm_up()
             pids.append(session.jobs().pid)
             addon_utils.disable(PACKAGE, default_set=True)

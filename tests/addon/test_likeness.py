@@ -122,7 +122,7 @@ def test_it_comes_back_after_saving(head, tmp_path):
 
 
 def test_colours_say_the_source_and_the_millimetres(ours, head):
-    module = ours("core.likeness_picture")
+    module = ours("core.likeness.picture")
     height = np.array([v.co.z for v in head.data.vertices])
     top, bottom = height.argmax(), height.argmin()
     show("SOURCE")

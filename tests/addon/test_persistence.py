@@ -45,7 +45,7 @@ def pull(kept, head):
 
 def test_the_fit_goes_on_without_the_photo_in_a_new_worker(ours, saved, kept):
     shown = evaluated(the_head())
-    ours("pixel3dmm_addon.session").close()  # another machine knows nothing of it
+    ours("pixel3dmm_addon.jobs.session").close()  # another machine knows nothing of it
     bpy.ops.wm.open_mainfile(filepath=str(saved))
     head = the_head()
     assert np.abs(evaluated(head) - shown).max() < 1e-6
@@ -58,7 +58,7 @@ def test_a_head_made_again_from_its_numbers_moves_no_more_than_a_fit_would(ours,
     """The difference is added to what stands there: what a new worker makes again must be it."""
     bpy.ops.wm.open_mainfile(filepath=str(saved))
     here = evaluated(the_head())
-    ours("pixel3dmm_addon.session").close()
+    ours("pixel3dmm_addon.jobs.session").close()
     known = kept.continuation(the_head())
     p = known.pins[0]
     bpy.context.view_layer.objects.active = the_head()

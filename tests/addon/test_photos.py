@@ -33,7 +33,7 @@ def save_image(path, pixels, file_format="PNG", depth="8", mode="RGB"):
 @pytest.fixture
 def portrait(ours, example_photo):
     """(H, W, 3) of the example photo in 0..1."""
-    photo = ours("pixel3dmm_addon.photo").load_photo(example_photo).photo
+    photo = ours("pixel3dmm_addon.photos.loading").load_photo(example_photo).photo
     return photo.pixels / np.float32(255)
 
 
@@ -144,7 +144,7 @@ def test_unusual_photos_give_the_same_face(usual, tmp_path, example_photo, portr
 
 
 def test_a_large_photo_is_read_smaller_and_says_so(ours, tmp_path, portrait, monkeypatch):
-    module = ours("pixel3dmm_addon.photo")
+    module = ours("pixel3dmm_addon.photos.loading")
     monkeypatch.setattr(module, "MOST_PIXELS", 200_000)
     path = tmp_path / "large.png"
     save_image(path, portrait)

@@ -164,7 +164,7 @@ def seen_otherwise(ours, photo):
     """(H, W, 3) of a photo in 0..1, as from a little aside, darker: its plane turned by a few
     degrees and drawn in bilinearly.
     """
-    pixels = ours("pixel3dmm_addon.photo").load_photo(photo).photo.pixels / np.float32(255)
+    pixels = ours("pixel3dmm_addon.photos.loading").load_photo(photo).photo.pixels / np.float32(255)
     height, width = pixels.shape[:2]
     x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
     depth = 1 + 0.06 * (x - 0.5)
@@ -189,7 +189,7 @@ def of_their_own(tmp_path, ours, example_photo):
 @pytest.fixture
 def warnings(ours, monkeypatch):
     """Sentences that the next changes of a head come with."""
-    run, found = ours("pixel3dmm_addon.run"), []
+    run, found = ours("pixel3dmm_addon.jobs.run"), []
 
     class Listening(run.RefitRun):
         def steps(self, wait=0.0):
@@ -207,7 +207,7 @@ def test_a_further_photo_is_compared_with_the_first(ours, kept, of_their_own, wa
     if how == "turned":
         # Lying on its side; the .blend holds an upright copy from the start.
         first = first.with_name("lying.png")
-        upright = ours("pixel3dmm_addon.photo").load_photo(of_their_own[0]).photo.pixels
+        upright = ours("pixel3dmm_addon.photos.loading").load_photo(of_their_own[0]).photo.pixels
         save_image(first, (upright / np.float32(255))[:, ::-1].swapaxes(0, 1))
         turn_by_exif(first)
     reconstruct(first)
@@ -290,10 +290,10 @@ def test_a_third_photo_is_compared_with_those_at_hand(kept, of_their_own, warnin
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_cancelled_while_an_earlier_photo_is_read(ours, kept, head, example_photo, packed):
-    module = ours("pixel3dmm_addon.photo")
+    module = ours("pixel3dmm_addon.photos.loading")
     source = example_photo.read_bytes() if packed else example_photo
     module.close()  # as if Blender had been opened anew
-    run = ours("pixel3dmm_addon.run").RefitRun(
+    run = ours("pixel3dmm_addon.jobs.run").RefitRun(
         kept.told(head), [], [example_photo], earlier=[module.KeptPhoto(source)]
     )
     steps = run.steps()
@@ -336,7 +336,7 @@ def test_from_pixels_to_the_scene_and_back(ours, kept, head):
 
 
 def test_a_drag_after_a_drag_starts_from_the_head_that_it_left(ours, kept, head):
-    session, run = ours("pixel3dmm_addon.session"), ours("pixel3dmm_addon.run")
+    session, run = ours("pixel3dmm_addon.jobs.session"), ours("pixel3dmm_addon.jobs.run")
     pin(kept, head, 61, (-3.0, 1.0))
     told, pins = kept.told(head), kept.continuation(head).pins
     remembered = run.RefitRun(told, pins).outcome()

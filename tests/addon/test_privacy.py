@@ -51,7 +51,7 @@ def watched(ours, monkeypatch, tmp_path):
     """Sockets of this process and of the worker, as a list of what happened."""
     global _watching
     log = tmp_path / "worker-events.txt"
-    protocol, session = ours("core.protocol"), ours("pixel3dmm_addon.session")
+    protocol, session = ours("core.protocol"), ours("pixel3dmm_addon.jobs.session")
     original = protocol.worker_command
 
     def command(python):
@@ -94,7 +94,7 @@ def test_no_socket_from_the_photo_to_the_exported_file(ours, watched, photo, tmp
     bpy.context.scene.pixel3dmm.photo = str(photo)
     assert bpy.ops.pixel3dmm.check_photo() == {"FINISHED"}
     assert reconstruct(photo) == {"FINISHED"}
-    worker = ours("pixel3dmm_addon.session").jobs()._worker
+    worker = ours("pixel3dmm_addon.jobs.session").jobs()._worker
     assert sockets_of(worker.pid) == []
     for preset, suffix in (("UNREAL", ".fbx"), ("BLENDER", ".blend")):
         out = tmp_path / f"{preset}{suffix}"
@@ -125,7 +125,7 @@ def test_files_on_the_way_are_private_and_gone(ours, photo, monkeypatch):
 
     sys.addaudithook(lambda event, args: listening and look(event, args))
     listening = True
-    run = ours("pixel3dmm_addon.run").Run(photo)
+    run = ours("pixel3dmm_addon.jobs.run").Run(photo)
     modes = set()
     try:
         for _ in run.steps(wait=0.02):
@@ -143,8 +143,8 @@ def test_files_on_the_way_are_private_and_gone(ours, photo, monkeypatch):
 
 
 def test_neither_log_nor_diagnostics_name_anybody(ours, photo, monkeypatch, tmp_path):
-    home, user = Path.home(), ours("core.diagnostics").user_name()
-    process = ours("pixel3dmm_addon.worker_process")
+    home, user = Path.home(), ours("core.jobs.diagnostics").user_name()
+    process = ours("pixel3dmm_addon.jobs.process")
     monkeypatch.setattr(process, "_WHOSE", (str(home), user))
     said = [f"Traceback: No such file or directory: '{home}/pictures/{PERSON}.jpg'",
             f"cache of {user} at {home}/.cache/x", f"reading {photo.parent}/scan.png"]  # fmt: skip
@@ -169,7 +169,7 @@ def test_neither_log_nor_diagnostics_name_anybody(ours, photo, monkeypatch, tmp_
     photo.write_bytes(b"no photo any more")
     with pytest.raises(RuntimeError, match=PERSON):
         reconstruct(photo)
-    assert PERSON in ours("pixel3dmm_addon.session").status.message
+    assert PERSON in ours("pixel3dmm_addon.jobs.session").status.message
     copied = []
     help_module = ours("pixel3dmm_addon.operators.help")
     monkeypatch.setattr(

@@ -55,7 +55,7 @@ def test_the_head_is_the_one_that_was_made(ours, photo, tmp_path):
     spoil(bpy.context.object)
     path = tmp_path / "head.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
-    ours("pixel3dmm_addon.session").close()
+    ours("pixel3dmm_addon.jobs.session").close()
     bpy.ops.wm.open_mainfile(filepath=str(path))
     old = bpy.data.objects["ruin"]
     bpy.context.view_layer.objects.active = old
@@ -80,7 +80,7 @@ def test_a_head_whose_fit_went_on_keeps_pins_and_first_options(ours, photo):
     assert bpy.ops.pixel3dmm.pin_landmark(landmark=61, x=x, y=y) == {"FINISHED"}
     assert json.loads(old["pixel3dmm_recipe"])["options"]["face"] == 0
     shape = evaluated(old)
-    ours("pixel3dmm_addon.session").close()
+    ours("pixel3dmm_addon.jobs.session").close()
     assert bpy.ops.pixel3dmm.rebuild_from_recipe() == {"FINISHED"}
     new = bpy.context.object
     assert np.median(np.linalg.norm(evaluated(new) - shape, axis=1)) < 1e-5

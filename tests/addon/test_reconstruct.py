@@ -18,7 +18,7 @@ from looking import datablocks, evaluated, reconstruct
 @pytest.fixture
 def jobs(ours):
     """The add-on's own jobs; the resident worker stays from test to test as it does for artists."""
-    return ours("pixel3dmm_addon.session").jobs()
+    return ours("pixel3dmm_addon.jobs.session").jobs()
 
 
 def test_photo_to_scene(ours, example_photo, status):
@@ -87,14 +87,14 @@ def test_redo_builds_the_scene_anew_and_runs_nothing(ours, modal, example_photo,
     # Blender has undone the operator, changed a property and calls execute().
     bpy.data.batch_remove(set(bpy.data.objects))
     operator.options.is_repeat, operator.expression = True, 0.25
-    jobs = ours("pixel3dmm_addon.session").jobs()
+    jobs = ours("pixel3dmm_addon.jobs.session").jobs()
     with monkeypatch.context() as patch:
         patch.setattr(jobs, "start", lambda *a: pytest.fail("a redo must not run the predictor"))
         assert operator.execute(context) == {"FINISHED"}
     again = bpy.context.object.data.shape_keys.key_blocks[key].value
     assert again == pytest.approx(0.25 * smile, abs=1e-6)
     # Another photo under the same path is another job.
-    session = ours("pixel3dmm_addon.session")
+    session = ours("pixel3dmm_addon.jobs.session")
     monkeypatch.setattr(session.kept, "key", "of another photo")
     started = []
     start = jobs.start
@@ -213,7 +213,7 @@ def test_unwritable_temporary_folder_is_one_sentence(monkeypatch, example_photo)
 
 
 def test_a_damaged_result_is_one_sentence(ours, monkeypatch, example_photo):
-    module = ours("core.rig.rigged_head")
+    module = ours("core.rigged_head")
     monkeypatch.setattr(
         module.RiggedHead, "check", lambda self: (_ for _ in ()).throw(ValueError("quads"))
     )

@@ -15,7 +15,7 @@ from mathutils import Vector
 
 
 def test_evaluated_head_is_the_posed_head(ours, person, rigged):
-    expected = ours("core.axes").to_scene(rigged.posed)
+    expected = ours("core.geometry.axes").to_scene(rigged.posed)
     assert np.abs(evaluated(person.head) - expected).max() < 1e-5
 
 
@@ -24,12 +24,12 @@ def test_without_keys_and_pose_the_head_is_neutral(ours, person, rigged):
         key.value = 0.0
     for bone in person.rig.pose.bones:
         bone.rotation_quaternion = (1, 0, 0, 0)
-    expected = ours("core.axes").to_scene(rigged.basis)
+    expected = ours("core.geometry.axes").to_scene(rigged.basis)
     assert np.abs(evaluated(person.head) - expected).max() < 1e-5
 
 
 def test_each_key_moves_its_own_offsets(ours, person, rigged):
-    axes, keys = ours("core.axes"), person.head.data.shape_keys.key_blocks
+    axes, keys = ours("core.geometry.axes"), person.head.data.shape_keys.key_blocks
     for i in (0, 24, 44, 51, 52):
         name = str(rigged.key_names[i])
         points = np.empty(len(rigged.basis) * 3, np.float32)
@@ -40,7 +40,7 @@ def test_each_key_moves_its_own_offsets(ours, person, rigged):
 
 def test_key_names_values_and_ranges(ours, person, rigged):
     blocks = person.head.data.shape_keys.key_blocks
-    names = ours("core.rig.arkit").ARKIT_NAMES
+    names = ours("core.heads.arkit").ARKIT_NAMES
     assert [block.name for block in blocks][:54] == ["Basis", *names, "photoResidual"]
     more = [block.name for block in blocks][54:]
     assert more == rigged.key_names.tolist()[53:]
@@ -70,7 +70,7 @@ def test_bones_stand_at_the_joints(ours, person, rigged):
         "root": None, "neck": "root", "head": "neck", "jaw": "head", "eye.L": "head",
         "eye.R": "head",
     }  # fmt: skip
-    at = ours("core.axes").to_scene(rigged.joints)
+    at = ours("core.geometry.axes").to_scene(rigged.joints)
     for bone, expected in zip(bones, at, strict=True):
         assert np.abs(np.array(bone.head_local) - expected).max() < 1e-6
         assert bone.length > 0.004
@@ -94,11 +94,11 @@ def test_vertex_groups_hold_the_weights(person, rigged):
 
 def test_eyes_look_where_the_photos_do(ours, person, rigged):
     """The eye bone's direction is the rotated one: head frame rotation, scene axes."""
-    matrix = ours("core.rotation").matrix_from_vector(rigged.joint_rotations[4])
+    matrix = ours("core.geometry.rotation").matrix_from_vector(rigged.joint_rotations[4])
     bpy.context.view_layer.update()
     bone = person.rig.pose.bones["eye.L"]
     along = np.array((bone.tail - bone.head).normalized())
-    expected = ours("core.axes").to_scene(matrix @ np.array([0.0, 0.0, 1.0]))
+    expected = ours("core.geometry.axes").to_scene(matrix @ np.array([0.0, 0.0, 1.0]))
     assert np.abs(along - expected).max() < 1e-5
 
 
@@ -183,7 +183,7 @@ def test_eyes_wear_one_picture_with_the_photos_iris(ours, person, rigged):
     width, height = image.size
     pixels = np.empty(width * height * 4, np.float32)
     image.pixels.foreach_get(pixels)
-    linear = ours("core.rig.photo_colors").linear_from_srgb(
+    linear = ours("core.photos.colour").linear_from_srgb(
         pixels.reshape(height, width, 4)[..., :3].astype(float)
     )
     at = (np.arange(width) + 0.5) / width - 0.5

@@ -24,7 +24,7 @@ def picture(colour):
 
 @pytest.fixture
 def painted(ours, rigged, loaded):
-    encode = ours("core.png").encode_png
+    encode = ours("core.files.png").encode_png
     files = {
         f"skin_{name}": np.frombuffer(encode(picture(colour)), np.uint8)
         for name, colour in (("albedo", ALBEDO), ("photo", PHOTO))
@@ -95,7 +95,7 @@ def test_an_engine_gets_one_plain_texture(
     assert {kind: set(getattr(bpy.data, kind)) for kind in before} == before
     assert name in [m.name for m in painted.head.data.materials]
     if expected is None:
-        blend = ours("core.rig.photo_colors").mixed
+        blend = ours("core.photos.colour").mixed
         expected = np.round(255 * blend(np.array(ALBEDO) / 255, np.array(PHOTO) / 255, share))
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     if suffix == ".fbx":

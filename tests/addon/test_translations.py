@@ -50,7 +50,7 @@ def words(ours) -> set[str]:
     pipeline = ours("core.pipeline")
     out |= {pipeline.FINDING, pipeline.READING, pipeline.MAPPING, pipeline.FITTING}
     out |= {pipeline.PAINTING, pipeline.RIGGING, pipeline.WRITING}
-    out.add(ours("core.together").COMPARING)
+    out.add(ours("core.fitting.several_photos").COMPARING)
     pressed = "".join(p.read_text(encoding="utf-8") for p in sorted(panels.glob("*.py")))
     for name in re.findall(r"(PIXEL3DMM_OT_\w+)\.bl_idname", pressed):
         operator = getattr(bpy.types, name)
@@ -62,16 +62,16 @@ def words(ours) -> set[str]:
         properties = group.bl_rna.properties
         shown = [p for p in properties if not p.is_hidden and p.identifier != "name"]
         out |= {p.name for p in shown if p.identifier != "rna_type"}
-    expression = ours("core.expression")
+    expression = ours("core.rig.expression")
     for region, names in expression.REGIONS.items():
         for name in names:
             stem, _ = expression.pair_of(name, names)
             out |= {expression.title(stem or name), expression.short_title(stem or name, region)}
         out.add(region)
-    out |= set(ours("core.identity_traits").TRAITS)
-    said_of_likeness = ours("core.likeness_words")
+    out |= set(ours("core.rig.traits").TRAITS)
+    said_of_likeness = ours("core.likeness.words")
     out |= {*said_of_likeness.PARTS, *said_of_likeness.TEMPLATES}
-    out |= {source.capitalize() for source in ours("core.likeness").SOURCES}
+    out |= {source.capitalize() for source in ours("core.likeness.source_and_bound").SOURCES}
     poses = ours("core.rig.poses")
     out |= set(poses.POSES)
     return {word for word in out if re.search("[A-Za-z]", word)}

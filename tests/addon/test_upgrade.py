@@ -29,11 +29,11 @@ def test_every_earlier_head_is_tried():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_head_file_of_an_earlier_version(ours, name, loaded):
     """It is read, and becomes a head in the scene that stands as it did."""
-    rigged = ours("core.rig.rigged_head").RiggedHead.load(EARLIER / f"{name}.npz")
+    rigged = ours("core.rigged_head").RiggedHead.load(EARLIER / f"{name}.npz")
     build = ours("pixel3dmm_addon.scene.build")
     person = build.build_person(bpy.context, rigged, loaded)
     bpy.context.view_layer.update()
-    there = ours("core.axes").to_scene(rigged.posed.astype(np.float64))
+    there = ours("core.geometry.axes").to_scene(rigged.posed.astype(np.float64))
     # The bones carry it, so that only the resolution of their rest pose is lost.
     assert np.abs(evaluated(person.head) - there).max() < 2e-5
     assert len(person.head.data.shape_keys.key_blocks) == 1 + len(rigged.key_names)

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.camera import Camera
+from core.geometry.camera import Camera
 from core.heads import HeadModel
-from core.images import Photo
+from core.photos.photo import Photo
+from core.reconstruct.assembly import build_rigged_head
 from core.reconstruction import PhotoFit, Reconstruction
-from core.rig.build import build_rigged_head
-from core.rig.rigged_head import RiggedHead
+from core.rigged_head import RiggedHead
 
 
 def rigged_person(

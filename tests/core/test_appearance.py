@@ -11,21 +11,21 @@ import pytest
 
 from core.appearance.atlas import Atlas, skin_atlas, skin_faces
 from core.appearance.lighting import fit_light, harmonics
+from core.appearance.painted_skin import worn_skin
 from core.appearance.photo_trust import sample
 from core.appearance.spreading import blurred, doubled, filled, halved, stretched
 from core.appearance.surface_maps import relief, roughness
 from core.appearance.texture import COARSE, INFERRED, MEASURED, MIRRORED, paint
-from core.appearance.worn import worn_skin
-from core.camera import Camera
+from core.files.png import encode_png, picture_sides
+from core.geometry.camera import Camera
 from core.geometry.mesh import vertex_normals
+from core.geometry.raster import rasterise
+from core.geometry.rotation import matrix_from_vector
 from core.heads import load_open_head
 from core.heads.corners import is_skin, triangle_uv
-from core.images import Photo
-from core.png import encode_png, picture_sides
-from core.raster import rasterise
+from core.photos.colour import linear_from_srgb, srgb_from_linear
+from core.photos.photo import Photo
 from core.reconstruction import PhotoFit
-from core.rig.photo_colors import linear_from_srgb, srgb_from_linear
-from core.rotation import matrix_from_vector
 
 SIDE = 420
 BACKGROUND = np.array([20, 160, 40])

@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core import axes
-from core.camera import Camera
-from core.rotation import matrix_from_vector
+from core.geometry import axes
+from core.geometry.camera import Camera
+from core.geometry.rotation import matrix_from_vector
 
 
 def a_camera(width=1200, height=900, cx=570.0, cy=480.0, focal=1500.0) -> Camera:

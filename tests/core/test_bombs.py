@@ -10,11 +10,11 @@ import cv2
 import pytest
 from bombs import COMMON, HIGH, RARE, UNMEASURED, WIDE, exr, png, vp8x, webp
 
-from core.decoded_photo import PhotoFile
 from core.errors import PhotoError
-from core.image_container import read_container
-from core.image_headers import read_header
-from core.images import load_photo
+from core.photos.container import read_container
+from core.photos.decoded_photo import PhotoFile
+from core.photos.headers import read_header
+from core.photos.photo import load_photo
 
 
 def refused(name: str, data: bytes, folder: Path, reader) -> str:

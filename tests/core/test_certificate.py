@@ -13,11 +13,11 @@ from rigs import rigged_person
 
 from core.__main__ import main
 from core.heads import load_open_head
-from core.rig.arkit import ARKIT_NAMES, PHOTO_RESIDUAL, mirrored_name
-from core.rig.certificate import LIMITS, certify
-from core.rig.certificate_picture import certificate_png
+from core.heads.arkit import ARKIT_NAMES, PHOTO_RESIDUAL, mirrored_name
 from core.rig.poses import POSES, VISEMES, common_pairs
 from core.rig.rig_arrays import RigArrays
+from core.rig.rig_check import LIMITS, certify
+from core.rig.rig_check_picture import certificate_png
 
 FEW = [("eyeBlinkLeft", "eyeSquintLeft"), ("mouthShrugLower", "mouthShrugUpper"),
        ("browDownLeft", "mouthPucker")]  # fmt: skip

@@ -18,9 +18,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.cues.pixel3dmm.convert_checkpoint import (
+    convert_checkpoint,
+    find_converted,
+    load_converted,
+)
 from core.errors import Cancelled, ModelFileError, OutputError
 from core.files import atomic_write
-from core.files.convert_checkpoint import convert_checkpoint, find_converted, load_converted
 from core.files.safetensors import SafetensorsFile, TensorEntry, write_safetensors
 from core.files.torch_checkpoint import open_torch_checkpoint
 

@@ -23,23 +23,23 @@ from flame_like import FlameLike, flame_like, write_template
 from test_flame_file import unpacked
 from test_worker import Client, job
 
-import core.cautious_fit as cautious_fit
+import core.fitting.checked_maps as cautious_fit
 from core.__main__ import main
-from core.camera import Camera
-from core.cautious_fit import fit_cautiously
 from core.cues.face_maps import convex_hull, face_box, with_maps, without_maps
 from core.cues.rendered_cues import rendered_cues
 from core.errors import FitError
 from core.fitting import fit_head
+from core.fitting.checked_maps import fit_cautiously
 from core.fitting.pose import similarity
 from core.fitting.result import eye_rotations
+from core.geometry.camera import Camera
+from core.geometry.rotation import matrix_from_vector
 from core.heads import HeadModel, load_open_head
-from core.images import load_photo
-from core.models_folder import wearing_flame_layout
+from core.models.folder import wearing_flame_layout
+from core.photos.photo import load_photo
 from core.protocol import message, worker_command
-from core.resources import load_head
-from core.rig.rigged_head import RiggedHead
-from core.rotation import matrix_from_vector
+from core.reconstruct.resources import load_head
+from core.rigged_head import RiggedHead
 
 HEADS, PREDICTORS = ("open-head", "flame"), ("mediapipe", "pixel3dmm")
 EVERY = [(head, predictor) for head in HEADS for predictor in PREDICTORS]

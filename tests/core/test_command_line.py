@@ -20,10 +20,10 @@ import trimesh
 from PIL import Image
 
 from core.__main__ import main
-from core.camera import Camera
+from core.geometry.camera import Camera
 from core.heads import load_open_head
-from core.images import load_photo
-from core.rig.rigged_head import RiggedHead
+from core.photos.photo import load_photo
+from core.rigged_head import RiggedHead
 
 FILES = {
     "mesh.ply", "neutral.ply", "camera.json", "lm7.json", "lm7_px.json", "head.npz",

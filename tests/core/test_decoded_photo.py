@@ -9,8 +9,8 @@ import zlib
 import numpy as np
 import pytest
 
-from core.decoded_photo import PhotoFile, to_srgb
 from core.errors import PhotoError
+from core.photos.decoded_photo import PhotoFile, to_srgb
 
 
 def write_png(path, pixels, orientation=None):

@@ -7,8 +7,12 @@ import numpy as np
 from flame_like import sphere
 
 from core.geometry.closest import closest_points
-from core.rig.deformation_transfer import Correspondence, deformation_gradients, transfer_shapes
-from core.rotation import matrix_from_vector
+from core.geometry.deformation_transfer import (
+    Correspondence,
+    deformation_gradients,
+    transfer_shapes,
+)
+from core.geometry.rotation import matrix_from_vector
 
 POINTS, FACES = sphere(24, 18)
 OTHER, OTHER_FACES = sphere(31, 23)

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.camera import Camera
 from core.cues.rendered_cues import Spoiling, rendered_cues, spoilt
 from core.errors import FitError
 from core.fitting import fit_head
@@ -16,8 +15,9 @@ from core.fitting.points import GazeMap
 from core.fitting.pose import similarity
 from core.fitting.result import eye_rotations
 from core.fitting.surface_samples import samples_from_uv
+from core.geometry.camera import Camera
+from core.geometry.rotation import angle_between, matrix_from_vector
 from core.heads import load_open_head
-from core.rotation import angle_between, matrix_from_vector
 
 SIZE = 600
 

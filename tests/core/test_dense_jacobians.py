@@ -12,8 +12,8 @@ from core.fitting.points import GazeMap
 from core.fitting.skin_surface import SkinSurface
 from core.fitting.state import POSE_SIZE, Layout, PhotoState, State
 from core.fitting.surface_samples import fitted_skin
+from core.geometry.rotation import matrix_from_vector
 from core.heads import load_open_head
-from core.rotation import matrix_from_vector
 
 IDENTITY, DRIFT, SAMPLES = 12, 2, 400
 CENTRE = np.array([256.0, 250.0])

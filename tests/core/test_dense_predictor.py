@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from core.appearance.photo_trust import look
-from core.camera import Camera
-from core.corrections import corrected
+from core.cues.dense_correction import corrected
 from core.cues.dense_input import (
     CHANNELS,
     GRID,
@@ -31,11 +30,13 @@ from core.cues.screen_cues import ScreenCues
 from core.cues.tensor_program import TensorProgram
 from core.errors import FitError, ModelFileError, PersonError
 from core.fitting import fit_head
+from core.geometry.camera import Camera
+from core.geometry.rotation import angle_between, matrix_from_vector
 from core.heads import HeadModel, load_open_head
-from core.images import Photo, load_photo
-from core.pipeline import MAPPING, Options, reconstruct
+from core.options import Options
+from core.photos.photo import Photo, load_photo
+from core.pipeline import MAPPING, reconstruct
 from core.reconstruction import BareSkin, Reconstruction
-from core.rotation import angle_between, matrix_from_vector
 
 
 @pytest.fixture(scope="module")

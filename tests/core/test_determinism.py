@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.images import load_photo
+from core.photos.photo import load_photo
 
 CODE = """
 import sys
 from pathlib import Path
-from core.images import photo_from_npz
+from core.photos.photo import photo_from_npz
 from core.pipeline import Options, reconstruct, rig_heads
 photo = photo_from_npz(Path(sys.argv[1]))
 (head,) = rig_heads([photo], reconstruct([photo]), Options())

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from core import __version__
-from core.diagnostics import LAST_LINES, diagnostics, masked, user_name
+from core.jobs.diagnostics import LAST_LINES, diagnostics, masked, user_name
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, TiffImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
-from core.camera import focal_from_35mm
-from core.exif import Exif, read_exif, upright
-from core.image_container import profile_name, read_container
+from core.geometry.camera import focal_from_35mm
+from core.photos.container import profile_name, read_container
+from core.photos.exif import Exif, read_exif, upright
 
 FORMATS = ("JPEG", "PNG", "WebP", "TIFF")
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.export_check import MeshFacts, SceneFacts, compare, match_vertices
+from core.rig.round_trip import MeshFacts, SceneFacts, compare, match_vertices
 
 COUNT, KEYS = 400, ("jawOpen", "mouthClose", "photoResidual")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.expression import (
+from core.heads.arkit import ARKIT_NAMES
+from core.rig.expression import (
     REGIONS,
     found,
     leader,
@@ -17,7 +18,6 @@ from core.expression import (
     title,
     with_photo_amount,
 )
-from core.rig.arkit import ARKIT_NAMES
 
 
 def test_every_slider_stands_in_one_region():

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from rigs import rigged_person
 
+from core.appearance.eye_picture import eye_picture, has_eye_layout, iris_scale
 from core.heads import load_open_head
-from core.rig.eye_picture import eye_picture, has_eye_layout, iris_scale
-from core.rig.photo_colors import linear_from_srgb
+from core.photos.colour import linear_from_srgb
 
 BROWN, BLUE = np.array([0.10, 0.055, 0.03]), np.array([0.08, 0.14, 0.22])
 

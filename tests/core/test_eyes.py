@@ -13,8 +13,8 @@ import pytest
 from rigs import rigged_person
 
 from core.heads import load_open_head
+from core.heads.arkit import ARKIT_NAMES
 from core.heads.corners import triangle_part
-from core.rig.arkit import ARKIT_NAMES
 from core.rig.rig_arrays import RigArrays
 
 ALLOWED = 0.0002

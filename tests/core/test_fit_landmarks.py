@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.camera import Camera
 from core.cues import ScreenCues
 from core.errors import FitError
 from core.fitting import fit_head
@@ -14,8 +13,9 @@ from core.fitting.landmark_model import LandmarkModel
 from core.fitting.points import GazeMap
 from core.fitting.result import eye_rotations
 from core.fitting.solver import bounded_step
+from core.geometry.camera import Camera
+from core.geometry.rotation import angle_between, matrix_from_vector
 from core.heads import load_open_head
-from core.rotation import angle_between, matrix_from_vector
 
 SIZE = 512
 

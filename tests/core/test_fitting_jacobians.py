@@ -14,8 +14,8 @@ from core.fitting.prior_blocks import (
     IdentityPrior,
 )
 from core.fitting.state import POSE_SIZE, Layout, PhotoState, State
+from core.geometry.rotation import matrix_from_vector
 from core.heads import load_open_head
-from core.rotation import matrix_from_vector
 
 IDENTITY, DRIFT = 12, 3
 

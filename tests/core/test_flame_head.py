@@ -17,6 +17,7 @@ from test_flame_file import unpacked
 
 from core.errors import Cancelled, ModelFileError, OutputError
 from core.heads import HeadModel, load_open_head
+from core.heads.arkit import ARKIT_NAMES, mirrored_name
 from core.heads.corners import is_skin, triangle_uv
 from core.heads.eyelids import close_lids
 from core.heads.face_anchors import eye_opening
@@ -25,9 +26,8 @@ from core.heads.flame_file import read_flame
 from core.heads.flame_import import import_flame
 from core.heads.flame_transfer import flame_surface
 from core.heads.flame_uv import read_template_uv
-from core.rig.arkit import ARKIT_NAMES, mirrored_name
-from core.rig.certificate import certify
 from core.rig.rig_arrays import RigArrays
+from core.rig.rig_check import certify
 
 
 @pytest.fixture(scope="module")

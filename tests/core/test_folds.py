@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rigs import rigged_person
 
-from core.appearance.folds import (
+from core.appearance.wrinkles import (  # fmt: skip
     DRIVES,
     KINDS,
     LEVEL,
@@ -19,10 +19,10 @@ from core.appearance.folds import (
     driving_keys,
     folds_of,
     with_folds,
-)  # fmt: skip
+)
 from core.heads import load_open_head
-from core.rig.arkit import ARKIT_NAMES
-from core.rig.rigged_head import RiggedHead
+from core.heads.arkit import ARKIT_NAMES
+from core.rigged_head import RiggedHead
 
 #: Landmarks.
 OUTER_CORNERS, MOUTH_CORNERS, BROWS_INNER = (33, 263), (61, 291), (107, 336)

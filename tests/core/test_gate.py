@@ -135,8 +135,8 @@ def test_findings_of_bandit_are_faults_unless_excused():
 
     assert unexcused(report(*EXCUSED)) == []
     assert unexcused(report(*EXCUSED, ("benchmarks/a.py", "B311"))) == []
-    new = ("core/expression.py", "B307")
-    assert unexcused(report(*EXCUSED, new)) == ["core/expression.py:7: B307 words"]
+    new = ("core/rig/expression.py", "B307")
+    assert unexcused(report(*EXCUSED, new)) == ["core/rig/expression.py:7: B307 words"]
     first, *others = EXCUSED
     [stale] = unexcused(report(*others))
     assert stale.startswith(first[0])

@@ -8,9 +8,9 @@ import pytest
 
 from core.errors import ModelFileError
 from core.heads.open_head import load_open_head
-from core.identity_traits import NAMES, TRAITS, bones_of, change_of, trait_offset
 from core.rig.person_keys import rest_keys
 from core.rig.tear_line import wet_vertices
+from core.rig.traits import NAMES, TRAITS, bones_of, change_of, trait_offset
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from core.camera import focal_from_35mm
 from core.errors import PhotoError
-from core.images import MAX_PIXELS, Photo, load_photo, photo_from_npz
+from core.geometry.camera import focal_from_35mm
+from core.photos.photo import MAX_PIXELS, Photo, load_photo, photo_from_npz
 
 LOSSLESS = {"PNG": {}, "TIFF": {}, "WebP": {"lossless": True}, "BMP": {}}
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import core
-from core.images import load_photo
+from core.photos.photo import load_photo
 from core.protocol import FrameDecoder, encode, message
-from core.rig.rigged_head import RiggedHead
+from core.rigged_head import RiggedHead
 
 MODULES = sorted(m.name for m in pkgutil.walk_packages(core.__path__, "core."))
 

@@ -13,15 +13,15 @@ from hypothesis.extra.numpy import arrays
 from test_axes import blender_pixels
 from test_fit_landmarks import fit, seen
 
-from core import axes
-from core.camera import Camera
 from core.errors import FitError
-from core.exif import upright
+from core.files.ply import ply_bytes
 from core.fitting.pose import initial_pose, similarity
 from core.fitting.solver import bounded_step
+from core.geometry import axes
+from core.geometry.camera import Camera
+from core.geometry.rotation import matrix_from_vector, nearest_rotation, vector_from_matrix
 from core.heads import load_open_head
-from core.ply import ply_bytes
-from core.rotation import matrix_from_vector, nearest_rotation, vector_from_matrix
+from core.photos.exif import upright
 
 # The same examples every time, so that a run is the same everywhere; more of them by
 # --hypothesis-seed.

@@ -8,16 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.camera import Camera
 from core.cues import ScreenCues
 from core.cues.rendered_cues import rendered_cues
 from core.errors import ModelFileError
 from core.fitting import fit_head
 from core.fitting.landmark_model import LandmarkModel
+from core.geometry.camera import Camera
 from core.geometry.mesh import vertex_normals
+from core.geometry.rotation import matrix_from_vector
 from core.heads import load_open_head
-from core.images import Photo
-from core.likeness import (
+from core.likeness.source_and_bound import (
     INFERRED,
     MEASURED,
     MIRRORED,
@@ -29,11 +29,11 @@ from core.likeness import (
     showing,
     similarities,
 )
-from core.likeness_words import FRONT, LEFT, RIGHT, SIDE, advice_of, parts_of
-from core.rig.build import build_rigged_head
+from core.likeness.words import FRONT, LEFT, RIGHT, SIDE, advice_of, parts_of
+from core.photos.photo import Photo
+from core.reconstruct.assembly import build_rigged_head
 from core.rig.rig_arrays import RigArrays
-from core.rig.rigged_head import RiggedHead
-from core.rotation import matrix_from_vector
+from core.rigged_head import RiggedHead
 
 SIZE = 512
 FACING = np.diag([1.0, -1.0, -1.0])

@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.camera import Camera
 from core.fitting.landmark_model import load_landmark_model
+from core.geometry.camera import Camera
 from core.heads import load_open_head
-from core.likeness_picture import (
+from core.likeness.picture import (
     BOUND_STOPS,
     FACE_PARTS,
     PIXEL_STOPS,

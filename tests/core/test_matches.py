@@ -13,8 +13,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.camera import Camera
-from core.continuation import Continuation, with_first
 from core.cues.match_photos import match_photos
 from core.cues.patch_flow import patch_flow, pixel_centres, sampled
 from core.cues.photo_matches import PhotoMatches
@@ -24,15 +22,17 @@ from core.errors import FitError, ModelFileError
 from core.fitting import fit_head
 from core.fitting.landmark_model import load_landmark_model
 from core.fitting.match_block import MatchBlock, match_blocks
+from core.fitting.several_photos import fit_together, start_of
 from core.fitting.state import Layout, PhotoState, State
+from core.geometry.camera import Camera
 from core.geometry.mesh import vertex_normals
+from core.geometry.raster import rasterise
+from core.geometry.rotation import matrix_from_vector
 from core.heads import load_open_head
-from core.images import Photo
+from core.photos.photo import Photo
 from core.progress import silent
-from core.raster import rasterise
-from core.refit import continuation_of, seen_photo
-from core.rotation import matrix_from_vector
-from core.together import fit_together, start_of
+from core.reconstruct.continuation import Continuation, with_first
+from core.reconstruct.refit import continuation_of, seen_photo
 
 SIZE = 400
 YAWS = (-22.0, 0.0, 20.0)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ModelFileError
-from core.model_search import candidates
+from core.models.search import candidates
 
 
 def found(source: Path, scratch: Path) -> dict[str, bytes]:
@@ -80,7 +80,7 @@ def test_what_says_it_is_huge_is_refused_unread(tmp_path, monkeypatch):
     archive = tmp_path / "huge.zip"
     with zipfile.ZipFile(archive, "w") as z:
         z.writestr("model.pkl", bytes(1000))
-    monkeypatch.setattr("core.model_search.LARGEST", 999)
+    monkeypatch.setattr("core.models.search.LARGEST", 999)
     with pytest.raises(ModelFileError, match="more than any model"):
         found(archive, tmp_path / "s")
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.motion import FaceMotion, MotionError, resampled
+from core.errors import MotionError
+from core.heads.arkit import ARKIT_NAMES
+from core.motion import FaceMotion, resampled
 from core.motion.arkit_csv import MAX_LINE, read_arkit_csv, rotations
 from core.motion.key_names import arkit_name, matched_names
-from core.rig.arkit import ARKIT_NAMES
 
 ANGLES = [f"{part}{kind}" for part in ("Head", "LeftEye", "RightEye") for kind in
           ("Yaw", "Pitch", "Roll")]  # fmt: skip

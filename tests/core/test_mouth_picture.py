@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from rigs import rigged_person
 
+from core.appearance.mouth_picture import mouth_picture, with_mouth_picture
+from core.files.png import picture_sides
 from core.heads import load_open_head
-from core.png import picture_sides
-from core.rig.mouth_picture import mouth_picture, with_mouth_picture
-from core.rig.photo_colors import linear_from_srgb
+from core.photos.colour import linear_from_srgb
 
 
 @pytest.fixture(scope="module")

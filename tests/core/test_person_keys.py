@@ -10,9 +10,9 @@ import pytest
 from rigs import rigged_person
 
 from core.heads import load_open_head
-from core.rig.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
-from core.rig.certificate import certify
+from core.heads.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
 from core.rig.rig_arrays import RigArrays
+from core.rig.rig_check import certify
 from core.rig.solve_keys import key_solver
 from core.rig.tear_line import wet_vertices
 

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from core.cues.photo_check import NO_FACE, blur_effect, check_faces, view_angles
 from core.errors import WorkerError
-from core.face_picture import face_picture
-from core.images import Photo, load_photo
-from core.look_job import look_job
-from core.photo_check import NO_FACE, blur_effect, check_faces, view_angles
-from core.resources import load_mediapipe
+from core.jobs.look import look_job
+from core.photos.face_picture import face_picture
+from core.photos.photo import Photo, load_photo
+from core.reconstruct.resources import load_mediapipe
 
 
 @pytest.fixture(scope="module")

@@ -11,22 +11,22 @@ import cv2
 import numpy as np
 import pytest
 
-from core.camera import focal_from_35mm
 from core.errors import Cancelled, NoFaceError, PersonError
-from core.images import Photo, load_photo
+from core.geometry.camera import focal_from_35mm
+from core.heads.arkit import ARKIT_NAMES
+from core.options import Options
+from core.photos.photo import Photo, load_photo
 from core.pipeline import (
     FINDING,
     FITTING,
     PAINTING,
     READING,
     RIGGING,
-    Options,
     load_head,
     reconstruct,
     rig_heads,
 )
-from core.report import peak_memory_mb, photo_hash
-from core.rig.arkit import ARKIT_NAMES
+from core.reconstruct.report import peak_memory_mb, photo_hash
 from core.rig.tear_line import wet_vertices
 
 

@@ -146,7 +146,7 @@ def test_operations_of_the_released_size() -> None:
 
 def test_importing_the_package_imports_no_torch(repository: Path) -> None:
     code = (
-        "import sys, core.cues.pixel3dmm.predictor, core.files.convert_checkpoint;"
+        "import sys, core.cues.pixel3dmm.predictor, core.cues.pixel3dmm.convert_checkpoint;"
         "sys.exit(any(m.split('.')[0] in ('torch', 'cv2', 'scipy') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=repository, check=False).returncode == 0

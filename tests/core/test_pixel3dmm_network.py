@@ -15,12 +15,16 @@ import pytest
 
 from core.cues.pixel3dmm import postprocess as post
 from core.cues.pixel3dmm import predictor as predictor_module
+from core.cues.pixel3dmm.convert_checkpoint import (
+    ConvertedCheckpoint,
+    convert_checkpoint,
+    find_converted,
+)
 from core.cues.pixel3dmm.crop import Crop
 from core.cues.pixel3dmm.devices import Rung, choose_device, ladder
 from core.cues.pixel3dmm.network import Pixel3DMMNetwork
 from core.cues.pixel3dmm.predictor import Pixel3DMMPredictor
 from core.errors import Cancelled, ModelFileError, NoFaceError, PersonError
-from core.files.convert_checkpoint import ConvertedCheckpoint, convert_checkpoint, find_converted
 from core.files.safetensors import SafetensorsFile, TensorEntry, write_safetensors
 
 torch = pytest.importorskip("torch", reason="no torch: see tests/requirements-neural.txt")

@@ -4,9 +4,9 @@
 import numpy as np
 import pytest
 
-from core.camera import Camera
+from core.geometry.camera import Camera
+from core.geometry.raster import rasterise
 from core.heads import load_open_head
-from core.raster import rasterise
 
 WIDTH, HEIGHT = 45, 37
 

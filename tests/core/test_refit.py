@@ -9,15 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.continuation import MAX_PHOTOS, Continuation, pins_from_json, pins_to_json
 from core.errors import FitError, ModelFileError, PhotoError, WorkerError
 from core.fitting.pins import Pin
-from core.images import Photo, load_photo
-from core.pipeline import Options, look_again, reconstruct, rig_heads, silent
+from core.jobs.refit import refit_job
+from core.options import Options
+from core.photos.photo import Photo, load_photo
+from core.pipeline import look_again, reconstruct, rig_heads, silent
 from core.protocol import encode, message
-from core.refit import NOT_AT_HAND, _kept, refit, remember
-from core.refit_job import refit_job
-from core.rig.rigged_head import RiggedHead
+from core.reconstruct.continuation import MAX_PHOTOS, Continuation, pins_from_json, pins_to_json
+from core.reconstruct.refit import NOT_AT_HAND, _kept, refit, remember
+from core.rigged_head import RiggedHead
 
 pytest.importorskip("cv2")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import Cancelled, OutputError
-from core.runtime import RuntimeSetupError, check_python, create_runtime, remove_runtime
+from core.errors import Cancelled, OutputError, RuntimeSetupError
+from core.runtime import check_python, create_runtime, remove_runtime
 from core.runtime.create import _pip_options
 from core.runtime.state import ENVIRONMENT, RECORD, environment_python, runtime_state
 from core.runtime.variants import VARIANTS, Variant, default_variant

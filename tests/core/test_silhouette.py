@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.camera import Camera
 from core.cues.rendered_cues import rendered_cues
 from core.fitting.silhouette_block import SilhouetteBlock, distance_to_false
 from core.fitting.state import Layout, PhotoState, State
+from core.geometry.camera import Camera
 from core.heads import load_open_head
 
 IDENTITY = 10

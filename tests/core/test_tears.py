@@ -13,12 +13,12 @@ from rigs import rigged_person
 from test_eyes import Eye, people, poses, ray_lengths
 
 from core.geometry.closest import closest_points
+from core.geometry.raster import rasterise
 from core.heads import load_open_head
+from core.heads.arkit import ARKIT_NAMES
 from core.heads.corners import triangle_part
-from core.identity_traits import change_of
-from core.raster import rasterise
-from core.rig.arkit import ARKIT_NAMES
 from core.rig.rig_arrays import RigArrays
+from core.rig.traits import change_of
 
 #: Metres. An edge of the strip may come out of the ball by so much.
 ALLOWED = 0.0002

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from open_head_measures import cast, load_head, visible
 
+from core.geometry.raster import rasterise
 from core.heads import load_open_head
-from core.raster import rasterise
-from core.rig.arkit import ARKIT_NAMES
+from core.heads.arkit import ARKIT_NAMES
 from core.rig.person_keys import rest_keys
 
 PEOPLE = 6

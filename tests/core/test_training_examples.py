@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from core.cues.dense_input import GRID, SIZE, draw, face_region, in_crop, to_crop_frame
-from core.cues.screen_cues import LANDMARK_COUNT, ScreenCues
+from core.cues.screen_cues import ScreenCues
 from core.fitting import fit_head
 from core.fitting.landmark_model import LandmarkModel
 from core.geometry.mesh import vertex_normals
+from core.heads.face_landmarks import LANDMARK_COUNT
 from training.examples import NAMES, Example, Studio
 from training.landmark_fit import SKIN
 from training.occluders import Occluders

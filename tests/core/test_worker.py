@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.images import Photo, load_photo
+from core.photos.photo import Photo, load_photo
 from core.pipeline import FINDING, FITTING, PAINTING, READING, RIGGING, WRITING
 from core.protocol import (
     MAX_LINE,
@@ -28,7 +28,7 @@ from core.protocol import (
     message,
     worker_command,
 )
-from core.rig.rigged_head import RiggedHead
+from core.rigged_head import RiggedHead
 
 PATIENCE = 120.0
 

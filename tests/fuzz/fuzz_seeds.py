@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from core.cues.screen_cues import LANDMARK_COUNT
+from core.heads.arkit import ARKIT_NAMES
+from core.heads.face_landmarks import LANDMARK_COUNT
 from core.heads.flame_kinds import JOINT_NAMES, PARENTS
-from core.rig.arkit import ARKIT_NAMES
 
 
 def tiff_exif() -> bytes:

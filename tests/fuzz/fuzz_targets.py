@@ -23,10 +23,14 @@ import numpy as np
 from fuzz_dice import Dice, altered_array, altered_json, altered_npz, altered_zip
 
 from core import protocol, worker
-from core.continuation import Continuation
-from core.decoded_photo import PhotoFile
-from core.errors import ModelFileError, OutputError, PersonError, PhotoError, WorkerError
-from core.exif import read_exif, upright
+from core.errors import (
+    ModelFileError,
+    MotionError,
+    OutputError,
+    PersonError,
+    PhotoError,
+    WorkerError,
+)
 from core.files.restricted_pickle import load_restricted
 from core.files.safetensors import SafetensorsFile, TensorEntry, write_safetensors
 from core.files.torch_checkpoint import open_torch_checkpoint
@@ -36,17 +40,20 @@ from core.heads.flame_file import read_flame
 from core.heads.flame_pickle import FLAME_CLASSES
 from core.heads.flame_uv import read_template_uv
 from core.heads.open_head import load_open_head
-from core.image_container import profile_name, read_container
-from core.images import MAX_PIXELS, load_photo, photo_from_npz
-from core.model_search import candidates
-from core.models_folder import is_checkpoint
-from core.motion import MotionError, resampled
+from core.jobs.refit import refit_job
+from core.models.folder import is_checkpoint
+from core.models.search import candidates
+from core.motion import resampled
 from core.motion.arkit_csv import MAX_ROWS, read_arkit_csv
-from core.pipeline import Options
-from core.recipe import carried_on, read_recipe
-from core.refit_job import refit_job
+from core.options import Options
+from core.photos.container import profile_name, read_container
+from core.photos.decoded_photo import PhotoFile
+from core.photos.exif import read_exif, upright
+from core.photos.photo import MAX_PIXELS, load_photo, photo_from_npz
+from core.reconstruct.continuation import Continuation
+from core.reconstruct.recipe import carried_on, read_recipe
 from core.rig.rig_arrays import RigArrays
-from core.rig.rigged_head import RiggedHead
+from core.rigged_head import RiggedHead
 
 
 @dataclass(frozen=True)

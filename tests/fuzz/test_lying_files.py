@@ -18,19 +18,18 @@ import numpy as np
 import pytest
 from fuzz_dice import npy
 
-from core.continuation import Continuation
-from core.errors import ModelFileError, PersonError, PhotoError
+from core.errors import ModelFileError, MotionError, PersonError, PhotoError
 from core.files.npz import ArraysError, read_npz
 from core.files.safetensors import SafetensorsFile
 from core.files.torch_checkpoint import open_torch_checkpoint
 from core.heads.flame import load_flame, read_info
 from core.heads.flame_file import read_flame
-from core.images import photo_from_npz
-from core.model_search import candidates
-from core.motion import MotionError
+from core.models.search import candidates
 from core.motion.arkit_csv import read_arkit_csv
-from core.pipeline import Options
-from core.rig.rigged_head import _KINDS, RiggedHead
+from core.options import Options
+from core.photos.photo import photo_from_npz
+from core.reconstruct.continuation import Continuation
+from core.rigged_head import _KINDS, RiggedHead
 
 
 def npz(members: dict[str, bytes], kind: int = zipfile.ZIP_STORED) -> bytes:

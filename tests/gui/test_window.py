@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from conftest import missing
 
+from core.geometry.raster import rasterise
+from core.heads.arkit import ARKIT_NAMES
 from core.heads.open_head import load_open_head
-from core.images import load_photo
+from core.photos.photo import load_photo
 from core.pipeline import reconstruct
-from core.raster import rasterise
-from core.rig.arkit import ARKIT_NAMES
 from tools import window
 
 HERE = Path(__file__).parent

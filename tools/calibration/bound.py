@@ -20,8 +20,9 @@ from core.errors import FitError
 from core.fitting import fit_head
 from core.geometry.closest import closest_points
 from core.heads import HeadModel, load_open_head
-from core.likeness import SOURCES, likeness_of, normal_spread, outer_skin, similarities
+from core.likeness.source_and_bound import likeness_of, normal_spread, outer_skin, similarities
 from core.reconstruction import Reconstruction
+from core.rigged_head import SOURCES
 
 from .samples import SIZE
 

@@ -12,8 +12,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from core.axes import scene_camera, to_scene
 from core.cues.mediapipe import MediaPipePredictor
+from core.geometry.axes import scene_camera, to_scene
 from core.heads import HeadModel, load_open_head
 from core.heads.model import STRIP_PARTS
 

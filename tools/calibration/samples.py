@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.camera import Camera, focal_from_35mm
 from core.fitting.points import GazeMap, eye_rotation
+from core.geometry.camera import Camera, focal_from_35mm
+from core.geometry.rotation import matrix_from_vector, vector_from_matrix
 from core.heads.model import HeadModel
-from core.rotation import matrix_from_vector, vector_from_matrix
 
 Array = NDArray[np.float64]
 

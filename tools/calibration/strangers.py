@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core.camera import Camera
 from core.cues.mediapipe import MediaPipePredictor
 from core.cues.mediapipe_cues import cues_from_face
+from core.geometry.camera import Camera
 from core.heads import load_open_head
 from training.population import PHOTO, Population
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from core.raster import rasterise
+from core.geometry.raster import rasterise
 from core.rig.contacts import Fold, lip_fold
 
 from .expressions import ARKIT_NAMES

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...files.convert_checkpoint import ConvertedCheckpoint
 from ...files.safetensors import SafetensorsFile
+from .convert_checkpoint import ConvertedCheckpoint
 from .layout import IMAGE_SIZE, NetworkLayout
 
 if TYPE_CHECKING:

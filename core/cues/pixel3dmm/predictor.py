@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelFileError, PersonError
-from ...files.convert_checkpoint import ConvertedCheckpoint, find_converted
 from ..screen_cues import ScreenCues
 from . import postprocess
+from .convert_checkpoint import ConvertedCheckpoint, find_converted
 from .crop import face_crop
 from .devices import Rung, choose_device, ladder, out_of_memory, release_memory
 from .layout import IMAGE_SIZE

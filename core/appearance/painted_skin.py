@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A painted skin as a rigged head carries it: PNG files, and figures for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..files.png import encode_png
+from ..heads.model import HeadModel
+from ..photos.photo import Photo
+from ..reconstruction import PhotoFit
+from .atlas import skin_atlas
+from .surface_maps import relief, roughness
+from .texture import COARSE, INFERRED, paint
+
+#: zlib's effort: a quarter larger than the smallest, and five times as quick.
+_EFFORT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Worn:
+    """fields: of RiggedHead, by name; tone (3,) linear RGB; report: JSON-ready."""
+
+    fields: dict[str, Any]
+    tone: NDArray[np.float32]
+    report: dict[str, Any]
+
+
+def worn_skin(
+    head: HeadModel, fits: Sequence[PhotoFit], photos: Sequence[Photo], size: str
+) -> Worn:
+    """The skin of the person in the photos; arguments as of :func:`.texture.paint`."""
+    skin = paint(head, fits, photos, size)
+    seen = (skin.coverage != INFERRED).astype(np.float32)
+    pictures = {
+        "skin_photo": lambda: skin.photo,
+        "skin_albedo": lambda: skin.albedo,
+        "skin_relief": lambda: relief(skin.albedo, seen),
+    }
+    with ThreadPoolExecutor(2) as pool:
+        files = pool.map(lambda make: encode_png(make(), effort=_EFFORT), pictures.values())
+        fields: dict[str, Any] = {
+            name: np.frombuffer(data, np.uint8) for name, data in zip(pictures, files, strict=True)
+        }
+    figures = {
+        "size": int(skin.photo.shape[0]),
+        "face_measured": round(skin.measured, 4),
+        "face_mirrored": round(skin.mirrored, 4),
+        "face_inferred": round(max(0.0, 1.0 - skin.measured - skin.mirrored), 4),
+    }
+    fields["skin_roughness"] = np.frombuffer(_roughness_file(head), np.uint8)
+    fields["skin_coverage"] = skin.coverage
+    return Worn(fields, skin.tone, {"texture": figures})
+
+
+@lru_cache(maxsize=2)
+def _roughness_file(head: HeadModel) -> bytes:
+    return encode_png(roughness(head, skin_atlas(head, COARSE)), effort=_EFFORT)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""build_rigged_head(): a fitted head as the rig that an artist drives."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..appearance.painted_skin import Worn
+from ..heads.model import HeadModel
+from ..likeness.source_and_bound import likeness_of, outer_skin, showing
+from ..likeness.words import likeness_report
+from ..photos.colour import iris_color, skin_color
+from ..photos.photo import Photo
+from ..reconstruction import Reconstruction
+from ..rig.bone_tails import joint_tails
+from ..rig.person_keys import eyes_clear, person_keys
+from ..rig.tear_line import wet_vertices
+from ..rigged_head import SCHEMA, RiggedHead
+from .continuation import with_first
+
+Array = NDArray[np.float64]
+
+
+def build_rigged_head(
+    head: HeadModel,
+    reconstruction: Reconstruction,
+    photo_index: int,
+    photo: Photo,
+    *,
+    own_components: bool = False,
+    skin: Worn | None = None,
+) -> RiggedHead:
+    """One photo's head: basis at rest, and the person's keys at the photo's values.
+
+    own_components: the keys of the head model's file itself come last, at zero, where it has
+    some: flame_000, flame_001, ..., one standard deviation each. skin: what was painted from the
+    person's photos, if anything was.
+
+    Raises ValueError for a head whose expressions lack one of the 52 names: such a head gets its
+    sliders before it is fitted.
+    """
+    fit = reconstruction.photos[photo_index]
+    joints = head.joints(fit.neutral)
+    lift = eyes_clear(head, fit.neutral) - fit.neutral
+    fit = replace(fit, neutral=fit.neutral + lift, vertices=fit.vertices + lift)
+    keys = person_keys(head, fit)
+    if own_components:
+        keys = keys.with_components(head)
+    wet = wet_vertices(head)
+    if len(wet):
+        shape = fit.neutral + np.tensordot(keys.values, keys.deltas, 1)
+        posed = fit.vertices.copy()
+        posed[wet] = head.skin(shape, joints, fit.rotations)[wet]
+        fit = replace(fit, vertices=posed)
+    commercial = head.licence.commercial
+    uncertainty = reconstruction.uncertainty
+    report, likeness = reconstruction.report, likeness_of(head, reconstruction)
+    if likeness is not None:
+        yaws = [float(p.report["pose_degrees"]["yaw"]) for p in reconstruction.photos]
+        outer = showing(outer_skin(head), fit.neutral, head.triangles, head.regions)
+        told = likeness_report(likeness.source, likeness.bound, head.regions, outer, yaws)
+        report = {**report, "likeness": told}
+    if skin is not None:
+        report = {**report, **skin.report}
+    return RiggedHead(
+        schema=SCHEMA,
+        name=photo.name,
+        head_name=head.name,
+        licence_spdx=head.licence.spdx,
+        licence_commercial=-1 if commercial is None else int(commercial),
+        basis=fit.neutral.astype(np.float32),
+        quads=head.quads,
+        face_part=head.face_part,
+        part_names=np.array(head.part_names),
+        uv=head.uv.astype(np.float32),
+        uv_quads=head.uv_quads,
+        key_names=np.array(keys.names),
+        key_deltas=keys.deltas.astype(np.float32),
+        key_values=keys.values.astype(np.float32),
+        joint_names=np.array(head.joint_names),
+        joints=joints.astype(np.float32),
+        joint_tails=joint_tails(head, fit.neutral, joints).astype(np.float32),
+        parents=np.array(head.parents, dtype=np.int32),
+        weights=head.skin_weights.astype(np.float32),
+        joint_rotations=fit.rotations.astype(np.float32),
+        camera_K=fit.camera.K,
+        camera_R=fit.camera.R,
+        camera_t=fit.camera.t,
+        image_size=np.array([fit.camera.width, fit.camera.height], dtype=np.int32),
+        skin_color=skin_color(photo.pixels, fit.landmarks) if skin is None else skin.tone,
+        iris_color=iris_color(photo.pixels, fit.landmarks),
+        landmarks=fit.landmarks.astype(np.float32),
+        landmarks_fit=fit.landmarks_fit.astype(np.float32),
+        posed=fit.vertices.astype(np.float32),
+        region_names=np.array(list(head.regions)),
+        regions=np.array(list(head.regions.values()), dtype=bool).reshape(-1, head.vertex_count),
+        uncertainty=(np.zeros(head.vertex_count) if uncertainty is None else uncertainty).astype(
+            np.float32
+        ),
+        recipe_json=json.dumps(reconstruction.recipe, sort_keys=True),
+        report_json=json.dumps(report, sort_keys=True),
+        correctives=keys.correctives,
+        bone_keys=keys.bone_keys,
+        bone_turns=keys.bone_turns.astype(np.float32),
+        mirror=np.zeros(0, np.int32) if head.mirror is None else head.mirror,
+        landmark_vertices=head.landmark_vertices,
+        landmark_barycentric=head.landmark_barycentric.astype(np.float32),
+        continuation_json=with_first(reconstruction.continuation, photo_index),
+        **({} if likeness is None else likeness.fields()),
+        **({} if skin is None else skin.fields),
+    )

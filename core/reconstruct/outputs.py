@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the command line writes for one photo, and how files get their names: all at once.
+
+mesh.ply (posed head, metres, the photo's OpenCV camera frame: the surface that light meets, as
+scans are compared with), neutral.ply (at rest, head frame, with the mouth's inside; the same
+vertices in the same order), camera.json, lm7.json (seven landmarks, metres, mesh.ply's frame),
+lm7_px.json (the same as the fit projects them, pixels), head.npz, report.json, overlay.png;
+skin.png and albedo.png: the skin's texture as in the photo and without its light, where one was
+painted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import OutputError
+from ..files.ply import ply_bytes
+from ..heads.face_landmarks import SEVEN_LANDMARKS
+from ..heads.model import HeadModel
+from ..photos.photo import Photo
+from ..reconstruction import Reconstruction
+from ..rigged_head import RiggedHead
+from .overlay import overlay_png
+from .report import peak_memory_mb
+
+Writer = Callable[[Path], object]
+
+
+def write_photo(
+    folder: Path,
+    photo: Photo,
+    head: HeadModel,
+    reconstruction: Reconstruction,
+    index: int,
+    rigged: RiggedHead,
+    seconds: Mapping[str, float],
+) -> None:
+    """Everything about photo ``index`` of a reconstruction into a folder, made if missing.
+
+    seconds: by stage, of all that was done for this person so far; goes into the report.
+    Raises OutputError; then none of the files has changed.
+    """
+    fit = reconstruction.photos[index]
+    seven = head.landmarks(fit.camera.to_camera(fit.vertices), np.array(SEVEN_LANDMARKS))
+    seven_px = fit.camera.project(head.landmarks(fit.vertices, np.array(SEVEN_LANDMARKS)))
+    shared = {k: v for k, v in reconstruction.report.items() if k != "photos"}
+    report = {
+        **fit.report,
+        **shared,
+        **({"likeness": rigged.report["likeness"]} if "likeness" in rigged.report else {}),
+        **({"texture": rigged.report["texture"]} if "texture" in rigged.report else {}),
+        "seconds": {stage: round(s, 4) for stage, s in seconds.items()},
+        "memory_peak_mb": peak_memory_mb(),
+        "recipe": reconstruction.recipe,
+    }
+    comment = f"{head.name}, {head.licence.spdx}, metres"
+    # As rigged: lids are clear of the eyes, and wet.
+    posed = fit.camera.to_camera(rigged.posed.astype(np.float64))
+    neutral = rigged.basis.astype(np.float64)
+    contents = {
+        "mesh.ply": ply_bytes(posed, head.outer_triangles, f"{comment}, OpenCV camera frame"),
+        "neutral.ply": ply_bytes(neutral, head.triangles, f"{comment}, head frame"),
+        "camera.json": _json(fit.camera.to_json()),
+        "lm7.json": _json(seven.tolist()),
+        "lm7_px.json": _json(seven_px.tolist()),
+        "report.json": _json(report),
+        "overlay.png": overlay_png(photo, head, fit),
+    }
+    writers: dict[Path, Writer] = {
+        folder / name: _bytes_writer(data) for name, data in contents.items()
+    }
+    for name, picture in (("skin", rigged.skin_photo), ("albedo", rigged.skin_albedo)):
+        if picture.size:
+            writers[folder / f"{name}.png"] = _bytes_writer(picture.tobytes())
+    writers[folder / "head.npz"] = rigged.save
+    make_folder(folder)
+    write_together(writers)
+
+
+def write_together(
+    writers: Mapping[Path, Writer], *, before_naming: Callable[[], None] = lambda: None
+) -> None:
+    """Each file is written aside by its writer; when all are there they get their names.
+
+    before_naming: called in between; what it raises is the last chance to stop. Raises
+    OutputError; whatever ends it early, nothing is left lying aside.
+    """
+    mark = secrets.token_hex(4)
+    aside = {path: path.with_name(f".{path.stem}-{mark}{path.suffix}") for path in writers}
+    path = next(iter(writers))
+    try:
+        for path, writer in writers.items():
+            writer(aside[path])
+        before_naming()
+        for path in writers:
+            os.replace(aside[path], path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        for leftover in aside.values():
+            leftover.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and finds out whether it can be written to. Raises OutputError."""
+    probe = folder / f".{secrets.token_hex(4)}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    # ValueError: a path with a null character.
+    except (OSError, ValueError) as error:
+        raise _cannot_write(folder, error) from error
+
+
+def _cannot_write(path: Path, error: Exception) -> OutputError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return OutputError(
+        f"{path} cannot be written ({reason}): choose another folder or make room there."
+    )
+
+
+def _bytes_writer(data: bytes) -> Writer:
+    return lambda path: path.write_bytes(data)
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode("ascii")

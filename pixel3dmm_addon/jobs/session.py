@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What this Blender does right now, from register to unregister: its jobs and their status.
+
+Nothing of it is Blender's data, since that would be saved with a file: a job that was running
+then would grey out the button for ever.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core import protocol
+from .. import installed, paths
+from ..setup import state
+from .queue import Jobs
+
+if TYPE_CHECKING:
+    from ...core.rigged_head import RiggedHead
+    from .run import Outcome
+
+#: Share of a job from which on the time that it takes tells how long the rest will take.
+_TELLING = 0.1
+
+
+@dataclass
+class Status:
+    """How the job does, and what the last one said.
+
+    cancel: the artist asked for an end. setup: what ran last was part of the setup. photo: name of
+    the one under way, started its time by time.monotonic(). waiting: photos that come after it, one
+    after the other; turn: True while the next of them is being started; done and failures: how many
+    of this row became heads, and the sentences of those that did not.
+    """
+
+    running: bool = False
+    cancel: bool = False
+    stage: str = ""
+    fraction: float = 0.0
+    message: str = ""
+    failed: bool = False
+    setup: bool = False
+    photo: str = ""
+    started: float = 0.0
+    turn: bool = False
+    waiting: list[Path] = field(default_factory=list)
+    done: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """For the photo under way; None while nobody can know."""
+        if not self.running or self.fraction < _TELLING:
+            return None
+        passed = time.monotonic() - self.started
+        return passed * (1 - self.fraction) / self.fraction
+
+
+@dataclass
+class Kept:
+    """The last outcome, and what it is the outcome of: see reconstruct's redo."""
+
+    key: object
+    outcome: Outcome
+
+
+status = Status()
+#: So that the redo panel rebuilds the scene without a new run. One photo's memory, not more.
+kept: Kept | None = None
+#: The head that the last refit gave, so that the next one needs not hand it over again.
+refitted: RiggedHead | None = None
+_jobs: Jobs | None = None
+_neural: Jobs | None = None
+
+
+def jobs() -> Jobs:
+    """The jobs; the worker process itself starts with the first of them."""
+    global _jobs
+    if _jobs is None:
+        _jobs = Jobs(paths.log_file)
+    return _jobs
+
+
+def neural_jobs() -> Jobs:
+    """As jobs(), for what needs torch: its worker runs in the neural runtime, not in Blender's
+    Python, so that whatever is wrong with the one leaves the other alone.
+    """
+    global _neural
+    if _neural is None:
+        _neural = Jobs(
+            lambda: paths.log_file().with_name("neural.log"),
+            lambda: protocol.worker_command(state.neural_command_python()),
+            variables={},
+        )
+        _neural.idle_minutes = jobs().idle_minutes
+    return _neural
+
+
+def jobs_for(options: dict[str, Any]) -> Jobs:
+    """Who reconstructs with these fields of core.pipeline.Options."""
+    return neural_jobs() if options.get("predictor") == installed.PIXEL3DMM else jobs()
+
+
+def warm_up(options: dict[str, Any] | None = None) -> None:
+    """Has a worker that is not there yet started, and its networks loaded, by nobody waited for."""
+    workers = jobs_for(options or {})
+    if not workers.running:
+        workers.start_unattended("warm", {})
+
+
+def keep(key: object, outcome: Outcome) -> None:
+    """Remembers an outcome instead of the one before."""
+    global kept
+    kept = Kept(key, outcome)
+
+
+def close_neural() -> None:
+    """Stops the neural worker, so that its runtime can be replaced."""
+    global _neural
+    if _neural is not None:
+        _neural.close()
+        _neural = None
+
+
+def close() -> None:
+    """Stops the worker, and what it was working on."""
+    global _jobs, _neural, kept, refitted
+    # Blender drops a running operator with its class, without a call to its cancel().
+    status.running = status.cancel = False
+    status.waiting.clear()
+    kept = refitted = None
+    for running in (_jobs, _neural):
+        if running is not None:
+            running.close()
+    _jobs = _neural = None
