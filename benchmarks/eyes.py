@@ -3,22 +3,16 @@
 
     python -m benchmarks.eyes [--people 21]
 
-Both ways: the ball out of the lids, and the lids' outer skin into the ball (tests/core/test_eyes.py
-says how). Then the line of tears between them: whether a gap opens or it sinks (test_tears.py).
+Both ways: the ball out of the lids, and the lids' outer skin into the ball (tests/core/measures.py
+says how). Then the line of tears between them: whether a gap opens or it sinks (measures.py).
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "core"))
-
-import test_eyes
-import test_tears
 
 from core.heads import load_open_head
+from tests.support import eyes as measures
 
 
 def main() -> None:
@@ -27,18 +21,18 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=21)
     count = parser.parse_args().people
     head = load_open_head()
-    eyes = [test_eyes.Eye(head, side) for side in "lr"]
-    strips = test_tears.strips_of(head)
+    eyes = [measures.Eye(head, side) for side in "lr"]
+    strips = measures.strips_of(head)
     found: dict[tuple[int, str, int], float] = {}
     wet: dict[tuple[int, str, int], tuple[float, float, float]] = {}
-    for person, identity in enumerate(test_eyes.people(head, count)):
-        found |= test_eyes.depths(head, eyes, person, identity)
-        wet |= test_tears.heights(head, eyes, strips, person, identity)
-    beyond = sum(depth > test_eyes.ALLOWED for depth in found.values())
+    for person, identity in enumerate(measures.people(head, count)):
+        found |= measures.depths(head, eyes, person, identity)
+        wet |= measures.heights(head, eyes, strips, person, identity)
+    beyond = sum(depth > measures.ALLOWED for depth in found.values())
     (person, pose, _), depth = max(found.items(), key=lambda row: row[1])
-    print(f"{len(found)} eyes looked at, {beyond} deeper than {1e3 * test_eyes.ALLOWED:g} mm")
+    print(f"{len(found)} eyes looked at, {beyond} deeper than {1e3 * measures.ALLOWED:g} mm")
     print(f"deepest: {1e3 * depth:.2f} mm, person {person}, {pose}")
-    wrong = sum(test_tears.is_wrong(*row) for row in wet.values())
+    wrong = sum(measures.is_wrong(*row) for row in wet.values())
     edge, low, high = (f([row[i] for row in wet.values()]) for i, f in enumerate((max, min, max)))
     print(f"{len(wet)} lines of tears looked at, {wrong} with a gap, sunk or far off")
     print(

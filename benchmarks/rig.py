@@ -28,8 +28,8 @@ from core.heads.flame_import import import_flame
 from core.rig.rig_arrays import RigArrays
 from core.rig.rig_check import LIMITS, Certificate, Finding, certify
 from core.rig.solve_keys import key_solver
-from tests.core.flame_like import flame_like
-from tests.core.rigs import rigged_person
+from tests.support.flame_like import flame_like
+from tests.support.rigs import rigged_person
 
 
 @dataclass

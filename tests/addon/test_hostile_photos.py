@@ -92,8 +92,8 @@ def test_an_openexr_file_is_refused_whole(ours, scene, tmp_path):
 
 
 def test_bombs_are_refused_before_blender_decodes_them(ours, repository, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(repository / "tests" / "core"))
-    from bombs import COMMON, RARE, UNMEASURED
+    monkeypatch.syspath_prepend(str(repository / "tests"))
+    from support.bombs import COMMON, RARE, UNMEASURED
 
     for name, data in {**COMMON, **RARE}.items():
         path = tmp_path / "photo.png"
@@ -106,8 +106,8 @@ def test_bombs_are_refused_before_blender_decodes_them(ours, repository, tmp_pat
 
 def test_no_thumbnail_is_made_of_a_bomb(ours, repository, example_photo, tmp_path, monkeypatch):
     """The panel shows one of whatever path a .blend names, before any button is pressed."""
-    monkeypatch.syspath_prepend(str(repository / "tests" / "core"))
-    from bombs import COMMON, RARE, UNMEASURED
+    monkeypatch.syspath_prepend(str(repository / "tests"))
+    from support.bombs import COMMON, RARE, UNMEASURED
 
     thumbnails = ours("pixel3dmm_addon.photos.thumbnails")
     thumbnails.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 import bpy
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 WHEELS = os.environ.get("PIXEL3DMM_WHEELS", "")
 
 
@@ -35,7 +35,7 @@ def empty_models(ours):
 
 
 def flame_file(folder: Path) -> Path:
-    from flame_like import flame_like, write_template
+    from support.flame_like import flame_like, write_template
 
     from core.heads import load_open_head
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from bombs import COMMON, HIGH, RARE, UNMEASURED, WIDE, exr, png, vp8x, webp
+from support.bombs import COMMON, HIGH, RARE, UNMEASURED, WIDE, exr, png, vp8x, webp
 
 from core.errors import PhotoError
 from core.photos.container import read_container

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rigs import rigged_person
+from support.rigs import rigged_person
 
 from core.__main__ import main
 from core.heads import load_open_head

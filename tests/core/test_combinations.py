@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flame_like import FlameLike, flame_like, write_template
+from support.flame_like import FlameLike, flame_like, write_template
 from test_flame_file import unpacked
 from test_worker import Client, job
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
-from flame_like import sphere
+from support.flame_like import sphere
 
 from core.geometry.closest import closest_points
 from core.geometry.deformation_transfer import (

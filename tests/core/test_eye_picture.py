@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rigs import rigged_person
+from support.rigs import rigged_person
 
 from core.appearance.eye_picture import eye_picture, has_eye_layout, iris_scale
 from core.heads import load_open_head

@@ -1,81 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Eyeballs and lids: how far an eye comes through its lids, over keys, gazes and people.
 
-Measured along rays from the eye's centre, once for each: how far a vertex of the ball stands
-outside the lids' outer surface on its ray, and how far a vertex of the lids' outer surface is
-below the ball's. Shares no code with the rig that it measures.
+What is measured, and how, is in support.eyes.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from rigs import rigged_person
+from support.eyes import ALLOWED, Eye, depths, people, ray_lengths
 
 from core.heads import load_open_head
-from core.heads.arkit import ARKIT_NAMES
-from core.heads.corners import triangle_part
-from core.rig.rig_arrays import RigArrays
-
-ALLOWED = 0.0002
-REACH = 0.03
-
-
-def ray_lengths(directions, triangles):
-    """(n,) smallest length at which rays from the origin leave a surface, infinite where they
-    do not, and the cosine between ray and surface there: they meet triangles (m, 3, 3) that face
-    away from the origin.
-    """
-    a, b, c = triangles.transpose(1, 0, 2)
-    normal = np.cross(b - a, c - a)
-    height = (normal * a).sum(axis=1)  # positive where the surface faces away
-    slope = directions @ normal.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        length = height / slope
-    inside = (slope > 0) & (length > 0)
-    for p, q in ((a, b), (b, c), (c, a)):
-        inside &= directions @ np.cross(p, q).T >= 0
-    length = np.where(inside, length, np.inf)
-    first = length.argmin(axis=1)
-    rows = np.arange(len(directions))
-    size = np.linalg.norm(normal[first], axis=1)
-    return length[rows, first], slope[rows, first] / np.maximum(size, 1e-12)
-
-
-class Eye:
-    """One eye of the open head: its ball, and the skin that can be seen around it."""
-
-    def __init__(self, head, side):
-        part = triangle_part(head)
-        names = [head.part_names.index(f"{n}_{side}") for n in ("eyeball", "iris", "pupil")]
-        self.joint = head.joint(f"eye_{side}")
-        self.ball = head.triangles[np.isin(part, names)]
-        self.vertices = np.unique(self.ball)
-        skin = head.triangles[part == head.part_names.index("skin")]
-        centre = head.joints(head.template)[self.joint]
-        self.skin = skin[np.linalg.norm(head.template[skin] - centre, axis=2).max(axis=1) < REACH]
-        # The inside of the lids is tucked into the ball on purpose, where nobody sees it: what
-        # counts is skin that faces away from the eye on the template.
-        a, b, c = (head.template[self.skin] - centre).transpose(1, 0, 2)
-        facing = np.zeros((head.vertex_count, 3))
-        for corner in self.skin.T:
-            np.add.at(facing, corner, np.cross(b - a, c - a))
-        seen = np.unique(self.skin)
-        self.lids = seen[(facing[seen] * (head.template[seen] - centre)).sum(axis=1) > 0]
-
-    def through(self, v, centre):
-        """Metres that the ball stands out of the lids, and the lids are sunk into the ball."""
-        ball = v[self.vertices] - centre
-        front = ball[ball[:, 2] > 0]
-        reach = np.linalg.norm(front, axis=1)
-        lids, cosine = ray_lengths(front / reach[:, None], v[self.skin] - centre)
-        # Straight through the skin: a lid's margin is met at a slant.
-        out = np.max((reach - lids) * cosine, initial=0.0, where=np.isfinite(lids))
-        away = v[self.lids] - centre
-        length = np.linalg.norm(away, axis=1)
-        surface, _ = ray_lengths(away / length[:, None], v[self.ball] - centre)
-        sunk = np.where(np.isfinite(surface), surface - length, 0.0)
-        return out, np.max(sunk, initial=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -99,42 +34,6 @@ def test_rays_meet_a_sphere_where_it_is():
     assert np.isfinite(found).mean() > 0.99
     close = np.isfinite(found)
     assert np.abs(found[close] - reach[close]).max() < 5e-5
-
-
-def poses(head, eyes, rig):
-    """Name, offset (V, 3) and the turn of the eyes of every key that comes near an eye."""
-    yield "rest", None, None
-    near = np.unique(np.concatenate([eye.skin.ravel() for eye in eyes]))
-    for name in ARKIT_NAMES:
-        offset = rig.delta(name)
-        if np.abs(offset[near]).max() < 5e-5:
-            continue
-        yield name, offset, None
-        if name in head.gaze_range:
-            yield f"{name}, eye turned", offset, (name, head.gaze_range[name])
-
-
-def depths(head, eyes, person, identity):
-    """Metres by which one person's eyes and lids run into each other, the worse of both ways:
-    (person, pose, joint) -> depth.
-    """
-    rig = RigArrays.of(rigged_person(head, identity))
-    out = {}
-    for name, offset, gaze in poses(head, eyes, rig):
-        v = rig.basis if offset is None else rig.basis + offset
-        if gaze is not None:
-            rotations = np.zeros((len(rig.joints), 3))
-            rotations[head.joint("eye_l" if gaze[0].endswith("Left") else "eye_r")] = gaze[1]
-            v = head.skin(v, rig.joints, rotations)
-        for eye in eyes:
-            out[person, name, eye.joint] = max(eye.through(v, rig.joints[eye.joint]))
-    return out
-
-
-def people(head, count):
-    """The template, then random identities at one standard deviation a component."""
-    rng = np.random.default_rng(2024)
-    return [rng.normal(size=head.identity_count) * (i > 0) for i in range(count)]
 
 
 def test_no_eye_comes_through_its_lids(head, eyes):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from flame_like import sphere
+from support.flame_like import sphere
 
 from core.geometry.closest import closest_points, interpolate
 from core.geometry.front_view import front_view

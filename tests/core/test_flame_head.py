@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flame_like import BALL_RADIUS, FlameLike, flame_like
-from rigs import rigged_person
+from support.flame_like import BALL_RADIUS, FlameLike, flame_like
+from support.rigs import rigged_person
 from test_flame_file import unpacked
 
 from core.errors import Cancelled, ModelFileError, OutputError

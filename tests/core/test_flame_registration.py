@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flame_like import sphere
+from support.flame_like import sphere
 
 from core.heads import load_open_head
 from core.heads.face_anchors import Surface

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rigs import rigged_person
+from support.rigs import rigged_person
 
 from core.appearance.mouth_picture import mouth_picture, with_mouth_picture
 from core.files.png import picture_sides

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from open_head_measures import (
+from support.open_head_measures import (
     EYE_L,
     EYE_R,
     FLIP,

@@ -9,7 +9,7 @@ import json
 import numpy as np
 import pytest
 from conftest import missing
-from open_head_measures import (
+from support.open_head_measures import (
     BLINK,
     EYE_L,
     EYE_R,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rigs import rigged_person
+from support.rigs import rigged_person
 
 from core.heads import load_open_head
 from core.heads.arkit import ARKIT_NAMES, PHOTO_RESIDUAL

@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The line of tears: between lids and ball without a gap, over keys, gazes and people.
 
-Heights are taken along rays from the eye's centre, as in test_eyes; what is seen is drawn from the
-front.
+Heights are taken along rays from the eye's centre, as in support.eyes; what is seen is drawn from
+the front.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from rigs import rigged_person
-from test_eyes import Eye, people, poses, ray_lengths
+from support.eyes import Eye, above, heights, is_wrong, people, rows_of, strips_of
+from support.rigs import rigged_person
 
 from core.geometry.closest import closest_points
 from core.geometry.raster import rasterise
 from core.heads import load_open_head
 from core.heads.arkit import ARKIT_NAMES
-from core.heads.corners import triangle_part
 from core.rig.rig_arrays import RigArrays
 from core.rig.traits import change_of
 
@@ -38,27 +37,6 @@ def eyes(head):
 @pytest.fixture(scope="module")
 def strips(head):
     return strips_of(head)
-
-
-def strips_of(head):
-    """Triangles of the left eye's strip and of the right one's."""
-    part = triangle_part(head)
-    triangles = head.triangles[part == head.part_names.index("tears")]
-    left = head.template[triangles][:, :, 0].mean(axis=1) > 0
-    return [triangles[left], triangles[~left]]
-
-
-def rows_of(strip):
-    """(3, n): under the lid's skin, surface, under the ball."""
-    return np.unique(strip).reshape(3, -1)
-
-
-def above(points, surface, centre):
-    """(n,) metres of points above triangles (m, 3, 3), along rays from a centre."""
-    away = points - centre
-    length = np.linalg.norm(away, axis=1)
-    found, _ = ray_lengths(away / length[:, None], surface - centre)
-    return length - found
 
 
 def seen(v, eye, strip, centre):
@@ -101,32 +79,6 @@ def test_it_stays_between_lids_and_ball(head, eyes, strips, person):
     found = heights(head, eyes, strips, person, people(head, 21)[person])
     assert len(found) > 50
     assert {k: row for k, row in found.items() if is_wrong(*row)} == {}
-
-
-def is_wrong(edge, lowest, highest):
-    """Whether the strip ends before the ball, sinks into it, or stands far off."""
-    return edge > 0 or lowest < -ALLOWED or highest > 0.002
-
-
-def heights(head, eyes, strips, person, identity):
-    """Metres above the ball of one person's strips: (person, pose, joint) -> highest of the edge
-    that ends under it, lowest and highest of the surface.
-    """
-    rig = RigArrays.of(rigged_person(head, identity))
-    found = {}
-    for name, offset, gaze in poses(head, eyes, rig):
-        v = rig.basis if offset is None else rig.basis + offset
-        if gaze is not None:
-            rotations = np.zeros((len(rig.joints), 3))
-            rotations[head.joint("eye_l" if gaze[0].endswith("Left") else "eye_r")] = gaze[1]
-            v = head.skin(v, rig.joints, rotations)
-        for eye, strip in zip(eyes, strips, strict=True):
-            centre = rig.joints[eye.joint]
-            _, surface, ball = rows_of(strip)
-            edge = above(v[ball], v[eye.ball], centre)
-            middle = above(v[surface], v[eye.ball], centre)
-            found[person, name, eye.joint] = (edge.max(), middle.min(), middle.max())
-    return found
 
 
 def test_its_outer_edge_is_under_the_lids_skin(head, eyes, strips):

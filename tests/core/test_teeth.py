@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from open_head_measures import cast, load_head, visible
+from support.open_head_measures import cast, load_head, visible
 
 from core.geometry.raster import rasterise
 from core.heads import load_open_head
