@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks._synthetic import Errors, draw_person, errors, flame_sized_head, seen_vertices
 from core.cues.rendered_cues import Spoiling, spoilt
 from core.errors import FitError
-from core.fitting import fit_head
+from core.fitting import FitProblem, fit_head
 from core.heads import HeadModel, load_open_head
 
 #: A fit that is off by more than this where the cues show the face has gone astray (a mean face
@@ -47,7 +47,9 @@ def run(head: HeadModel, case: str, heads: int) -> tuple[list[Errors], int, list
         started = time.process_time()
         try:
             fit = fit_head(
-                head, [cues], focal=[person.camera.focal if known else None], identity_count=300
+                FitProblem(
+                    head, [cues], focal=[person.camera.focal if known else None], identity_limit=300
+                )
             )
         except FitError as error:
             print(f"  {case}, head {seed}: refused: {error}")

@@ -28,11 +28,11 @@ from benchmarks._synthetic import Person, draw_camera, draw_person, flame_sized_
 from core.cues.rendered_cues import Spoiling, rendered_cues, spoilt
 from core.cues.screen_cues import ScreenCues
 from core.fitting.dense_stage import DensePhoto
-from core.fitting.fit import Solved, solve_head
+from core.fitting.fit import solve_head
+from core.fitting.problem import FitProblem, Solved
 from core.fitting.solver import Problem
 from core.fitting.state import FOCAL, GAZE, SHIFT, TURN, Layout, State
 from core.heads import HeadModel, load_open_head
-from core.progress import silent
 from core.protocol import WORKER_VARIABLES
 
 Array = NDArray[np.float64]
@@ -63,7 +63,7 @@ class Clock:
 
 def ours(head: HeadModel, cues: list[ScreenCues], focal: list[float | None]) -> Solved:
     """The fit, without the figures and meshes that are made of it."""
-    return solve_head(head, cues, focal, None, 300, silent)
+    return solve_head(FitProblem(head, cues, focal, identity_limit=300))
 
 
 def rates(layout: Layout, *, pose_only: bool) -> Array:

@@ -22,9 +22,10 @@ from .cues.mediapipe_cues import cues_from_face
 from .cues.photo_matches import PhotoMatches
 from .cues.screen_cues import ScreenCues
 from .errors import NoFaceError
-from .fitting.checked_maps import fit_cautiously
+from .fitting.checked_maps import fit_checked_maps
 from .fitting.landmark_model import load_landmark_model
-from .fitting.several_photos import Together, fit_together
+from .fitting.problem import FitProblem
+from .fitting.several_photos import MatchedFit, fit_several_photos
 from .geometry.camera import focal_from_35mm
 from .heads import HeadModel
 from .options import OPEN_HEAD, Options
@@ -123,14 +124,15 @@ def _reconstruct_person(
     known = [focal for focal, _ in focals]
     # In whatever texture layout: the vertices are the head's own.
     fitted = head if tier is None else tier.head
-    plain: Together | None = None
+    plain: MatchedFit | None = None
     matches: tuple[PhotoMatches, ...] = ()
     fitted_by = 0.5
     landmarks = [without_maps(cues) for cues, _, _ in seen]
     if options.predictor == "dense" or len(photos) > 1:
         with watch.stage(FITTING):
             step = part(progress, 0.5, 0.65)
-            plain = fit_together(fitted, landmarks, photos, focal=known, progress=step)
+            problem = FitProblem(fitted, landmarks, known)
+            plain = fit_several_photos(problem, photos, progress=step)
             matches = plain.matches
         fitted_by = 0.65
     if options.predictor == "dense" and plain is not None:
@@ -144,14 +146,11 @@ def _reconstruct_person(
             ]
         fitted_by = 0.7
     with watch.stage(FITTING):
-        fit = fit_cautiously(
-            fitted,
-            [cues for cues, _, _ in seen],
+        fit = fit_checked_maps(
+            FitProblem(fitted, [cues for cues, _, _ in seen], known, matches=matches),
             [photo.name for photo in photos],
-            focal=known,
+            landmark_fit=None if plain is None else plain.fit,
             progress=part(progress, fitted_by, 1.0),
-            plain=None if plain is None else plain.fit,
-            matches=matches,
         )
     fit = with_bare_skin(fit, [cues for cues, _, _ in seen])
     evidence = [

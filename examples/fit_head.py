@@ -12,7 +12,7 @@ from pathlib import Path
 from core.cues.mediapipe import MediaPipePredictor
 from core.cues.mediapipe_cues import cues_from_face
 from core.files.ply import ply_bytes
-from core.fitting import fit_head
+from core.fitting import FitProblem, fit_head
 from core.heads import load_open_head
 from core.photos.photo import load_photo
 
@@ -23,7 +23,7 @@ def main(photo_path: str, mesh_path: str) -> None:
     face = MediaPipePredictor().faces(photo.pixels)[0]  # 478 landmarks in pixels, with depth
     cues = cues_from_face(face, photo.width, photo.height)  # what every predictor speaks
     head = load_open_head()  # template + identity + expression, metres
-    fit = fit_head(head, [cues], focal=[photo.focal_px])  # identity, and for each photo the rest
+    fit = fit_head(FitProblem(head, [cues], [photo.focal_px]))  # identity, then each photo's
     seen = fit.photos[0]
     print(f"yaw {seen.report['pose_degrees']['yaw']:.0f} degrees, f {seen.camera.focal:.0f} px")
     moved = sorted(zip(seen.expression, head.expression_names, strict=True), reverse=True)

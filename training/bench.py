@@ -22,7 +22,7 @@ from core.cues.mediapipe import MediaPipePredictor
 from core.cues.mediapipe_cues import cues_from_face
 from core.cues.screen_cues import ScreenCues
 from core.files.ply import ply_bytes
-from core.fitting import fit_head
+from core.fitting import FitProblem, fit_head
 from core.geometry.mesh import vertex_normals
 from core.geometry.raster import rasterise
 from core.heads import HeadModel, load_open_head
@@ -47,7 +47,7 @@ def ablation(bench: Path, weights: Path, out: Path) -> dict[str, dict[str, dict[
         photo = load_photo(item / "image.png")
         face = landmarks.faces(photo.pixels)[0]
         cues = cues_from_face(face, photo.width, photo.height)
-        plain = fit_head(head, [cues], focal=[photo.focal_px])
+        plain = fit_head(FitProblem(head, [cues], focal=[photo.focal_px]))
         _write(out / MODES[0] / item.name, head, plain)
         maps = network.cues(photo.pixels, head, plain)
         told = {
@@ -57,7 +57,7 @@ def ablation(bench: Path, weights: Path, out: Path) -> dict[str, dict[str, dict[
             TRUTH: without_maps(_true_maps(head, plain, item), normal=False),
         }
         for mode, said in told.items():
-            fit = fit_head(head, [with_maps(cues, said)], focal=[photo.focal_px])
+            fit = fit_head(FitProblem(head, [with_maps(cues, said)], focal=[photo.focal_px]))
             _write(out / mode / item.name, head, fit)
             if mode == "uv":
                 seen = fit.photos[0]

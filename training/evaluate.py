@@ -20,7 +20,7 @@ from core.cues.dense_predictor import cues_of
 from core.cues.face_maps import with_maps, without_maps
 from core.cues.screen_cues import ScreenCues
 from core.cues.tensor_program import TensorProgram
-from core.fitting import fit_head
+from core.fitting import FitProblem, fit_head
 from core.geometry.mesh import vertex_normals
 from core.heads import HeadModel
 from core.reconstruction import Reconstruction
@@ -45,7 +45,7 @@ def evaluate(weights: Path, count: int, seed: int) -> dict[str, Array]:
         subject = studio.population.draw(rng)
         seen = studio.fitter.report(subject, rng)
         cues, focal = studio.fitter.cues(seen, subject), seen.focal
-        plain = fit_head(studio.head, [cues], focal=[focal])
+        plain = fit_head(FitProblem(studio.head, [cues], focal=[focal]))
         maps = _maps(studio, network, subject, plain, rng)
         for mode in MODES:
             fit = plain
@@ -53,7 +53,7 @@ def evaluate(weights: Path, count: int, seed: int) -> dict[str, Array]:
                 told = without_maps(
                     with_maps(cues, maps), uv=mode == "normals", normal=mode == "uv"
                 )
-                fit = fit_head(studio.head, [told], focal=[focal])
+                fit = fit_head(FitProblem(studio.head, [told], focal=[focal]))
             rows[mode].append(off_by(studio.head, fit.photos[0].vertices, subject.vertices))
     return {mode: np.array(values) for mode, values in rows.items()}
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from core.cues.screen_cues import ScreenCues
 from core.errors import FitError
-from core.fitting import fit_head
+from core.fitting import FitProblem, fit_head
 from core.fitting.landmark_model import LandmarkModel, load_landmark_model
 from core.fitting.prior_blocks import (
     KNOWN_FOCAL_SIGMA,
@@ -164,7 +164,7 @@ class LandmarkFitter:
 
     def _fitted(self, cues: ScreenCues, focal: float | None) -> Fit | None:
         try:
-            fit = fit_head(self.head, [cues], focal=[focal])
+            fit = fit_head(FitProblem(self.head, [cues], focal=[focal]))
         except FitError:
             return None
         photo = fit.photos[0]

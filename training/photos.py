@@ -22,7 +22,7 @@ from core.cues.face_maps import with_maps, without_maps
 from core.cues.mediapipe import MediaPipePredictor
 from core.cues.mediapipe_cues import cues_from_face
 from core.errors import FitError
-from core.fitting import fit_head
+from core.fitting import FitProblem, fit_head
 from core.geometry.camera import Camera
 from core.heads import HeadModel, load_open_head
 from core.photos.colour import linear_from_srgb, srgb_from_linear
@@ -97,7 +97,7 @@ def _off(
         return out
     cues = cues_from_face(faces[0], PHOTO, PHOTO)
     try:
-        plain = fit_head(head, [cues])
+        plain = fit_head(FitProblem(head, [cues]))
         maps = network.cues(pixels, head, plain)
         both = with_maps(cues, maps)
         heads: dict[str, Array] = {}
@@ -105,7 +105,7 @@ def _off(
             fit = plain
             if mode in MODES[1:]:
                 told = without_maps(both, uv=mode == "normals", normal=mode == "uv")
-                fit = fit_head(head, [told])
+                fit = fit_head(FitProblem(head, [told]))
             heads[mode] = fit.photos[0].vertices
             if mode == DETAIL:
                 heads[mode] = moved(head, heads["uv"], both)

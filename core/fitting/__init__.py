@@ -5,5 +5,6 @@ It knows head models and cues, and nothing of which predictor spoke or of Blende
 """
 
 from .fit import fit_head
+from .problem import FitProblem
 
-__all__ = ["fit_head"]
+__all__ = ["FitProblem", "fit_head"]

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from ..cues.face_maps import on_face, without_maps
-from ..cues.photo_matches import PhotoMatches
 from ..cues.rendered_cues import rendered_cues
 from ..cues.screen_cues import ScreenCues
 from ..errors import FitError
 from ..heads.model import HeadModel
-from ..progress import Progress, part
+from ..progress import Progress, part, silent
 from ..reconstruction import Reconstruction
-from . import fit_head
+from .fit import STAGE, fit_head
+from .problem import FitProblem
 
 #: Least share of the face's pixels on which the maps say something.
 LEAST_COVERED = 0.15
@@ -71,49 +71,45 @@ class Agreement:
         }
 
 
-def fit_cautiously(
-    head: HeadModel,
-    cues: Sequence[ScreenCues],
+def fit_checked_maps(
+    problem: FitProblem,
     names: Sequence[str],
     *,
-    focal: Sequence[float | None],
-    progress: Progress,
-    plain: Reconstruction | None = None,
-    matches: Sequence[PhotoMatches] = (),
+    landmark_fit: Reconstruction | None = None,
+    progress: Progress = silent,
 ) -> Reconstruction:
     """As ``fit_head``, with dense maps where they can be believed; all cues have landmarks.
 
-    names: of the photos, for the warnings. plain: the fit without maps, where it is known already;
-    matches: between the photos. Each photo with maps gets ``maps`` in its report.
+    names: of the photos, for the warnings. landmark_fit: the fit without maps, where it is known
+    already. Each photo with maps gets ``maps`` in its report.
     """
-    if not any(c.dense for c in cues):
-        if plain is not None:
-            return plain
-        return fit_head(head, cues, focal=focal, progress=progress)
-
-    second = progress if plain is not None else part(progress, _FIRST, 1.0)
-
-    if plain is None:
-        first = part(progress, 0.0, _FIRST)
-        plain = fit_head(head, [without_maps(c) for c in cues], focal=focal, progress=first)
-    found = [agreement(head, plain, i, c) if c.dense else None for i, c in enumerate(cues)]
+    if not any(c.dense for c in problem.cues):
+        return landmark_fit or fit_head(problem, progress=progress)
+    second = progress
+    if landmark_fit is None:
+        first, second = part(progress, 0.0, _FIRST), part(progress, _FIRST, 1.0)
+        landmark_fit = fit_head(problem.without_maps(), progress=first)
+    found = [
+        agreement(problem.head, landmark_fit, i, c) if c.dense else None
+        for i, c in enumerate(problem.cues)
+    ]
     believed, warnings = [], []
-    for c, a, name in zip(cues, found, names, strict=True):
+    for c, a, name in zip(problem.cues, found, names, strict=True):
         if a is not None:
             warnings += _doubts(c, a, name)
             c = without_maps(c, uv=not a.uv_holds, normal=not a.normal_holds)
         believed.append(c)
-    result = plain
+    result = landmark_fit
     if any(c.dense for c in believed):
         try:
-            result = fit_head(head, believed, focal=focal, progress=second, matches=matches)
+            result = fit_head(replace(problem, cues=believed), progress=second)
         except FitError as error:
             believed = [without_maps(c) for c in believed]
             warnings.append(
                 "What the networks saw led to no head, so it follows the landmarks alone "
                 f"({str(error).rstrip('.')})."
             )
-    progress("Fitting the head", 1.0)
+    progress(STAGE, 1.0)
     photos = tuple(
         photo
         if a is None
@@ -141,18 +137,18 @@ def agreement(head: HeadModel, fit: Reconstruction, index: int, cues: ScreenCues
     assert drawn.confidence is not None and drawn.uv is not None and drawn.normal is not None
     some = slice(_STRIDE // 2, size * _STRIDE, _STRIDE)
     face = (drawn.confidence > 0) & on_face(cues)[some, some]
-    told = face & (np.nan_to_num(cues.confidence[some, some]) > 0.05)
-    if not told.any():
+    sure = face & (np.nan_to_num(cues.confidence[some, some]) > 0.05)
+    if not sure.any():
         return Agreement(0.0, np.nan, np.nan)
     uv = normal = np.nan
     if cues.uv is not None:
-        off = np.linalg.norm(cues.uv[some, some][told] - drawn.uv[told], axis=1)
+        off = np.linalg.norm(cues.uv[some, some][sure] - drawn.uv[sure], axis=1)
         uv = float(np.median(np.nan_to_num(off, nan=1.0)))
     if cues.normal is not None:
-        cosine = (cues.normal[some, some][told] * drawn.normal[told]).sum(axis=1)
+        cosine = (cues.normal[some, some][sure] * drawn.normal[sure]).sum(axis=1)
         cosine = np.clip(np.nan_to_num(cosine, nan=-1.0), -1, 1)
         normal = float(np.degrees(np.median(np.arccos(cosine))))
-    return Agreement(float(told.sum() / max(face.sum(), 1)), uv, normal)
+    return Agreement(float(sure.sum() / max(face.sum(), 1)), uv, normal)
 
 
 def _doubts(cues: ScreenCues, a: Agreement, name: str) -> list[str]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,28 +18,21 @@ from .landmark_blocks import LandmarkBlock
 from .match_block import MatchBlock, match_report
 from .pins import PinBlock
 from .points import EYES, GazeMap, eye_rotation
+from .problem import FitProblem, Solved
 from .residual_shape import residual_shape
 from .sanity import identity_warnings, photo_warnings
-from .solver import Problem, Trace
+from .solver import Problem
 from .state import PhotoState, State
 from .uncertainty import evidence_report, identity_information, surface_spread
 
 Array = NDArray[np.float64]
 
 
-def assemble(
-    head: HeadModel,
-    cues: Sequence[ScreenCues],
-    state: State,
-    problem: Problem,
-    trace: Trace,
-    dense: Mapping[int, dict[str, Any]],
-    *,
-    uncertainty: bool = True,
-) -> Reconstruction:
-    """Everything that the rest of the pipeline needs of a solved fit. dense: figures of the
-    photos that have dense cues. uncertainty: whether to say how sure it is, which takes time.
+def assemble(problem: FitProblem, solved: Solved, *, uncertainty: bool = True) -> Reconstruction:
+    """Everything that the rest of the pipeline needs of a solved fit. uncertainty: whether to say
+    how sure it is, which takes time.
     """
+    head, state, equations, trace = problem.head, solved.state, solved.problem, solved.trace
     neutral = head.neutral(state.identity)
     photos = tuple(
         _photo_fit(
@@ -48,22 +40,22 @@ def assemble(
             c,
             photo,
             neutral,
-            _landmark_block(problem, i),
-            _pin_block(problem, i),
+            _landmark_block(equations, i),
+            _pin_block(equations, i),
             state,
-            dense.get(i),
+            solved.dense.get(i),
         )
-        for i, (c, photo) in enumerate(zip(cues, state.photos, strict=True))
+        for i, (c, photo) in enumerate(zip(problem.cues, state.photos, strict=True))
     )
     rms = float(np.sqrt(np.mean(state.identity**2)))
     warnings = identity_warnings(rms)
     for i, p in enumerate(photos):
-        warnings += photo_warnings(p.report, _landmark_block(problem, i), state)
+        warnings += photo_warnings(p.report, _landmark_block(equations, i), state)
     if not trace.converged:
         warnings.append("The fit stopped before it settled.")
     yaws = [float(p.report["pose_degrees"]["yaw"]) for p in photos]
-    information = identity_information(problem, state) if uncertainty else None
-    sure = {} if information is None else evidence_report(head, problem, state, yaws, information)
+    information = identity_information(equations, state) if uncertainty else None
+    sure = {} if information is None else evidence_report(head, equations, state, yaws, information)
     report: dict[str, Any] = {
         "solver": {
             "steps": trace.steps,
@@ -72,7 +64,7 @@ def assemble(
         },
         "identity_rms_sigma": rms,
         **sure,
-        **match_report([b for b in problem.blocks if isinstance(b, MatchBlock)], state),
+        **match_report([b for b in equations.blocks if isinstance(b, MatchBlock)], state),
         "warnings": warnings,
     }
     return Reconstruction(

@@ -17,15 +17,12 @@ import numpy as np
 
 from ..cues.match_photos import COMPARING, match_photos
 from ..cues.photo_matches import PhotoMatches
-from ..cues.screen_cues import ScreenCues
 from ..errors import FitError
-from ..heads.model import HeadModel
 from ..photos.photo import Photo
-from ..progress import Progress, part
+from ..progress import Progress, part, silent
 from ..reconstruction import PhotoFit, Reconstruction
-from . import fit_head
-from .fit import STAGE, Start
-from .pins import Pin
+from .fit import STAGE, fit_head
+from .problem import FitProblem, Start
 from .state import PhotoState
 
 #: How often photos are compared.
@@ -35,80 +32,69 @@ LEAST_EXPLAINED = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Together:
-    """The fit, and the matches that it believes."""
+class MatchedFit:
+    """The fit, and the matches between its photos that it believes."""
 
     fit: Reconstruction
     matches: tuple[PhotoMatches, ...] = ()
 
 
-def fit_together(
-    head: HeadModel,
-    cues: Sequence[ScreenCues],
-    photos: Sequence[Photo],
-    *,
-    focal: Sequence[float | None],
-    progress: Progress,
-) -> Together:
-    """cues: with landmarks; their maps are left aside. Raises FitError as fit_head does."""
-    plain = fit_head(head, cues, focal=focal, progress=part(progress, 0.0, 0.4))
+def fit_several_photos(
+    problem: FitProblem, photos: Sequence[Photo], *, progress: Progress = silent
+) -> MatchedFit:
+    """problem: cues with landmarks, whose maps are left aside. Raises FitError as fit_head does."""
+    problem = problem.without_maps()
+    landmark_fit = fit_head(problem, progress=part(progress, 0.0, 0.4))
     rest = part(progress, 0.4, 1.0)
-    return compared(head, plain, cues, photos, focal=focal, progress=rest)
+    return fit_to_matches(problem, landmark_fit, photos, progress=rest)
 
 
-def compared(
-    head: HeadModel,
-    plain: Reconstruction,
-    cues: Sequence[ScreenCues],
+def fit_to_matches(
+    problem: FitProblem,
+    landmark_fit: Reconstruction,
     photos: Sequence[Photo | None],
     *,
-    focal: Sequence[float | None],
-    progress: Progress,
-    pins: Sequence[Pin] = (),
-    known: Sequence[PhotoMatches] = (),
-) -> Together:
+    progress: Progress = silent,
+) -> MatchedFit:
     """A fit of several photos, once they are compared with each other.
 
-    photos: None where the pixels are not at hand; what is ``known`` of such a pair stays. Where
-    the comparison leads nowhere, ``plain`` is returned with a warning.
+    landmark_fit: the problem's fit so far. photos: None where the pixels are not at hand; what the
+    problem knows of such a pair stays. Where the comparison leads nowhere, ``landmark_fit`` is
+    returned with a warning.
     """
-    fit, matches = plain, tuple(known)
+    fit, matches = landmark_fit, tuple(problem.matches)
+    known = matches
     if sum(photo is not None for photo in photos) < 2:
         progress(STAGE, 1.0)
-        return Together(plain, matches)
+        return MatchedFit(landmark_fit, known)
     found: tuple[PhotoMatches, ...] = ()
     for k in range(ROUNDS):
         middle, end = (k + 0.6) / ROUNDS, (k + 1) / ROUNDS
         step = part(progress, k / ROUNDS, middle)
-        found = match_photos(head, fit.photos, photos, step)
+        found = match_photos(problem.head, fit.photos, photos, step)
         if not found:
-            fit = plain
+            fit = landmark_fit
             break
         new = {(m.first, m.second) for m in found}
         both = (*found, *(m for m in known if (m.first, m.second) not in new))
         try:
             fit = fit_head(
-                head,
-                cues,
-                focal=focal,
+                replace(problem, start=start_of(fit), matches=both),
                 progress=part(progress, middle, end),
-                pins=pins,
-                start=start_of(fit),
-                matches=both,
                 uncertainty=k == ROUNDS - 1,
             )
         except FitError as error:
             why = f"They led to no head ({str(error).rstrip('.')})."
-            return Together(_noted(plain, why), tuple(known))
+            return MatchedFit(_noted(landmark_fit, why), known)
         matches = both
     progress(COMPARING, 1.0)
-    if fit is plain:
+    if fit is landmark_fit:
         why = "Too little of the skin looks alike in them."
-        return Together(_noted(plain, why), tuple(known))
+        return MatchedFit(_noted(landmark_fit, why), known)
     if fit.report["matches"]["explained_share"] < LEAST_EXPLAINED:
         why = "No single head explains what looks alike in them."
-        return Together(_noted(plain, why), tuple(known))
-    return Together(fit, matches)
+        return MatchedFit(_noted(landmark_fit, why), known)
+    return MatchedFit(fit, matches)
 
 
 def start_of(fit: Reconstruction) -> Start:
@@ -122,12 +108,12 @@ def state_of(photo: PhotoFit) -> PhotoState:
     return PhotoState(camera.R, camera.t, focal, photo.gaze, photo.expression, photo.drift)
 
 
-def _noted(plain: Reconstruction, why: str) -> Reconstruction:
+def _noted(landmark_fit: Reconstruction, why: str) -> Reconstruction:
     """A fit to landmarks alone that says why it is one."""
     warnings = [
-        *plain.warnings,
+        *landmark_fit.warnings,
         f"Comparing the photos with each other did not help, so the head follows their landmarks: "
         f"{why[0].lower()}{why[1:]}",
     ]
-    report: dict[str, Any] = {**plain.report, "warnings": warnings}
-    return replace(plain, report=report)
+    report: dict[str, Any] = {**landmark_fit.report, "warnings": warnings}
+    return replace(landmark_fit, report=report)

@@ -17,17 +17,18 @@ import numpy as np
 from ..cues.photo_matches import PhotoMatches
 from ..cues.screen_cues import ScreenCues
 from ..errors import FitError, ModelFileError
-from ..fitting.fit import STAGE, Start, solve_head
+from ..fitting.fit import STAGE, solve_head
 from ..fitting.landmark_model import load_landmark_model
 from ..fitting.pins import Pin
+from ..fitting.problem import FitProblem, Start
 from ..fitting.result import assemble
-from ..fitting.several_photos import compared, state_of
+from ..fitting.several_photos import fit_to_matches, state_of
 from ..fitting.state import PhotoState
 from ..heads.model import HeadModel
 from ..options import OPEN_HEAD
 from ..photos.colour import iris_color, skin_color
 from ..photos.photo import Photo
-from ..progress import Progress, part, silent
+from ..progress import Progress, part
 from ..reconstruction import Reconstruction
 from ..rigged_head import RiggedHead
 from .assembly import build_rigged_head
@@ -35,7 +36,6 @@ from .continuation import Continuation, SeenPhoto, pins_to_json
 from .report import Evidence, completed, photo_hash
 from .resources import load_head
 
-IDENTITY_COUNT = 100
 #: Heads of which the last fit is kept in memory.
 KEPT = 4
 
@@ -98,31 +98,25 @@ def refit(
         )
     if any(p.dense for p in last.photos) or any(n.cues.dense for n in more):
         raise FitError(DENSE)
-    cues = [*(p.cues for p in last.photos), *(n.cues for n in more)]
-    focal = [*(p.focal for p in last.photos), *(n.focal for n in more)]
-    start = _start(head, last)
-    moved = replace(start, photos=(*start.photos, *(None for _ in more)))
-    steps = part(progress, 0.0, 0.4) if more else progress
-    pairs = last.matches
-    solved = solve_head(head, cues, focal, None, IDENTITY_COUNT, steps, pins, moved, matches=pairs)
+    problem = _problem(head, last)
+    earlier_start = problem.start_of_photos
+    asked = replace(
+        problem,
+        cues=[*problem.cues, *(n.cues for n in more)],
+        focal=[*problem.focal, *(n.focal for n in more)],
+        pins=pins,
+        start=Start(problem.start_of_identity, (*earlier_start, *(None for _ in more))),
+    )
+    solved = solve_head(asked, part(progress, 0.0, 0.4) if more else progress)
     # A pin says nothing new of how sure the photos are.
-    sure = bool(more)
-    fit = assemble(head, cues, solved.state, solved.problem, solved.trace, {}, uncertainty=sure)
+    fit = assemble(asked, solved, uncertainty=bool(more))
+    pairs = last.matches
     notes = () if head.digest == last.head_digest else (HEAD_CHANGED,)
     if more:
         pixels = [*_as_seen(last.photos, earlier), *(n.photo for n in more)]
         if None in pixels:
             notes = (*notes, NOT_AT_HAND)
-        both = compared(
-            head,
-            fit,
-            cues,
-            pixels,
-            focal=focal,
-            progress=part(progress, 0.4, 1.0),
-            pins=pins,
-            known=pairs,
-        )
+        both = fit_to_matches(asked, fit, pixels, progress=part(progress, 0.4, 1.0))
         fit, pairs = both.fit, both.matches
     evidence = [Evidence(_blank(p), None, 0, p.focal_source, ()) for p in last.photos]
     evidence += [Evidence(n.photo, 1, 0, n.focal_source, n.photo.notes) for n in more]
@@ -139,7 +133,7 @@ def refit(
     seen = [*last.photos, *(_seen_anew(n) for n in more)]
     done = replace(done, continuation=continuation_of(head, done, seen, pins, pairs).to_json())
     after = _rigged(head, done, last.photos[0], own_components)
-    before = _kept.get(told) or _as_it_was(head, last, start, own_components)
+    before = _kept.get(told) or _as_it_was(problem, last.photos[0], own_components)
     remember(after)
     progress(STAGE, 1.0)
     return Refit(after, before, tuple(done.warnings))
@@ -217,8 +211,8 @@ def _seen_anew(new: NewPhoto) -> SeenPhoto:
     return seen
 
 
-def _start(head: HeadModel, last: Continuation) -> Start:
-    """As far as the numbers still mean what they meant."""
+def _problem(head: HeadModel, last: Continuation) -> FitProblem:
+    """The last fit, starting where it ended as far as the numbers still mean what they meant."""
     drifts = load_landmark_model().habits.shape[2]
     same = head.digest == last.head_digest
     sizes = (drifts, head.expression_count)
@@ -226,20 +220,21 @@ def _start(head: HeadModel, last: Continuation) -> Start:
         p.state if same and (len(p.state.drift), len(p.state.expression)) == sizes else None
         for p in last.photos
     )
-    return Start(last.identity if same else np.zeros(0), photos)
+    return FitProblem(
+        head,
+        [p.cues for p in last.photos],
+        [p.focal for p in last.photos],
+        last.pins,
+        last.matches,
+        Start(last.identity if same else np.zeros(0), photos),
+    )
 
 
-def _as_it_was(
-    head: HeadModel, last: Continuation, start: Start, own_components: bool
-) -> RiggedHead:
+def _as_it_was(problem: FitProblem, photo: SeenPhoto, own_components: bool) -> RiggedHead:
     """The head of a continuation, for whose numbers this head model need not be the same."""
-    cues, focal = [p.cues for p in last.photos], [p.focal for p in last.photos]
-    end = solve_head(
-        head, cues, focal, None, IDENTITY_COUNT, silent, last.pins, start,
-        still=None not in start.photos, matches=last.matches,
-    )  # fmt: skip
-    fit = assemble(head, cues, end.state, end.problem, end.trace, {}, uncertainty=False)
-    return _rigged(head, fit, last.photos[0], own_components)
+    solved = solve_head(problem, still=None not in problem.start_of_photos)
+    fit = assemble(problem, solved, uncertainty=False)
+    return _rigged(problem.head, fit, photo, own_components)
 
 
 def _rigged(

@@ -23,13 +23,13 @@ from support.flame_like import FlameLike, flame_like, write_template
 from test_flame_file import unpacked
 from test_worker import Client, job
 
-import core.fitting.checked_maps as cautious_fit
+import core.fitting.checked_maps as checked_maps
 from core.__main__ import main
 from core.cues.face_maps import convex_hull, face_box, with_maps, without_maps
 from core.cues.rendered_cues import rendered_cues
 from core.errors import FitError
-from core.fitting import fit_head
-from core.fitting.checked_maps import fit_cautiously
+from core.fitting import FitProblem, fit_head
+from core.fitting.checked_maps import fit_checked_maps
 from core.fitting.pose import similarity
 from core.fitting.result import eye_rotations
 from core.geometry.camera import Camera
@@ -204,9 +204,7 @@ class Seen:
 
     def fit(self, maps, head=None):
         cues = [with_maps(self.landmarks, maps)]
-        return fit_cautiously(
-            head or self.head, cues, ["photo"], focal=[SHOT.focal], progress=lambda *_: None
-        )
+        return fit_checked_maps(FitProblem(head or self.head, cues, [SHOT.focal]), ["photo"])
 
     def off(self, fit) -> float:
         """Median distance over the face, millimetres."""
@@ -286,7 +284,7 @@ def test_wrong_maps_are_left_out_with_a_warning(seen, wrong):
     kept = {"uv": ["normal"], "normal": ["uv"]}.get(wrong, [])
     assert fit.photos[0].report["maps"]["used"] == kept
     [sentence] = [w for w in fit.warnings if "does not explain the face" in w]
-    alone = fit_head(seen.head, [seen.landmarks], focal=[SHOT.focal])
+    alone = fit_head(FitProblem(seen.head, [seen.landmarks], focal=[SHOT.focal]))
     if kept:
         assert "the other map" in sentence
         assert seen.shape_off(fit) < HELPED * seen.shape_off(alone)
@@ -296,12 +294,12 @@ def test_wrong_maps_are_left_out_with_a_warning(seen, wrong):
 
 
 def test_a_fit_to_maps_that_fails_falls_back(seen, monkeypatch):
-    def failing(head, cues, **options):
-        if any(c.dense for c in cues):
+    def failing(problem, **options):
+        if any(c.dense for c in problem.cues):
             raise FitError("The maps contradict each other.")
-        return fit_head(head, cues, **options)
+        return fit_head(problem, **options)
 
-    monkeypatch.setattr(cautious_fit, "fit_head", failing)
+    monkeypatch.setattr(checked_maps, "fit_head", failing)
     fit = seen.fit(seen.maps)
     assert fit.photos[0].report["maps"]["used"] == []
     assert any("(The maps contradict each other)" in w for w in fit.warnings)

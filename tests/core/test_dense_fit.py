@@ -8,7 +8,7 @@ import pytest
 
 from core.cues.rendered_cues import Spoiling, rendered_cues, spoilt
 from core.errors import FitError
-from core.fitting import fit_head
+from core.fitting import FitProblem, fit_head
 from core.fitting.dense_pose import dense_pose
 from core.fitting.landmark_model import LandmarkModel
 from core.fitting.points import GazeMap
@@ -75,7 +75,7 @@ def millimetres(head, got, true, fitted=False):
 def test_exact_cues_give_the_head_back(head, yaw, focal_known):
     shot = camera(yaw, 10)
     cues, vertices = Person(head, 100 + yaw).seen(shot)
-    fit = fit_head(head, [cues], focal=[shot.focal if focal_known else None])
+    fit = fit_head(FitProblem(head, [cues], focal=[shot.focal if focal_known else None]))
     off = millimetres(head, fit.photos[0].vertices, vertices)
     assert np.median(off) < 0.2
     assert np.quantile(off, 0.95) < 0.6
@@ -91,7 +91,7 @@ def test_spoilt_cues_do_not_mislead(head, seed):
     shot = camera(person.rng.uniform(-60, 60))
     cues, vertices = person.seen(shot)
     how = Spoiling(uv_noise=0.003, normal_noise=0.1, bits=8, occluded=0.3, outliers=0.05)
-    fit = fit_head(head, [spoilt(cues, how, person.rng)], focal=[shot.focal])
+    fit = fit_head(FitProblem(head, [spoilt(cues, how, person.rng)], focal=[shot.focal]))
     assert np.median(millimetres(head, fit.photos[0].vertices, vertices, fitted=True)) < 0.8
     assert angle_between(fit.photos[0].camera.R, shot.R) < 3
     assert fit.photos[0].report["dense"]["outlying_pixel_share"] > 0.01
@@ -101,9 +101,9 @@ def test_a_face_that_is_mostly_hidden_is_said_to_be(head):
     person = Person(head, 12)
     shot = camera(10)
     cues, _ = person.seen(shot)
-    open_face = fit_head(head, [cues], focal=[shot.focal])
+    open_face = fit_head(FitProblem(head, [cues], focal=[shot.focal]))
     covered = spoilt(cues, Spoiling(occluded=0.7), np.random.default_rng(2))
-    fit = fit_head(head, [covered], focal=[shot.focal])
+    fit = fit_head(FitProblem(head, [covered], focal=[shot.focal]))
     assert open_face.photos[0].report["hidden_share"] < 0.45
     assert fit.photos[0].report["hidden_share"] > 0.5
     assert any("hidden" in w for w in fit.warnings)
@@ -129,7 +129,7 @@ def test_a_background_that_claims_to_be_skin_does_not_mislead(head):
         confidence=np.ones_like(cues.confidence),
         background=None,
     )
-    fit = fit_head(head, [claims], focal=[shot.focal])
+    fit = fit_head(FitProblem(head, [claims], focal=[shot.focal]))
     off = millimetres(head, fit.photos[0].vertices, vertices, fitted=True)
     assert np.median(off) < 0.8
     assert fit.photos[0].report["dense"]["outlying_pixel_share"] > 0.1
@@ -140,7 +140,7 @@ def test_a_grimace_does_not_change_the_person(head):
     shot = camera(15)
     grimace = {"mouthSmileLeft": 0.8, "jawOpen": 0.4, "eyeBlinkRight": 0.9, "browDownLeft": 0.5}
     cues, _ = person.seen(shot, grimace)
-    fit = fit_head(head, [cues], focal=[shot.focal])
+    fit = fit_head(FitProblem(head, [cues], focal=[shot.focal]))
     neutral = head.neutral(person.identity)
     assert np.quantile(millimetres(head, fit.photos[0].neutral, neutral), 0.95) < 0.2
     values = dict(zip(head.expression_names, fit.photos[0].expression, strict=True))
@@ -155,10 +155,12 @@ def test_photos_of_one_person_share_an_identity(head):
     how = Spoiling(uv_noise=0.003, normal_noise=0.1, occluded=0.3)
     seen = [person.seen(shot) for shot in shots]
     cues = [spoilt(c, how, person.rng) for c, _ in seen]
-    fit = fit_head(head, cues, focal=[s.focal for s in shots])
+    fit = fit_head(FitProblem(head, cues, focal=[s.focal for s in shots]))
     assert len(fit.photos) == 2
     both = np.median(millimetres(head, fit.photos[0].neutral, head.neutral(person.identity)))
-    alone = [fit_head(head, [c], focal=[s.focal]) for c, s in zip(cues, shots, strict=True)]
+    alone = [
+        fit_head(FitProblem(head, [c], focal=[s.focal])) for c, s in zip(cues, shots, strict=True)
+    ]
     worse = [
         np.median(millimetres(head, f.photos[0].neutral, head.neutral(person.identity)))
         for f in alone
@@ -174,7 +176,9 @@ def test_landmarks_add_the_gaze_to_dense_cues(head):
     person = Person(head, 6)
     shot = camera(20)
     cues, vertices = person.seen(shot, landmarks=True)
-    fit = fit_head(head, [cues], focal=[shot.focal], landmark_model=LandmarkModel.uninformed())
+    fit = fit_head(
+        FitProblem(head, [cues], focal=[shot.focal], landmark_model=LandmarkModel.uninformed())
+    )
     assert np.median(millimetres(head, fit.photos[0].vertices, vertices)) < 0.2
     iris = head.landmark_ids[head.landmark_ids >= 468]
     off = fit.photos[0].landmarks_fit[iris] - cues.landmarks[iris]
@@ -188,10 +192,12 @@ def test_normals_alone_refine_landmarks(head):
     rough = cues.landmarks + person.rng.normal(0, 3, cues.landmarks.shape)
     cues = replace(cues, landmarks=rough)
     model = LandmarkModel.uninformed()
-    both = fit_head(head, [replace(cues, uv=None)], focal=[shot.focal], landmark_model=model)
+    both = fit_head(
+        FitProblem(head, [replace(cues, uv=None)], focal=[shot.focal], landmark_model=model)
+    )
     nothing = dict.fromkeys(("uv", "normal", "confidence", "crop_to_photo", "background"))
     sparse = replace(cues, **nothing)
-    alone = fit_head(head, [sparse], focal=[shot.focal], landmark_model=model)
+    alone = fit_head(FitProblem(head, [sparse], focal=[shot.focal], landmark_model=model))
     off = [
         np.median(millimetres(head, f.photos[0].vertices, vertices, fitted=True))
         for f in (both, alone)
@@ -234,7 +240,7 @@ def test_pose_in_closed_form_up_to_profile(head, yaw):
 
 def refused(head, cues):
     with pytest.raises(FitError) as raised:
-        fit_head(head, [cues], focal=[None])
+        fit_head(FitProblem(head, [cues], focal=[None]))
     sentence = str(raised.value)
     assert sentence.endswith(".")
     assert ". " not in sentence
@@ -290,5 +296,5 @@ class TestCuesThatAreNoFace:
         holes = np.random.default_rng(1).random(cues.confidence.shape) < 0.2
         uv = cues.uv.copy()
         uv[holes] = np.nan
-        fit = fit_head(head, [replace(cues, uv=uv)], focal=[shot.focal])
+        fit = fit_head(FitProblem(head, [replace(cues, uv=uv)], focal=[shot.focal]))
         assert np.median(millimetres(head, fit.photos[0].vertices, vertices)) < 0.2

@@ -29,7 +29,7 @@ from core.cues.rendered_cues import rendered_cues
 from core.cues.screen_cues import ScreenCues
 from core.cues.tensor_program import TensorProgram
 from core.errors import FitError, ModelFileError, PersonError
-from core.fitting import fit_head
+from core.fitting import FitProblem, fit_head
 from core.geometry.camera import Camera
 from core.geometry.rotation import angle_between, matrix_from_vector
 from core.heads import HeadModel, load_open_head
@@ -55,7 +55,7 @@ def _fitted(head: HeadModel, camera: Camera) -> Reconstruction:
     still = np.zeros((len(head.joint_names), 3))
     identity = 0.5 * np.random.default_rng(3).normal(size=head.identity_count)
     marks = rendered_cues(head, identity, rest, still, camera, size=32, landmarks=True)
-    return fit_head(head, [marks], focal=[camera.focal])
+    return fit_head(FitProblem(head, [marks], focal=[camera.focal]))
 
 
 def _nothing_to_correct(normal: np.ndarray) -> Prediction:

@@ -8,7 +8,7 @@ import pytest
 
 from core.cues import ScreenCues
 from core.errors import FitError
-from core.fitting import fit_head
+from core.fitting import FitProblem, fit_head
 from core.fitting.landmark_model import LandmarkModel
 from core.fitting.points import GazeMap
 from core.fitting.result import eye_rotations
@@ -57,7 +57,7 @@ def seen(head, identity, sliders=None, yaw=0.0, gaze=(0, 0, 0, 0), focal=700.0, 
 
 def fit(head, *cues, focal=700.0):
     return fit_head(
-        head, cues, focal=[focal] * len(cues), landmark_model=LandmarkModel.uninformed()
+        FitProblem(head, cues, focal=[focal] * len(cues), landmark_model=LandmarkModel.uninformed())
     )
 
 
@@ -192,7 +192,7 @@ def test_a_head_without_places_for_landmarks_says_so(head):
     nowhere = replace(head, landmark_vertices=np.full_like(head.landmark_vertices, -1))
     cues, _ = seen(head, np.zeros(head.identity_count))
     with pytest.raises(FitError, match="no places for face landmarks"):
-        fit_head(nowhere, [cues])
+        fit_head(FitProblem(nowhere, [cues]))
 
 
 def test_a_face_of_a_few_pixels_is_said_to_be_one(head):

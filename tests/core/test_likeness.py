@@ -11,7 +11,7 @@ import pytest
 from core.cues import ScreenCues
 from core.cues.rendered_cues import rendered_cues
 from core.errors import ModelFileError
-from core.fitting import fit_head
+from core.fitting import FitProblem, fit_head
 from core.fitting.landmark_model import LandmarkModel
 from core.geometry.camera import Camera
 from core.geometry.mesh import vertex_normals
@@ -67,7 +67,7 @@ def fitted(head, vertices, *yaws, seed=0):
     rng = np.random.default_rng(seed)
     cues = [cues_of(head, vertices, camera_at(yaw), rng) for yaw in yaws]
     model = LandmarkModel.uninformed()
-    return fit_head(head, cues, focal=[700.0] * len(cues), landmark_model=model)
+    return fit_head(FitProblem(head, cues, focal=[700.0] * len(cues), landmark_model=model))
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_maps_measure_ears_and_neck_and_nothing_below_hair(head):
     sliders = np.zeros(head.expression_count)
     camera = camera_at(45)
     cues = rendered_cues(head, identity, sliders, still, camera, landmarks=True)
-    found = likeness_of(head, fit_head(head, [cues], focal=[700.0]))
+    found = likeness_of(head, fit_head(FitProblem(head, [cues], focal=[700.0])))
     shown = seen(head.template, head.triangles, camera)
     for part in ("ear_r", "neck"):
         at = head.regions[part] & shown

@@ -19,10 +19,10 @@ from core.cues.photo_matches import PhotoMatches
 from core.cues.rendered_cues import rendered_cues
 from core.cues.screen_cues import ScreenCues
 from core.errors import FitError, ModelFileError
-from core.fitting import fit_head
+from core.fitting import FitProblem, fit_head
 from core.fitting.landmark_model import load_landmark_model
 from core.fitting.match_block import MatchBlock, match_blocks
-from core.fitting.several_photos import fit_together, start_of
+from core.fitting.several_photos import fit_several_photos, start_of
 from core.fitting.state import Layout, PhotoState, State
 from core.geometry.camera import Camera
 from core.geometry.mesh import vertex_normals
@@ -30,7 +30,6 @@ from core.geometry.raster import rasterise
 from core.geometry.rotation import matrix_from_vector
 from core.heads import load_open_head
 from core.photos.photo import Photo
-from core.progress import silent
 from core.reconstruct.continuation import Continuation, with_first
 from core.reconstruct.refit import continuation_of, seen_photo
 
@@ -127,13 +126,13 @@ def off(head, fit, truth):
 @pytest.fixture(scope="module")
 def somebody(head):
     cues, photos, truth = person(head, 3)
-    return cues, photos, truth, fit_head(head, cues)
+    return cues, photos, truth, fit_head(FitProblem(head, cues))
 
 
 @pytest.fixture(scope="module")
 def compared(head, somebody):
     cues, photos, _, _ = somebody
-    return fit_together(head, cues, photos, focal=[None] * 3, progress=silent)
+    return fit_several_photos(FitProblem(head, cues), photos)
 
 
 def test_patches_find_a_smooth_shift_in_another_light():
@@ -214,8 +213,8 @@ def test_the_head_comes_nearer(head, somebody, compared):
 
 def test_photos_that_have_nothing_in_common_change_nothing_and_it_is_said(head):
     cues, photos, _ = person(head, 4, skins=3)
-    plain = fit_head(head, cues)
-    both = fit_together(head, cues, photos, focal=[None] * 3, progress=silent)
+    plain = fit_head(FitProblem(head, cues))
+    both = fit_several_photos(FitProblem(head, cues), photos)
     assert np.array_equal(both.fit.identity, plain.identity)
     assert both.matches == ()
     assert any("Comparing the photos with each other did not help" in w for w in both.fit.warnings)

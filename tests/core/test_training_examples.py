@@ -11,7 +11,7 @@ import pytest
 
 from core.cues.dense_input import GRID, SIZE, draw, face_region, in_crop, to_crop_frame
 from core.cues.screen_cues import ScreenCues
-from core.fitting import fit_head
+from core.fitting import FitProblem, fit_head
 from core.fitting.landmark_model import LandmarkModel
 from core.geometry.mesh import vertex_normals
 from core.heads.face_landmarks import LANDMARK_COUNT
@@ -111,7 +111,7 @@ def test_the_quick_fit_errs_as_the_product_does(studio: Studio) -> None:
         cues = ScreenCues(512, 512, "test", points, depth, sigma)
         model = LandmarkModel.uninformed()
         model = replace(model, head=head.name)
-        real = fit_head(head, [cues], focal=[seen.focal], landmark_model=model)
+        real = fit_head(FitProblem(head, [cues], focal=[seen.focal], landmark_model=model))
         neutral = head.neutral(quick.identity)[face]
         apart.append(_distance(neutral, real.photos[0].neutral[face]))
         quick_off.append(_distance(neutral, subject.neutral[face]))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.cues.screen_cues import ScreenCues
 from core.errors import FitError
-from core.fitting import fit_head
+from core.fitting import FitProblem, fit_head
 from core.geometry.closest import closest_points
 from core.heads import HeadModel, load_open_head
 from core.likeness.source_and_bound import likeness_of, normal_spread, outer_skin, similarities
@@ -88,7 +88,7 @@ def _fits(head: HeadModel, folder: Path) -> list[tuple[int, Reconstruction, Arra
                 known = rng.random() < 0.5  # as where there is EXIF
                 focal = [float(a["focal"][i]) if known else None for i in group]
                 try:
-                    fit = fit_head(head, cues, focal=focal)
+                    fit = fit_head(FitProblem(head, cues, focal=focal))
                 except FitError as error:
                     print(f"person {person} of {file.name}: {error}")
                     continue
