@@ -36,6 +36,7 @@ from core.appearance.wrinkles import with_folds
 from core.geometry.raster import rasterise
 from core.heads.corners import is_skin, triangle_uv
 from core.heads.model import HeadModel
+from core.photos.colour import face_colours
 from core.photos.photo import Photo, load_photo
 from core.pipeline import reconstruct
 from core.reconstruct.assembly import build_rigged_head
@@ -180,7 +181,8 @@ def one(photo: Photo, texture: bool) -> int:
         end = time.perf_counter()
         text += f", painting {warm - cold:.2f} s cold, {files - warm:.2f} s warm"
         text += f", with its files {end - files:.2f} s"
-        rigged = build_rigged_head(head, person, 0, photo)
+        colours = face_colours(photo.pixels, fit.landmarks)
+        rigged = build_rigged_head(head, person, 0, photo.name, colours)
         start = time.perf_counter()
         with_folds(rigged)
         text += f", folds {time.perf_counter() - start:.2f} s"

@@ -20,16 +20,14 @@ from .errors import PersonError
 from .models.folder import import_file
 from .options import OPEN_HEAD, PREDICTORS, TEXTURES, Options
 from .photos.photo import Photo, load_photo
-from .pipeline import RIGGING, WRITING, reconstruct, rig_heads
-from .progress import Progress, part
+from .pipeline import reconstruct, rig_heads
+from .progress import OPENING, RIGGING, WRITING, Progress, part
 from .reconstruct.outputs import make_folder, write_photo
 from .reconstruct.report import Stopwatch
 from .reconstruct.resources import load_head
 from .reconstruction import Reconstruction
 from .rig.rig_check_files import check_file, summary
 from .worker import OUT_OF_MEMORY
-
-OPENING = "Opening the photo"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+#: Names of stages, as they are shown and as the report's seconds are called.
+LOADING, OPENING = "Loading the networks", "Opening the photo"
+FINDING, READING = "Finding the face", "Reading landmarks"
+FITTING, MAPPING = "Fitting the head", "Reading the surface"
+PAINTING, RIGGING, WRITING = "Painting the skin", "Building the rig", "Writing files"
+
 Progress = Callable[[str, float], None]
 
 

@@ -16,20 +16,12 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
-from pathlib import Path
 from types import FrameType
 
 from . import __version__
 from .errors import Cancelled, PersonError, WorkerError
-from .jobs.look import look_job
-from .jobs.refit import refit_job
-from .jobs.setup import KINDS as SETUP_KINDS
-from .jobs.setup import setup_job
-from .options import Options
-from .photos.photo import photo_from_npz
-from .pipeline import WRITING, reconstruct, rig_heads, warm_up
-from .progress import part
+from .jobs.parameters import Parameters
+from .jobs.table import JOBS
 from .protocol import (
     HEARTBEAT_SECONDS,
     PROTOCOL_VERSION,
@@ -39,7 +31,6 @@ from .protocol import (
     encode,
     message,
 )
-from .reconstruct.outputs import write_together
 
 #: Seconds that an ending process gives its running job to stop by itself.
 GRACE_SECONDS = 2.0
@@ -137,35 +128,12 @@ class Worker:
         self._write(answer)
 
     def _run(self, job: Message) -> Message:
-        start = time.perf_counter()
-        if job.get("kind") == "look":
-            return message("result", id=job["id"], **look_job(job.get("params"), self._progress))
-        if job.get("kind") == "warm":
-            warm_up(self._progress)
-            return message("result", id=job["id"])
-        if job.get("kind") == "refit":
-            done = refit_job(job.get("params"), self._progress, self._point_of_no_return)
-            return message("result", id=job["id"], **done)
-        if job.get("kind") in SETUP_KINDS:
-            done = setup_job(str(job["kind"]), job.get("params"), self._progress)
-            return message("result", id=job["id"], **done)
-        if job.get("kind") != "reconstruct":
-            raise WorkerError(f"The worker does not know jobs of kind {job.get('kind')!r}.")
-        paths, options, out = _parameters(job.get("params"))
-        photos = [photo_from_npz(path) for path in paths]
-        people = reconstruct(photos, options, progress=part(self._progress, 0.0, 0.8))
-        heads = rig_heads(photos, people, options, progress=part(self._progress, 0.8, 0.95))
-        self._progress(WRITING, 0.95)
-        results = {out / f"head-{i}.npz": head.save for i, head in enumerate(heads)}
-        write_together(results, before_naming=self._point_of_no_return)
-        warnings = [sentence for person in people for sentence in person.warnings]
-        return message(
-            "result",
-            id=job["id"],
-            heads=[str(path) for path in results],
-            seconds=time.perf_counter() - start,
-            warnings=list(dict.fromkeys(warnings)),
-        )
+        kind = job.get("kind")
+        run = JOBS.get(kind) if isinstance(kind, str) else None
+        if run is None:
+            raise WorkerError(f"The worker does not know jobs of kind {kind!r}.")
+        fields = run(Parameters(job.get("params")), self._progress, self._point_of_no_return)
+        return message("result", id=job["id"], **fields)
 
     def _progress(self, stage: str, fraction: float) -> None:
         """Tells the parent. Raises Cancelled if the job is to end."""
@@ -290,17 +258,6 @@ class Worker:
 
 def _failure(job_id: str, code: str, sentence: str) -> bytes:
     return encode(message("error", id=job_id, code=code, message=sentence))
-
-
-def _parameters(params: object) -> tuple[list[Path], Options, Path]:
-    """The photos' .npz files, options and folder of a reconstruct job. Raises WorkerError."""
-    if isinstance(params, Mapping):
-        photos, options = params.get("photos"), params.get("options", {})
-        out = params.get("out")
-        strings = isinstance(photos, list) and all(isinstance(p, str) for p in photos)
-        if strings and photos and isinstance(options, Mapping) and isinstance(out, str):
-            return [Path(p) for p in photos], Options.from_json(options), Path(out)
-    raise WorkerError("The other process sent a job with incomplete parameters.")
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from ..cues.rendered_cues import rendered_cues
 from ..cues.screen_cues import ScreenCues
 from ..errors import FitError
 from ..heads.model import HeadModel
-from ..progress import Progress, part, silent
+from ..progress import FITTING, Progress, part, silent
 from ..reconstruction import Reconstruction
-from .fit import STAGE, fit_head
+from .fit import fit_head
 from .problem import FitProblem
 
 #: Least share of the face's pixels on which the maps say something.
@@ -109,7 +109,7 @@ def fit_checked_maps(
                 "What the networks saw led to no head, so it follows the landmarks alone "
                 f"({str(error).rstrip('.')})."
             )
-    progress(STAGE, 1.0)
+    progress(FITTING, 1.0)
     photos = tuple(
         photo
         if a is None

@@ -15,7 +15,7 @@ from functools import partial
 
 import numpy as np
 
-from ..progress import Progress, part, silent
+from ..progress import FITTING, Progress, part, silent
 from ..reconstruction import Reconstruction
 from .dense_block import DenseBlock
 from .dense_report import dense_report
@@ -41,8 +41,6 @@ MATCHED_ROUNDS = ((40, 1e-4),)
 #: For a fit that goes on from where an earlier one ended; and for one that stays there.
 AGAIN, STILL = ((12, 1e-3),), ((0, 1.0),)
 
-STAGE = "Fitting the head"
-
 
 def fit_head(
     problem: FitProblem, *, progress: Progress = silent, uncertainty: bool = True
@@ -53,7 +51,7 @@ def fit_head(
     """
     solved = solve_head(problem, progress)
     result = assemble(problem, solved, uncertainty=uncertainty)
-    progress(STAGE, 1.0)
+    progress(FITTING, 1.0)
     return result
 
 
@@ -62,7 +60,7 @@ def solve_head(problem: FitProblem, progress: Progress = silent, *, still: bool 
     problem.check()
     head, cues = problem.head, problem.cues
     model = problem.model_of_landmarks()
-    progress(STAGE, 0.0)
+    progress(FITTING, 0.0)
     layout = problem.layout(model)
     dense = {i: DensePhoto(head, layout, i, c) for i, c in enumerate(cues) if c.dense}
     state = initial_state(problem, model, dense)
@@ -75,7 +73,7 @@ def solve_head(problem: FitProblem, progress: Progress = silent, *, still: bool 
         free[at + TURN.start : at + SHIFT.stop] = c.uv is None and new
     if free.any():
         state, _ = solve(Problem(layout, blocks, free, lower, upper), state, max_steps=6)
-    progress(STAGE, 0.2)
+    progress(FITTING, 0.2)
 
     free[:] = True
     for i in range(len(cues)):
@@ -95,7 +93,7 @@ def solve_head(problem: FitProblem, progress: Progress = silent, *, still: bool 
         pairs = match_blocks(head, layout, cues, state, problem.matches)
         every = [*blocks, *outlines, *shown.values(), *pairs]
         equations = Problem(layout, every, free, lower, upper)
-        share = partial(part(progress, *_share(k, len(rounds))), STAGE)
+        share = partial(part(progress, *_share(k, len(rounds))), FITTING)
         state, trace = solve(equations, state, max_steps=most, tolerance=tolerance, tick=share)
     figures = {i: dense_report(d, shown[i], state) for i, d in dense.items()}
     return Solved(state, equations, trace, figures)

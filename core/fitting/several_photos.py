@@ -19,9 +19,9 @@ from ..cues.match_photos import COMPARING, match_photos
 from ..cues.photo_matches import PhotoMatches
 from ..errors import FitError
 from ..photos.photo import Photo
-from ..progress import Progress, part, silent
+from ..progress import FITTING, Progress, part, silent
 from ..reconstruction import PhotoFit, Reconstruction
-from .fit import STAGE, fit_head
+from .fit import fit_head
 from .problem import FitProblem, Start
 from .state import PhotoState
 
@@ -65,7 +65,7 @@ def fit_to_matches(
     fit, matches = landmark_fit, tuple(problem.matches)
     known = matches
     if sum(photo is not None for photo in photos) < 2:
-        progress(STAGE, 1.0)
+        progress(FITTING, 1.0)
         return MatchedFit(landmark_fit, known)
     found: tuple[PhotoMatches, ...] = ()
     for k in range(ROUNDS):

@@ -8,33 +8,31 @@ the photo as a whole], "picture": .npy of the photo with numbered boxes, (h, w, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..cues.photo_check import NO_FACE, check_faces
-from ..errors import WorkerError
 from ..photos.face_picture import face_picture
 from ..photos.photo import photo_from_npz
+from ..progress import Progress
 from ..reconstruct.resources import load_mediapipe
+from .parameters import Parameters
 
 STAGE = "Looking for faces"
 
 
-def look_job(params: object, progress: Callable[[str, float], None]) -> dict[str, Any]:
+def look_job(
+    params: Parameters, progress: Progress, before_naming: Callable[[], None]
+) -> dict[str, Any]:
     """The result's fields. Raises PersonError; ``progress`` may raise Cancelled."""
-    photo_path, out = (
-        (params.get("photo"), params.get("out")) if isinstance(params, Mapping) else (None, None)
-    )
-    if not isinstance(photo_path, str) or not isinstance(out, str):
-        raise WorkerError("The other process sent a job with incomplete parameters.")
+    photo_path, out = params.path("photo"), params.path("out")
     progress(STAGE, 0.0)
-    photo = photo_from_npz(Path(photo_path))
+    photo = photo_from_npz(photo_path)
     faces = check_faces(photo.pixels, load_mediapipe().faces(photo.pixels))
     progress(STAGE, 0.9)
-    path = Path(out, "faces.npy")
+    path = out / "faces.npy"
     np.save(path, face_picture(photo.pixels, [face.box for face in faces]), allow_pickle=False)
     return {
         "faces": [{"box": face.box.tolist(), "advice": list(face.advice)} for face in faces],

@@ -11,53 +11,62 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelFileError, RuntimeSetupError, WorkerError
+from ..errors import ModelFileError, RuntimeSetupError
 from ..models.folder import Imported, import_file
 from ..models.search import candidates
-from ..progress import Progress
+from ..progress import Progress, part
 from ..runtime import check_python, create_runtime, default_variant, remove_runtime
-
-KINDS = ("install_runtime", "remove_runtime", "check_python", "import_models")
-
-
-def setup_job(kind: str, params: object, progress: Progress) -> dict[str, Any]:
-    """The result's fields. Raises PersonError; ``progress`` may raise Cancelled."""
-    if not isinstance(params, Mapping):
-        raise WorkerError("The other process sent a job with incomplete parameters.")
-    if kind == "install_runtime":
-        return {"words": _install(params, progress)}
-    if kind == "remove_runtime":
-        remove_runtime(_path(params, "folder"))
-        return {"words": "The neural runtime is removed."}
-    if kind == "check_python":
-        return {"words": check_python(_path(params, "python")).words}
-    return _import(_path(params, "source"), _path(params, "folder"), progress)
+from .parameters import Parameters
 
 
-def _install(params: Mapping[str, Any], progress: Progress) -> str:
+def install_runtime_job(
+    params: Parameters, progress: Progress, before_naming: Callable[[], None]
+) -> dict[str, Any]:
+    """The runtime made in a folder. Raises RuntimeSetupError; ``progress`` may raise Cancelled."""
+    folder = params.path("folder")
     variant = default_variant()
     if variant is None:
         raise RuntimeSetupError(
             "There is no neural runtime for this system: use an existing Python with torch."
         )
-    wheels = params.get("wheels") or ""
+    wheels = params.value("wheels") or ""
     state = create_runtime(
-        _path(params, "folder"),
+        folder,
         python=Path(sys.executable),
         variant=variant,
         find_links=Path(wheels) if wheels else None,
-        offline=bool(params.get("offline", True)),
+        offline=bool(params.value("offline", True)),
         progress=progress,
     )
-    return state.words
+    return {"words": state.words}
 
 
-def _import(source: Path, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Everything in the source that is a model; what is none of them is said if nothing was."""
+def remove_runtime_job(
+    params: Parameters, progress: Progress, before_naming: Callable[[], None]
+) -> dict[str, Any]:
+    """The runtime in a folder removed. Raises RuntimeSetupError."""
+    remove_runtime(params.path("folder"))
+    return {"words": "The neural runtime is removed."}
+
+
+def check_python_job(
+    params: Parameters, progress: Progress, before_naming: Callable[[], None]
+) -> dict[str, Any]:
+    """Whether a Python can run the neural tier. Raises RuntimeSetupError if it cannot."""
+    return {"words": check_python(params.path("python")).words}
+
+
+def import_models_job(
+    params: Parameters, progress: Progress, before_naming: Callable[[], None]
+) -> dict[str, Any]:
+    """Everything in the source that is a model; what is none of them is said if nothing was.
+    Raises ModelFileError; ``progress`` may raise Cancelled.
+    """
+    source, folder = params.path("source"), params.path("folder")
     done: list[Imported] = []
     refused: list[str] = []
     with (
@@ -66,7 +75,9 @@ def _import(source: Path, folder: Path, progress: Progress) -> dict[str, Any]:
     ):
         for i, path in enumerate(found):
             try:
-                done.append(import_file(path, folder, _part(progress, i, len(found))))
+                done.append(
+                    import_file(path, folder, part(progress, i / len(found), (i + 1) / len(found)))
+                )
             except ModelFileError as error:
                 refused.append(str(error))
     if not done:
@@ -74,14 +85,3 @@ def _import(source: Path, folder: Path, progress: Progress) -> dict[str, Any]:
     titles = ", ".join(model.title for model in done)
     notes = [note for model in done for note in model.notes] + refused
     return {"words": f"Imported: {titles}", "notes": notes}
-
-
-def _part(progress: Progress, i: int, of: int) -> Progress:
-    return lambda stage, fraction: progress(stage, (i + fraction) / of)
-
-
-def _path(params: Mapping[str, Any], name: str) -> Path:
-    value = params.get(name)
-    if not isinstance(value, str) or not value:
-        raise WorkerError("The other process sent a job with incomplete parameters.")
-    return Path(value)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,19 @@ Array = NDArray[np.float64]
 SKIN_POINTS = (50, 101, 118, 205, 280, 330, 347, 425, 6, 197, 195, 5, 9, 151, 108, 337)
 DEFAULT_IRIS = np.array([0.10, 0.055, 0.03], dtype=np.float32)
 _IRISES = ((468, (469, 471)), (473, (474, 476)))
+
+
+@dataclass(frozen=True, eq=False)
+class FaceColours:
+    """skin and iris (3,), linear RGB."""
+
+    skin: NDArray[np.float32]
+    iris: NDArray[np.float32]
+
+
+def face_colours(pixels: NDArray[np.uint8], landmarks: Array) -> FaceColours:
+    """Of a photo (H, W, 3) sRGB; landmarks (478, 2) in pixels."""
+    return FaceColours(skin_color(pixels, landmarks), iris_color(pixels, landmarks))
 
 
 def linear_from_srgb(value: NDArray[np.floating[Any]]) -> Array:

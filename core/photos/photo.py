@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from ..errors import PhotoError
 from ..files.npz import read_npz
+from ..geometry.camera import focal_from_35mm
+from ..options import Options
 from .container import Container, profile_name, read_container
 from .exif import read_exif, upright
 
@@ -174,6 +176,17 @@ def _check_size(name: str, width: int, height: int) -> None:
             f"{name} has {width} x {height} pixels: a face needs a photo of at least "
             f"{MIN_SIDE} pixels on each side."
         )
+
+
+def known_focal(photo: Photo, options: Options) -> tuple[float | None, str]:
+    """Focal length in pixels if it is known, and where it comes from, in words."""
+    if options.focal_px:
+        return options.focal_px, "given"
+    if options.focal_35mm:
+        return focal_from_35mm(options.focal_35mm, photo.width, photo.height), "given"
+    if photo.focal_px:
+        return photo.focal_px, "EXIF"
+    return None, "estimated"
 
 
 def read_photo_file(path: Path) -> bytes:

@@ -13,8 +13,7 @@ from ..appearance.painted_skin import Worn
 from ..heads.model import HeadModel
 from ..likeness.source_and_bound import likeness_of, outer_skin, showing
 from ..likeness.words import likeness_report
-from ..photos.colour import iris_color, skin_color
-from ..photos.photo import Photo
+from ..photos.colour import FaceColours
 from ..reconstruction import Reconstruction
 from ..rig.bone_tails import joint_tails
 from ..rig.person_keys import eyes_clear, person_keys
@@ -29,13 +28,15 @@ def build_rigged_head(
     head: HeadModel,
     reconstruction: Reconstruction,
     photo_index: int,
-    photo: Photo,
+    name: str,
+    colours: FaceColours,
     *,
     own_components: bool = False,
     skin: Worn | None = None,
 ) -> RiggedHead:
     """One photo's head: basis at rest, and the person's keys at the photo's values.
 
+    name: of the photo; colours: of skin and iris, for materials without a painted texture.
     own_components: the keys of the head model's file itself come last, at zero, where it has
     some: flame_000, flame_001, ..., one standard deviation each. skin: what was painted from the
     person's photos, if anything was.
@@ -68,7 +69,7 @@ def build_rigged_head(
         report = {**report, **skin.report}
     return RiggedHead(
         schema=SCHEMA,
-        name=photo.name,
+        name=name,
         head_name=head.name,
         licence_spdx=head.licence.spdx,
         licence_commercial=-1 if commercial is None else int(commercial),
@@ -91,8 +92,8 @@ def build_rigged_head(
         camera_R=fit.camera.R,
         camera_t=fit.camera.t,
         image_size=np.array([fit.camera.width, fit.camera.height], dtype=np.int32),
-        skin_color=skin_color(photo.pixels, fit.landmarks) if skin is None else skin.tone,
-        iris_color=iris_color(photo.pixels, fit.landmarks),
+        skin_color=colours.skin if skin is None else skin.tone,
+        iris_color=colours.iris,
         landmarks=fit.landmarks.astype(np.float32),
         landmarks_fit=fit.landmarks_fit.astype(np.float32),
         posed=fit.vertices.astype(np.float32),

@@ -8,36 +8,31 @@ to what stands there, and keep what hands have changed.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..cues.photo_matches import PhotoMatches
-from ..cues.screen_cues import ScreenCues
 from ..errors import FitError, ModelFileError
-from ..fitting.fit import STAGE, solve_head
+from ..fitting.fit import solve_head
 from ..fitting.landmark_model import load_landmark_model
 from ..fitting.pins import Pin
 from ..fitting.problem import FitProblem, Start
 from ..fitting.result import assemble
 from ..fitting.several_photos import fit_to_matches, state_of
-from ..fitting.state import PhotoState
 from ..heads.model import HeadModel
 from ..options import OPEN_HEAD
-from ..photos.colour import iris_color, skin_color
 from ..photos.photo import Photo
-from ..progress import Progress, part
+from ..progress import FITTING, Progress, part
 from ..reconstruction import Reconstruction
 from ..rigged_head import RiggedHead
 from .assembly import build_rigged_head
-from .continuation import Continuation, SeenPhoto, pins_to_json
-from .report import Evidence, completed, photo_hash
+from .continuation import Continuation, pins_to_json
+from .photo_record import PhotoRecord
+from .report import PhotoFacts, completed, photo_hash
 from .resources import load_head
-
-#: Heads of which the last fit is kept in memory.
-KEPT = 4
+from .seen_photo import SeenPhoto
 
 HEAD_CHANGED = (
     "The head model has changed since this head was made, so it was fitted anew from its photos."
@@ -57,16 +52,6 @@ NOT_AT_HAND = (
 
 
 @dataclass(frozen=True, eq=False)
-class NewPhoto:
-    """A photo of the person: cues of the face, and the focal length in pixels with its source."""
-
-    photo: Photo
-    cues: ScreenCues
-    focal: float | None
-    focal_source: str
-
-
-@dataclass(frozen=True, eq=False)
 class Refit:
     """after and before: the first photo's head, now and as the last fit left it."""
 
@@ -76,21 +61,24 @@ class Refit:
 
 
 def refit(
-    told: str,
+    continuation: str,
     pins: Sequence[Pin],
-    more: Sequence[NewPhoto] = (),
+    more: Sequence[SeenPhoto] = (),
     *,
     head_name: str = OPEN_HEAD,
     own_components: bool = False,
     earlier: Sequence[Photo | None] = (),
+    before: RiggedHead | None = None,
     progress: Progress,
 ) -> Refit:
     """Solves identity, and every photo's expression, pose and camera again.
 
-    told: a Continuation's JSON. earlier: its photos, as far as they are at hand, for further ones
-    to be compared with. Raises FitError, and ModelFileError where it cannot go on.
+    continuation: a Continuation's JSON. more: further photos of the person. earlier: the
+    continuation's own, as far as they are at hand, for further ones to be compared with. before:
+    the head as the last fit left it, which is made again where it is not at hand. Raises FitError,
+    and ModelFileError where it cannot go on.
     """
-    last = Continuation.from_json(told)
+    last = Continuation.from_json(continuation)
     head = load_head(head_name)
     if head.name != last.head_name:
         raise ModelFileError(
@@ -113,51 +101,51 @@ def refit(
     pairs = last.matches
     notes = () if head.digest == last.head_digest else (HEAD_CHANGED,)
     if more:
-        pixels = [*_as_seen(last.photos, earlier), *(n.photo for n in more)]
+        pixels = [*_unchanged(last.photos, earlier), *(n.photo for n in more)]
         if None in pixels:
             notes = (*notes, NOT_AT_HAND)
         both = fit_to_matches(asked, fit, pixels, progress=part(progress, 0.4, 1.0))
         fit, pairs = both.fit, both.matches
-    evidence = [Evidence(_blank(p), None, 0, p.focal_source, ()) for p in last.photos]
-    evidence += [Evidence(n.photo, 1, 0, n.focal_source, n.photo.notes) for n in more]
     done = completed(
         fit,
         head,
-        evidence,
+        [*(_facts(p) for p in last.photos), *(n.facts for n in more)],
         predictor="mediapipe",
         options={"head": head.name, "pins": pins_to_json(pins)},
         seconds={},
         networks={},
         notes=notes,
     )
-    seen = [*last.photos, *(_seen_anew(n) for n in more)]
-    done = replace(done, continuation=continuation_of(head, done, seen, pins, pairs).to_json())
+    records = [*last.photos, *(n.record for n in more)]
+    done = replace(done, continuation=continuation_of(head, done, records, pins, pairs).to_json())
     after = _rigged(head, done, last.photos[0], own_components)
-    before = _kept.get(told) or _as_it_was(problem, last.photos[0], own_components)
-    remember(after)
-    progress(STAGE, 1.0)
+    if before is None:
+        before = _as_it_was(problem, last.photos[0], own_components)
+    progress(FITTING, 1.0)
     return Refit(after, before, tuple(done.warnings))
 
 
 def continuation_of(
     head: HeadModel,
     fit: Reconstruction,
-    seen: Sequence[SeenPhoto],
+    photos: Sequence[PhotoRecord],
     pins: Sequence[Pin] = (),
     matches: Sequence[PhotoMatches] = (),
 ) -> Continuation:
     """What is known of each photo and pair of photos, and where the fit ended."""
-    photos = tuple(
+    fitted = tuple(
         replace(photo, state=state_of(p), landmarks_fit=p.landmarks_fit)
-        for photo, p in zip(seen, fit.photos, strict=True)
+        for photo, p in zip(photos, fit.photos, strict=True)
     )
-    return Continuation(head.name, head.digest, fit.identity, photos, tuple(pins), tuple(matches))
+    return Continuation(head.name, head.digest, fit.identity, fitted, tuple(pins), tuple(matches))
 
 
-def _as_seen(seen: Sequence[SeenPhoto], photos: Sequence[Photo | None]) -> list[Photo | None]:
+def _unchanged(
+    records: Sequence[PhotoRecord], photos: Sequence[Photo | None]
+) -> list[Photo | None]:
     """The photos, None where one is missing or not the same file any more."""
-    found: list[Photo | None] = [None] * len(seen)
-    for i, (was, photo) in enumerate(zip(seen, photos, strict=False)):
+    found: list[Photo | None] = [None] * len(records)
+    for i, (was, photo) in enumerate(zip(records, photos, strict=False)):
         if photo is None or photo_hash(photo) != was.sha256:
             continue
         if (photo.width, photo.height) == (was.width, was.height):
@@ -165,60 +153,14 @@ def _as_seen(seen: Sequence[SeenPhoto], photos: Sequence[Photo | None]) -> list[
     return found
 
 
-def seen_photo(
-    photo: Photo, cues: ScreenCues, focal: float | None, focal_source: str
-) -> SeenPhoto | None:
-    """What is kept of a photo before its fit; None for cues that no fit can go on from."""
-    if cues.landmarks is None or cues.landmark_depth is None:
-        return None
-    sigma = np.zeros(len(cues.landmarks)) if cues.landmark_sigma is None else cues.landmark_sigma
-    nothing = np.zeros(0)
-    return SeenPhoto(
-        name=photo.name[:200],
-        sha256=photo_hash(photo),
-        width=photo.width,
-        height=photo.height,
-        predictor=cues.predictor,
-        landmarks=cues.landmarks,
-        depth=cues.landmark_depth,
-        sigma=sigma,
-        dense=cues.dense,
-        focal=focal,
-        focal_source=focal_source,
-        skin=skin_color(photo.pixels, cues.landmarks).astype(np.float64),
-        iris=iris_color(photo.pixels, cues.landmarks).astype(np.float64),
-        landmarks_fit=np.full(cues.landmarks.shape, np.nan),
-        state=PhotoState(np.eye(3), np.array([0, 0, 1.0]), 1.0, np.zeros(4), nothing, nothing),
-    )
-
-
-#: The last heads by their continuation: a drag after a drag need not make the old one again.
-_kept: OrderedDict[str, RiggedHead] = OrderedDict()
-
-
-def remember(rigged: RiggedHead) -> None:
-    """A head that a refit may start from."""
-    if rigged.continuation_json:
-        _kept[rigged.continuation_json] = rigged
-        while len(_kept) > KEPT:
-            _kept.popitem(last=False)
-
-
-def _seen_anew(new: NewPhoto) -> SeenPhoto:
-    seen = seen_photo(new.photo, new.cues, new.focal, new.focal_source)
-    if seen is None:
-        raise FitError(f"No landmarks were found in {new.photo.name}.")
-    return seen
-
-
 def _problem(head: HeadModel, last: Continuation) -> FitProblem:
     """The last fit, starting where it ended as far as the numbers still mean what they meant."""
     drifts = load_landmark_model().habits.shape[2]
     same = head.digest == last.head_digest
     sizes = (drifts, head.expression_count)
+    states = [p.state if same else None for p in last.photos]
     photos = tuple(
-        p.state if same and (len(p.state.drift), len(p.state.expression)) == sizes else None
-        for p in last.photos
+        s if s is not None and (len(s.drift), len(s.expression)) == sizes else None for s in states
     )
     return FitProblem(
         head,
@@ -230,7 +172,7 @@ def _problem(head: HeadModel, last: Continuation) -> FitProblem:
     )
 
 
-def _as_it_was(problem: FitProblem, photo: SeenPhoto, own_components: bool) -> RiggedHead:
+def _as_it_was(problem: FitProblem, photo: PhotoRecord, own_components: bool) -> RiggedHead:
     """The head of a continuation, for whose numbers this head model need not be the same."""
     solved = solve_head(problem, still=None not in problem.start_of_photos)
     fit = assemble(problem, solved, uncertainty=False)
@@ -238,14 +180,21 @@ def _as_it_was(problem: FitProblem, photo: SeenPhoto, own_components: bool) -> R
 
 
 def _rigged(
-    head: HeadModel, fit: Reconstruction, photo: SeenPhoto, own_components: bool
+    head: HeadModel, fit: Reconstruction, photo: PhotoRecord, own_components: bool
 ) -> RiggedHead:
-    rigged = build_rigged_head(head, fit, 0, _blank(photo), own_components=own_components)
-    skin, iris = photo.skin.astype(np.float32), photo.iris.astype(np.float32)
-    return replace(rigged, skin_color=skin, iris_color=iris)
+    return build_rigged_head(head, fit, 0, photo.name, photo.colours, own_components=own_components)
 
 
-def _blank(photo: SeenPhoto) -> Photo:
-    """Of the photo's size, and of no size in memory."""
-    pixels = np.broadcast_to(np.uint8(128), (photo.height, photo.width, 3))
-    return Photo(pixels, photo.name, None, photo.sha256, None)
+def _facts(photo: PhotoRecord) -> PhotoFacts:
+    """What the report says of a photo that is not looked at again."""
+    return PhotoFacts(
+        name=photo.name,
+        sha256=photo.sha256,
+        width=photo.width,
+        height=photo.height,
+        focal_px=None,
+        faces_found=None,
+        face_used=0,
+        focal_source=photo.focal_source,
+        notes=(),
+    )

@@ -7,7 +7,7 @@ import hashlib
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,14 +54,19 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What the pipeline knows of one photo and the fit does not.
+class PhotoFacts:
+    """What is known of one photo beside its fit; width and height in pixels.
 
-    faces_found: how many, None if the person gave a box. focal_source: where the focal length
-    that the fit was given comes from, in words.
+    sha256: of the file; focal_px: what the photo itself says, or None. faces_found: how many, None
+    if it is not known or the person gave a box; face_used: which of them. focal_source: where the
+    focal length that the fit was given comes from, in words. notes: sentences.
     """
 
-    photo: Photo
+    name: str
+    sha256: str
+    width: int
+    height: int
+    focal_px: float | None
     faces_found: int | None
     face_used: int
     focal_source: str
@@ -71,7 +76,7 @@ class Evidence:
 def completed(
     reconstruction: Reconstruction,
     head: HeadModel,
-    evidence: list[Evidence],
+    photos: Sequence[PhotoFacts],
     *,
     predictor: str,
     options: dict[str, Any],
@@ -84,10 +89,10 @@ def completed(
     networks: SHA-256 of the checkpoints used, by kind. notes: sentences on the predictor.
     """
     fits = tuple(
-        replace(fit, report={**_photo_report(e), **fit.report})
-        for fit, e in zip(reconstruction.photos, evidence, strict=True)
+        replace(fit, report={**_photo_report(facts), **fit.report})
+        for fit, facts in zip(reconstruction.photos, photos, strict=True)
     )
-    warnings = [*notes, *(n for e in evidence for n in e.notes), *reconstruction.warnings]
+    warnings = [*notes, *(n for facts in photos for n in facts.notes), *reconstruction.warnings]
     report = {
         **reconstruction.report,
         "schema": SCHEMA,
@@ -103,26 +108,25 @@ def completed(
     recipe = {
         **reconstruction.recipe,
         "schema": SCHEMA,
-        "photos": [{"name": e.photo.name, "sha256": photo_hash(e.photo)} for e in evidence],
+        "photos": [{"name": facts.name, "sha256": facts.sha256} for facts in photos],
         "head": {"name": head.name, "sha256": head.digest},
         "networks": networks,
         "options": {**options, "predictor": predictor},
-        "focal_px": [e.photo.focal_px for e in evidence],
+        "focal_px": [facts.focal_px for facts in photos],
         "versions": versions(),
     }
     return replace(reconstruction, photos=fits, report=report, recipe=recipe)
 
 
-def _photo_report(evidence: Evidence) -> dict[str, Any]:
-    photo = evidence.photo
+def _photo_report(facts: PhotoFacts) -> dict[str, Any]:
     return {
-        "photo": photo.name,
-        "sha256": photo_hash(photo),
-        "width": photo.width,
-        "height": photo.height,
-        "focal_source": evidence.focal_source,
-        "faces_found": evidence.faces_found,
-        "face_used": evidence.face_used,
+        "photo": facts.name,
+        "sha256": facts.sha256,
+        "width": facts.width,
+        "height": facts.height,
+        "focal_source": facts.focal_source,
+        "faces_found": facts.faces_found,
+        "face_used": facts.face_used,
     }
 
 
@@ -166,7 +170,7 @@ def versions() -> dict[str, str]:
 
 
 def peak_memory_mb() -> float | None:
-    """Most memory this process has held at once, MB of 10^6 bytes; None if nobody knows."""
+    """Most memory this process has held at once, MB of 10^6 bytes; None if unknown."""
     status = Path("/proc/self/status")
     if status.exists():
         # Linux: ru_maxrss is inherited from the process that started us, VmHWM is our own.

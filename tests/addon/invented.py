@@ -42,8 +42,9 @@ def invented_head(ours, name="someone"):
         recipe={"made": "up"},
     )
     pixels = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8)
-    photo = ours("core.photos.photo").Photo(pixels, name)
-    rigged = ours("core.reconstruct.assembly").build_rigged_head(head, reconstruction, 0, photo)
+    colours = ours("core.photos.colour").face_colours(pixels, fit.landmarks)
+    build = ours("core.reconstruct.assembly").build_rigged_head
+    rigged = build(head, reconstruction, 0, name, colours)
     rigged = ours("core.appearance.mouth_picture").with_mouth_picture(rigged)
     rigged = ours("core.appearance.wrinkles").with_folds(rigged)
     return ours("core.appearance.eye_picture").with_eye_picture(rigged)

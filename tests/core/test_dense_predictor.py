@@ -35,7 +35,8 @@ from core.geometry.rotation import angle_between, matrix_from_vector
 from core.heads import HeadModel, load_open_head
 from core.options import Options
 from core.photos.photo import Photo, load_photo
-from core.pipeline import MAPPING, reconstruct
+from core.pipeline import reconstruct
+from core.progress import MAPPING
 from core.reconstruction import BareSkin, Reconstruction
 
 

@@ -30,7 +30,7 @@ from core.likeness.source_and_bound import (
     similarities,
 )
 from core.likeness.words import FRONT, LEFT, RIGHT, SIDE, advice_of, parts_of
-from core.photos.photo import Photo
+from core.photos.colour import FaceColours
 from core.reconstruct.assembly import build_rigged_head
 from core.rig.rig_arrays import RigArrays
 from core.rigged_head import RiggedHead
@@ -210,8 +210,8 @@ def test_the_line_of_one_frontal_photo(head, fits):
 
 
 def test_a_rigged_head_keeps_it_and_does_without(head, fits, tmp_path):
-    photo = Photo(np.full((SIZE, SIZE, 3), 128, np.uint8), "someone")
-    rigged = build_rigged_head(head, fits[0,], 0, photo)
+    colours = FaceColours(np.full(3, 0.2, "f4"), np.full(3, 0.1, "f4"))
+    rigged = build_rigged_head(head, fits[0,], 0, "someone", colours)
     rigged.save(tmp_path / "head.npz")
     back = RiggedHead.load(tmp_path / "head.npz")
     np.testing.assert_array_equal(back.likeness_source, likeness_of(head, fits[0,]).source)
@@ -228,7 +228,7 @@ def test_a_rigged_head_keeps_it_and_does_without(head, fits, tmp_path):
     assert error == pytest.approx(1e3 * np.median(back.likeness_bound[nose]), rel=1e-3)
     assert told["parts"]["ears"]["source"] == "inferred"
     assert told["sentences"][0].endswith("add a photo from the side.")
-    unsure = build_rigged_head(head, replace(fits[0,], information=None), 0, photo)
+    unsure = build_rigged_head(head, replace(fits[0,], information=None), 0, "someone", colours)
     assert len(unsure.likeness_source) == 0
     unsure.check()
     for wrong in (

@@ -31,7 +31,8 @@ from core.geometry.rotation import matrix_from_vector
 from core.heads import load_open_head
 from core.photos.photo import Photo
 from core.reconstruct.continuation import Continuation, with_first
-from core.reconstruct.refit import continuation_of, seen_photo
+from core.reconstruct.refit import continuation_of
+from core.reconstruct.seen_photo import SeenPhoto
 
 SIZE = 400
 YAWS = (-22.0, 0.0, 20.0)
@@ -324,7 +325,7 @@ def test_damaged_matches_are_refused(spoil):
 @pytest.fixture(scope="module")
 def told(head, somebody, compared):
     cues, photos, _, _ = somebody
-    seen = [seen_photo(p, c, None, "estimated") for p, c in zip(photos, cues, strict=True)]
+    seen = [SeenPhoto(p, c, None, "estimated").record for p, c in zip(photos, cues, strict=True)]
     return continuation_of(head, compared.fit, seen, (), compared.matches).to_json()
 
 

@@ -12,8 +12,10 @@ import pytest
 from core.cues.photo_check import NO_FACE, blur_effect, check_faces, view_angles
 from core.errors import WorkerError
 from core.jobs.look import look_job
+from core.jobs.parameters import Parameters
 from core.photos.face_picture import face_picture
 from core.photos.photo import Photo, load_photo
+from core.progress import silent
 from core.reconstruct.resources import load_mediapipe
 
 
@@ -81,9 +83,8 @@ def test_blur_grows_with_blur(large):
 def test_look_job_numbers_the_faces_by_size(pixels, large, tmp_path):
     canvas = np.concatenate([cv2.resize(pixels, (720, 720)), large], axis=1)
     Photo(canvas, "two").save(tmp_path / "photo.npz")
-    result = look_job(
-        {"photo": str(tmp_path / "photo.npz"), "out": str(tmp_path)}, lambda stage, done: None
-    )
+    params = {"photo": str(tmp_path / "photo.npz"), "out": str(tmp_path)}
+    result = look_job(Parameters(params), silent, lambda: None)
     boxes = np.array([face["box"] for face in result["faces"]])
     assert len(boxes) == 2
     assert boxes[0, 0] > 720 > boxes[1, 2], "the largest comes first"
@@ -97,11 +98,11 @@ def test_look_job_numbers_the_faces_by_size(pixels, large, tmp_path):
 def test_look_job_without_a_face_says_so(tmp_path):
     Photo(np.full((64, 64, 3), 128, np.uint8), "grey").save(tmp_path / "photo.npz")
     params = {"photo": str(tmp_path / "photo.npz"), "out": str(tmp_path)}
-    result = look_job(params, lambda stage, done: None)
+    result = look_job(Parameters(params), silent, lambda: None)
     assert result["faces"] == []
     assert result["advice"] == [NO_FACE]
     with pytest.raises(WorkerError):
-        look_job({"photo": 3}, lambda stage, done: None)
+        look_job(Parameters({"photo": 3}), silent, lambda: None)
 
 
 def test_a_picture_smaller_than_its_numbers_is_drawn_all_the_same():

@@ -16,16 +16,8 @@ from core.geometry.camera import focal_from_35mm
 from core.heads.arkit import ARKIT_NAMES
 from core.options import Options
 from core.photos.photo import Photo, load_photo
-from core.pipeline import (
-    FINDING,
-    FITTING,
-    PAINTING,
-    READING,
-    RIGGING,
-    load_head,
-    reconstruct,
-    rig_heads,
-)
+from core.pipeline import load_head, reconstruct, rig_heads
+from core.progress import FINDING, FITTING, PAINTING, READING, RIGGING
 from core.reconstruct.report import peak_memory_mb, photo_hash
 from core.rig.tear_line import wet_vertices
 

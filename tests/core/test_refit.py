@@ -11,13 +11,16 @@ import pytest
 
 from core.errors import FitError, ModelFileError, PhotoError, WorkerError
 from core.fitting.pins import Pin
+from core.jobs.parameters import Parameters
 from core.jobs.refit import refit_job
 from core.options import Options
 from core.photos.photo import Photo, load_photo
-from core.pipeline import look_again, reconstruct, rig_heads, silent
+from core.pipeline import reconstruct, rig_heads
+from core.progress import silent
 from core.protocol import encode, message
 from core.reconstruct.continuation import MAX_PHOTOS, Continuation, pins_from_json, pins_to_json
-from core.reconstruct.refit import NOT_AT_HAND, _kept, refit, remember
+from core.reconstruct.refit import NOT_AT_HAND, refit
+from core.reconstruct.seen_photo import see
 from core.rigged_head import RiggedHead
 
 pytest.importorskip("cv2")
@@ -89,10 +92,9 @@ def test_without_its_pin_a_landmark_goes_back(told):
 
 
 def test_before_is_what_stands_in_the_scene(rigged, told):
-    remember(rigged)
-    done = refit(told, [], progress=silent)
+    done = refit(told, [], before=rigged, progress=silent)
     assert done.before is rigged
-    _kept.clear()  # another session: made again from the numbers
+    # Another process: made again from the numbers.
     again = refit(told, [], progress=silent).before
     assert np.abs(again.basis - rigged.basis).max() < 1e-6
     assert np.abs(again.key_deltas - rigged.key_deltas).max() < 5e-4
@@ -102,7 +104,7 @@ def test_a_further_photo_is_solved_together(photo, told):
     mirrored = Photo(np.ascontiguousarray(photo.pixels[:, ::-1]), "mirrored")
     goal = place(told, 4) + np.array([2.0, 0.0])
     pins = [Pin(0, 4, *map(float, goal))]
-    done = refit(told, pins, look_again([mirrored], Options()), progress=silent)
+    done = refit(told, pins, see([mirrored], Options()), progress=silent)
     now = Continuation.from_json(done.after.continuation_json)
     assert [p.name for p in now.photos] == ["astronaut", "mirrored"]
     assert now.pins == tuple(pins_from_json(pins_to_json(pins), 2))
@@ -180,17 +182,17 @@ def test_another_head_model_and_maps_that_are_not_kept(told):
 def test_the_job_checks_its_parameters(told, tmp_path):
     for params in (None, {}, {"continuation": told}, {"continuation": 1, "out": "x"}):
         with pytest.raises(WorkerError):
-            refit_job(params, silent, lambda: None)
+            refit_job(Parameters(params), silent, lambda: None)
     for pins in ("x", [[0, 4]], [[0, 999, 1, 1]], [[0, 4, "a", 1]], [[1, 4, 1, 1]]):
         params = {"continuation": told, "pins": pins, "out": str(tmp_path)}
         with pytest.raises(ModelFileError, match="pins"):
-            refit_job(params, silent, lambda: None)
+            refit_job(Parameters(params), silent, lambda: None)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_who_has_the_old_head_already_is_not_sent_it(told, tmp_path):
     params = {"continuation": told, "options": {}, "out": str(tmp_path), "before": False}
-    result = refit_job(params, silent, lambda: None)
+    result = refit_job(Parameters(params), silent, lambda: None)
     assert set(result) == {"after", "warnings"}
     assert [p.name for p in tmp_path.iterdir()] == ["after.npz"]
 
@@ -208,7 +210,7 @@ def test_as_many_photos_as_a_head_may_have_fit_on_a_line(told):
 def test_nonsense_instead_of_earlier_photos(told, tmp_path, earlier):
     params = {"continuation": told, "earlier": earlier, "out": str(tmp_path)}
     with pytest.raises(WorkerError, match="incomplete"):
-        refit_job(params, silent, lambda: None)
+        refit_job(Parameters(params), silent, lambda: None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -221,7 +223,7 @@ def test_the_job_compares_a_further_photo_with_the_earlier_ones_at_hand(photo, t
     matches = {}
     for name, earlier in {"at hand": [str(old)], "not": [None], "not told": []}.items():
         params = {"continuation": told, "photos": [str(new)], "earlier": earlier, "out": str(out)}
-        result = refit_job(params, silent, lambda: None)
+        result = refit_job(Parameters(params), silent, lambda: None)
         after = RiggedHead.load(out / "after.npz")
         matches[name] = Continuation.from_json(after.continuation_json).matches
         assert (NOT_AT_HAND in result["warnings"]) == (name != "at hand")
@@ -232,6 +234,6 @@ def test_the_job_compares_a_further_photo_with_the_earlier_ones_at_hand(photo, t
 def test_earlier_photos_are_not_opened_where_there_is_no_further_one(told, tmp_path):
     gone = str(tmp_path / "gone.npz")
     params = {"continuation": told, "earlier": [gone], "out": str(tmp_path)}
-    assert refit_job(params, silent, lambda: None)["warnings"] == []
+    assert refit_job(Parameters(params), silent, lambda: None)["warnings"] == []
     with pytest.raises(PhotoError, match=r"gone\.npz"):
-        refit_job({**params, "photos": [gone]}, silent, lambda: None)
+        refit_job(Parameters({**params, "photos": [gone]}), silent, lambda: None)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from core.photos.photo import Photo, load_photo
-from core.pipeline import FINDING, FITTING, PAINTING, READING, RIGGING, WRITING
+from core.progress import FINDING, FITTING, PAINTING, READING, RIGGING, WRITING
 from core.protocol import (
     MAX_LINE,
     PROTOCOL_VERSION,
@@ -116,9 +116,9 @@ def faulty(repository: Path, body: str) -> list[str]:
     """A worker whose pipeline does ``body`` instead of reconstructing."""
     code = (
         f"import sys; sys.path.insert(0, {str(repository)!r})\n"
-        "import os, time\nimport core.worker as w\n"
+        "import os, time\nimport core.jobs.reconstruct as r\nimport core.worker as w\n"
         f"def reconstruct(photos, options, *, progress):\n    {body}\n"
-        "w.reconstruct = reconstruct\nsys.exit(w.main())"
+        "r.reconstruct = reconstruct\nsys.exit(w.main())"
     )
     return [sys.executable, "-I", "-c", code]
 
@@ -406,8 +406,8 @@ def test_a_result_that_is_not_json_is_a_defect_and_not_the_end(
 ):
     code = faulty(repository, "return []")[-1].replace(
         "sys.exit",
-        "w.rig_heads = lambda *a, **k: []\nw.write_together = lambda *a, **k: None\n"
-        "w.time.perf_counter = float('nan').__float__\nsys.exit",
+        "r.rig_heads = lambda *a, **k: []\nr.write_together = lambda *a, **k: None\n"
+        "r.time.perf_counter = float('nan').__float__\nsys.exit",
     )
     worker = client([sys.executable, "-I", "-c", code])
     worker.send(job(photo_npz, tmp_path / "o"))

@@ -22,7 +22,7 @@ import fuzz_seeds as seeds
 import numpy as np
 from fuzz_dice import Dice, altered_array, altered_json, altered_npz, altered_zip
 
-from core import protocol, worker
+from core import protocol
 from core.errors import (
     ModelFileError,
     MotionError,
@@ -40,6 +40,7 @@ from core.heads.flame_file import read_flame
 from core.heads.flame_pickle import FLAME_CLASSES
 from core.heads.flame_uv import read_template_uv
 from core.heads.open_head import load_open_head
+from core.jobs.parameters import Parameters
 from core.jobs.refit import refit_job
 from core.models.folder import is_checkpoint
 from core.models.search import candidates
@@ -312,7 +313,8 @@ def _protocol(data: bytes, folder: Path) -> None:
         with promised(WorkerError):
             protocol.check_hello(msg)
         with promised(PersonError):
-            worker._parameters(msg.get("params"))
+            parameters = Parameters(msg.get("params"))
+            parameters.paths("photos"), parameters.options(), parameters.path("out")
         if isinstance(msg.get("options"), dict):
             with promised(PersonError):
                 Options.from_json(msg["options"])
@@ -334,13 +336,14 @@ def _options(data: bytes, folder: Path) -> None:
     except ValueError:
         return
     with promised(PersonError):
-        _, chosen, _ = worker._parameters(told)
+        chosen = Parameters(told).options()
         json.dumps(chosen.for_recipe(), allow_nan=False)
         assert isinstance(chosen.same_person, bool)
     with promised(PersonError):
         if isinstance(told, dict):
             # No photo is there, so that it ends before the fit.
-            refit_job({**told, "photos": [str(folder / "none.npz")]}, _nothing, _nothing)
+            params = {**told, "photos": [str(folder / "none.npz")]}
+            refit_job(Parameters(params), _nothing, _nothing)
             raise AssertionError("a photo that is not there was read")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from core.geometry.camera import Camera
 from core.heads import HeadModel
-from core.photos.photo import Photo
+from core.photos.colour import FaceColours
 from core.reconstruct.assembly import build_rigged_head
 from core.reconstruction import PhotoFit, Reconstruction
 from core.rigged_head import RiggedHead
@@ -40,5 +40,5 @@ def rigged_person(
         report={},
     )
     person = Reconstruction(head.name, head.digest, identity, (fit,), {"warnings": []}, {})
-    photo = Photo(np.full((480, 640, 3), 128, np.uint8), "someone")
-    return build_rigged_head(head, person, 0, photo, own_components=own_components)
+    colours = FaceColours(np.full(3, 0.2, "f4"), np.full(3, 0.1, "f4"))
+    return build_rigged_head(head, person, 0, "someone", colours, own_components=own_components)
