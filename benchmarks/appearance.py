@@ -29,10 +29,10 @@ import numpy as np
 
 from benchmarks.accuracy import ROOT
 from core.appearance.atlas import skin_atlas
-from core.appearance.painted_skin import worn_skin
+from core.appearance.painted_skin import painted_skin
 from core.appearance.photo_trust import sample
-from core.appearance.texture import COARSE, MEASURED, MIRRORED, Skin, paint
-from core.appearance.wrinkles import with_folds
+from core.appearance.texture import COARSE, REFLECTED, SHOWN, Skin, paint
+from core.appearance.wrinkles import with_wrinkles
 from core.geometry.raster import rasterise
 from core.heads.corners import is_skin, triangle_uv
 from core.heads.model import HeadModel
@@ -64,7 +64,7 @@ def again(head: HeadModel, fit: PhotoFit, photo: Photo, skin: Skin) -> tuple[Any
     at[..., 1] = 1 - at[..., 1]
     cell = np.clip((at * COARSE).astype(int), 0, COARSE - 1)
     seen = (raster.triangle >= 0) & is_skin(head)[raster.triangle]
-    measured = seen & (skin.coverage[cell[..., 1], cell[..., 0]] == MEASURED)
+    measured = seen & (skin.coverage[cell[..., 1], cell[..., 0]] == SHOWN)
     face = head.regions["face"][head.triangles].all(axis=1)
     drawn = photo.pixels.astype(np.float64)
     drawn[seen] = sample(skin.photo, at[seen] * skin.photo.shape[0])
@@ -94,7 +94,7 @@ def ssim(first: Any, second: Any, where: Any) -> float:
 
 def difference(head: HeadModel, one: Skin, other: Skin, kind: int) -> float:
     """Mean difference in 1/255 of two albedos where one is ``kind`` and the other measured."""
-    there = (one.coverage == kind) & (other.coverage == MEASURED)
+    there = (one.coverage == kind) & (other.coverage == SHOWN)
     texel = skin_atlas(head, COARSE).texel
     inside = np.zeros(there.size, bool)
     inside[texel] = True
@@ -145,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
         pairs = [(a, b) for a in theirs.values() for b in theirs.values() if a is not b]
         found = [
             [value for a, b in pairs if np.isfinite(value := difference(head, a, b, kind))]
-            for kind in (MIRRORED, MEASURED)
+            for kind in (REFLECTED, SHOWN)
         ]
         texts = [f"{np.mean(f):.1f} ({len(f)} pairs)" if f else "none" for f in found]
         print(f"{subject:10} mirrored {texts[0]}, shown by both {texts[1]}")
@@ -177,14 +177,14 @@ def one(photo: Photo, texture: bool) -> int:
         warm = time.perf_counter()
         paint(head, [fit], [photo], SIZE)
         files = time.perf_counter()
-        worn_skin(head, [fit], [photo], SIZE)
+        painted_skin(head, [fit], [photo], SIZE)
         end = time.perf_counter()
         text += f", painting {warm - cold:.2f} s cold, {files - warm:.2f} s warm"
         text += f", with its files {end - files:.2f} s"
         colours = face_colours(photo.pixels, fit.landmarks)
         rigged = build_rigged_head(head, person, 0, photo.name, colours)
         start = time.perf_counter()
-        with_folds(rigged)
+        with_wrinkles(rigged)
         text += f", folds {time.perf_counter() - start:.2f} s"
     print(f"{text}; peak memory {peak_memory_mb():.0f} MB")
     return 0

@@ -26,7 +26,7 @@ from core.heads.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
 from core.heads.flame import load_flame
 from core.heads.flame_import import import_flame
 from core.rig.rig_arrays import RigArrays
-from core.rig.rig_check import LIMITS, Certificate, Finding, certify
+from core.rig.rig_check import LIMITS, Finding, RigCheck, check_rig
 from core.rig.solve_keys import key_solver
 from tests.support.flame_like import flame_like
 from tests.support.rigs import rigged_person
@@ -37,7 +37,7 @@ class Row:
     """What was found of one head's people."""
 
     title: str
-    certificates: list[Certificate] = field(default_factory=list)
+    certificates: list[RigCheck] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
     def worst(self, check: str) -> Finding | None:
@@ -55,7 +55,7 @@ def people(title: str, head: HeadModel, count: int, seed: int) -> Row:
         started = time.perf_counter()
         rigged = rigged_person(head, identity)
         row.seconds.append(time.perf_counter() - started)
-        row.certificates.append(certify(RigArrays.of(rigged)))
+        row.certificates.append(check_rig(RigArrays.of(rigged)))
     return row
 
 
@@ -78,7 +78,7 @@ def reference(path: Path) -> Row:
             landmark_vertices=z["landmark_vertices"],
             landmark_barycentric=z["landmark_barycentric"],
         )
-    return Row("ICT FaceKit", [certify(rig)])
+    return Row("ICT FaceKit", [check_rig(rig)])
 
 
 def show(rows: list[Row]) -> None:

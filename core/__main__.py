@@ -104,11 +104,11 @@ def _import(args: argparse.Namespace) -> int:
 def _check_rig(args: argparse.Namespace) -> int:
     out = args.head.parent if args.out is None else args.out
     make_folder(out)
-    certificate = check_file(args.head, out)
-    print("\n".join(summary(certificate)))
-    if certificate.passed:
+    check = check_file(args.head, out)
+    print("\n".join(summary(check)))
+    if check.passed:
         return 0
-    count = len(certificate.failures)
+    count = len(check.failures)
     _say(f"{args.head.name} fails in {count} figures: see {args.head.stem}.rig.png in {out}.")
     return 2
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from .appearance.eye_picture import with_eye_picture
 from .appearance.mouth_picture import with_mouth_picture
-from .appearance.painted_skin import Worn, worn_skin
-from .appearance.wrinkles import with_folds
+from .appearance.painted_skin import PaintedSkin, painted_skin
+from .appearance.wrinkles import with_wrinkles
 from .cues.dense_correction import with_bare_skin
 from .cues.photo_matches import PhotoMatches
 from .fitting.checked_maps import fit_checked_maps
@@ -147,11 +147,11 @@ def report(
 
 def paint(
     head: HeadModel, person: Reconstruction, photos: Sequence[Photo], options: Options
-) -> Worn | None:
+) -> PaintedSkin | None:
     """The person's skin, or None if no texture is wanted."""
     if options.texture == "off":
         return None
-    return worn_skin(head, person.photos, photos, options.texture)
+    return painted_skin(head, person.photos, photos, options.texture)
 
 
 def rig(
@@ -159,7 +159,7 @@ def rig(
     person: Reconstruction,
     index: int,
     photo: Photo,
-    skin: Worn | None,
+    skin: PaintedSkin | None,
     options: Options,
 ) -> RiggedHead:
     """The head of photo ``index`` with keys, bones and pictures."""
@@ -168,4 +168,4 @@ def rig(
     rigged = build_rigged_head(
         head, person, index, photo.name, colours, own_components=own, skin=skin
     )
-    return with_folds(with_mouth_picture(with_eye_picture(rigged)))
+    return with_wrinkles(with_mouth_picture(with_eye_picture(rigged)))

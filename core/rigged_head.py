@@ -5,6 +5,8 @@ It crosses the process border as one ``.npz`` without pickled objects, and every
 is checked on loading, before anything in a scene is touched. All in metres in the head frame.
 """
 
+# ruff: noqa: RUF009 - what _later returns is a field()
+
 from __future__ import annotations
 
 import json
@@ -30,18 +32,22 @@ Ints = NDArray[np.int32]
 MAX_VERTICES = 500_000
 MAX_BYTES = 2 << 30
 
-#: Of each field, by its annotation: what it is, or numpy's letter of its numbers.
-_KINDS: dict[str, type | str] = {
-    "int": int,
-    "str": str,
-    "Floats": "f",
-    "Ints": "i",
-    "NDArray[np.float64]": "f",
-    "NDArray[np.int8]": "i",
-    "NDArray[np.uint8]": "u",
-    "NDArray[np.str_]": "U",
-    "NDArray[np.bool_]": "b",
-}
+#: A length that no other field shares.
+ANY = "any"
+
+
+def _is(kind: type | str, *shape: int | str, picture: bool = False) -> dict[str, Any]:
+    """What a field is: a type, or numpy's letter of its numbers; its shape by the names of
+    ``RiggedHead.sizes``, none for texts and names; whether it is a picture's file, if not empty.
+    """
+    return {"kind": kind, "shape": shape, "picture": picture}
+
+
+def _later(dtype: str, *shape: int | str, picture: bool = False) -> Any:
+    """A field that files of earlier versions lack: there is nothing of it in them."""
+    empty = tuple(0 if isinstance(n, str) else n for n in shape)
+    about = _is(np.dtype(dtype).kind, *shape, picture=picture)
+    return field(default_factory=lambda: np.zeros(empty, dtype), metadata=about)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +61,7 @@ class RiggedHead:
     camera_R, camera_t and image_size (width, height) as in Camera; skin_color and iris_color
     (3,) linear RGB; landmarks and landmarks_fit (478, 2) pixels; posed (V, 3) as in the photo;
     regions (R, V); uncertainty (V,) metres, zero where unknown; licence_commercial is 1, 0, or
-    -1 where nobody knows.
+    -1 where it is not known.
 
     The first 53 keys are ARKit's 52 and the photo's residual. Others may follow, and C
     ``correctives`` (C, 3) name those that are driven: key, and the two keys whose product is its
@@ -64,70 +70,69 @@ class RiggedHead:
     across the face; landmark_vertices (478, 3) and landmark_barycentric (478, 3) embed
     MediaPipe's points, -1 where there is no place for one. continuation_json is a
     core.reconstruct.continuation.Continuation, with this photo first. likeness_source (V,) and
-    likeness_bound (V,) metres as in core.likeness, empty where nobody knows. skin_photo,
+    likeness_bound (V,) metres as in core.likeness, empty where it is not known. skin_photo,
     skin_albedo, skin_relief and skin_roughness (n,) are PNG files of the skin's texture as in the
     photo and without its light, of its tangent-space normals and its roughness, and
     skin_coverage (s, s) is as in core.appearance.texture; eye_picture (n,) is a PNG file of both
     eyes' texture, mouth_picture (n,) one of teeth and gums, empty for a head that is not laid
     out for them; folds_picture (n,), a PNG file, and folds_layout (6,) are as in
-    core.appearance.wrinkles.Folds, empty for a head in whose layout they cannot be drawn.
-    These are empty in files of earlier
-    versions.
+    core.appearance.wrinkles.Wrinkles, empty for a head in whose layout they cannot be drawn.
+    These are empty in files of earlier versions.
     """
 
-    schema: int
-    name: str
-    head_name: str
-    licence_spdx: str
-    licence_commercial: int
-    basis: Floats
-    quads: Ints
-    face_part: NDArray[np.int8]
-    part_names: NDArray[np.str_]
-    uv: Floats
-    uv_quads: Ints
-    key_names: NDArray[np.str_]
-    key_deltas: Floats
-    key_values: Floats
-    joint_names: NDArray[np.str_]
-    joints: Floats
-    joint_tails: Floats
-    parents: Ints
-    weights: Floats
-    joint_rotations: Floats
-    camera_K: NDArray[np.float64]
-    camera_R: NDArray[np.float64]
-    camera_t: NDArray[np.float64]
-    image_size: Ints
-    skin_color: Floats
-    iris_color: Floats
-    landmarks: Floats
-    landmarks_fit: Floats
-    posed: Floats
-    region_names: NDArray[np.str_]
-    regions: NDArray[np.bool_]
-    uncertainty: Floats
-    recipe_json: str
-    report_json: str
-    # Files of earlier versions lack what follows: there is nothing of it in them.
-    correctives: Ints = field(default_factory=lambda: np.zeros((0, 3), "i4"))
-    bone_keys: Ints = field(default_factory=lambda: np.zeros((0, 2), "i4"))
-    bone_turns: Floats = field(default_factory=lambda: np.zeros((0, 3), "f4"))
-    mirror: Ints = field(default_factory=lambda: np.zeros(0, "i4"))
-    landmark_vertices: Ints = field(default_factory=lambda: np.zeros((0, 3), "i4"))
-    landmark_barycentric: Floats = field(default_factory=lambda: np.zeros((0, 3), "f4"))
-    continuation_json: str = field(default_factory=str)
-    likeness_source: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, "i1"))
-    likeness_bound: Floats = field(default_factory=lambda: np.zeros(0, "f4"))
-    skin_photo: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
-    skin_albedo: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
-    skin_relief: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
-    skin_roughness: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
-    skin_coverage: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), "u1"))
-    eye_picture: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
-    folds_picture: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
-    folds_layout: Floats = field(default_factory=lambda: np.zeros(0, "f4"))
-    mouth_picture: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, "u1"))
+    schema: int = field(metadata=_is(int))
+    name: str = field(metadata=_is(str))
+    head_name: str = field(metadata=_is(str))
+    licence_spdx: str = field(metadata=_is(str))
+    licence_commercial: int = field(metadata=_is(int))
+    basis: Floats = field(metadata=_is("f", "V", 3))
+    quads: Ints = field(metadata=_is("i", "F", 4))
+    face_part: NDArray[np.int8] = field(metadata=_is("i", "F"))
+    part_names: NDArray[np.str_] = field(metadata=_is("U"))
+    uv: Floats = field(metadata=_is("f", "U", 2))
+    uv_quads: Ints = field(metadata=_is("i", "F", 4))
+    key_names: NDArray[np.str_] = field(metadata=_is("U"))
+    key_deltas: Floats = field(metadata=_is("f", "K", "V", 3))
+    key_values: Floats = field(metadata=_is("f", "K"))
+    joint_names: NDArray[np.str_] = field(metadata=_is("U"))
+    joints: Floats = field(metadata=_is("f", "J", 3))
+    joint_tails: Floats = field(metadata=_is("f", "J", 3))
+    parents: Ints = field(metadata=_is("i", "J"))
+    weights: Floats = field(metadata=_is("f", "V", "J"))
+    joint_rotations: Floats = field(metadata=_is("f", "J", 3))
+    camera_K: NDArray[np.float64] = field(metadata=_is("f", 3, 3))
+    camera_R: NDArray[np.float64] = field(metadata=_is("f", 3, 3))
+    camera_t: NDArray[np.float64] = field(metadata=_is("f", 3))
+    image_size: Ints = field(metadata=_is("i", 2))
+    skin_color: Floats = field(metadata=_is("f", 3))
+    iris_color: Floats = field(metadata=_is("f", 3))
+    landmarks: Floats = field(metadata=_is("f", 478, 2))
+    landmarks_fit: Floats = field(metadata=_is("f", 478, 2))
+    posed: Floats = field(metadata=_is("f", "V", 3))
+    region_names: NDArray[np.str_] = field(metadata=_is("U"))
+    regions: NDArray[np.bool_] = field(metadata=_is("b", "R", "V"))
+    uncertainty: Floats = field(metadata=_is("f", "V"))
+    recipe_json: str = field(metadata=_is(str))
+    report_json: str = field(metadata=_is(str))
+    # Files of earlier versions lack what follows.
+    correctives: Ints = _later("i4", "C", 3)
+    bone_keys: Ints = _later("i4", "B", 2)
+    bone_turns: Floats = _later("f4", "B", 3)
+    mirror: Ints = _later("i4", "mirror")
+    landmark_vertices: Ints = _later("i4", "landmarks", 3)
+    landmark_barycentric: Floats = _later("f4", "landmarks", 3)
+    continuation_json: str = field(default_factory=str, metadata=_is(str))
+    likeness_source: NDArray[np.int8] = _later("i1", "likeness")
+    likeness_bound: Floats = _later("f4", "likeness")
+    skin_photo: NDArray[np.uint8] = _later("u1", ANY, picture=True)
+    skin_albedo: NDArray[np.uint8] = _later("u1", ANY, picture=True)
+    skin_relief: NDArray[np.uint8] = _later("u1", ANY, picture=True)
+    skin_roughness: NDArray[np.uint8] = _later("u1", ANY, picture=True)
+    skin_coverage: NDArray[np.uint8] = _later("u1", "coverage", "coverage")
+    eye_picture: NDArray[np.uint8] = _later("u1", ANY, picture=True)
+    folds_picture: NDArray[np.uint8] = _later("u1", ANY, picture=True)
+    folds_layout: Floats = _later("f4", "layout")
+    mouth_picture: NDArray[np.uint8] = _later("u1", ANY, picture=True)
 
     @property
     def camera(self) -> Camera:
@@ -146,6 +151,28 @@ class RiggedHead:
         """What computes the same head again."""
         out: dict[str, Any] = json.loads(self.recipe_json)
         return out
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Lengths that fields share: V vertices, F faces, U texture corners, K keys, J joints,
+        R regions, C correctives, B keys that bones drive; the others are 0 where there is nothing.
+        """
+        v = len(self.basis)
+        return {
+            "V": v,
+            "F": len(self.quads),
+            "U": len(self.uv),
+            "K": len(self.key_names),
+            "J": len(self.joint_names),
+            "R": len(self.region_names),
+            "C": len(self.correctives),
+            "B": len(self.bone_keys),
+            "mirror": len(self.mirror) and v,
+            "landmarks": len(self.landmark_vertices) and 478,
+            "likeness": len(self.likeness_source) and v,
+            "coverage": len(self.skin_coverage),
+            "layout": 6 if self.folds_picture.size else 0,
+        }
 
     def save(self, path: Path) -> None:
         """Write all fields; the caller writes aside and renames."""
@@ -176,50 +203,33 @@ class RiggedHead:
         if self.schema != SCHEMA:
             raise ValueError(f"schema {self.schema}")
         self._check_kinds()
-        v, f, k, j = (len(x) for x in (self.basis, self.quads, self.key_names, self.joint_names))
-        shapes: dict[str, tuple[int, ...]] = {
-            "basis": (v, 3), "quads": (f, 4), "face_part": (f,), "uv": (len(self.uv), 2),
-            "uv_quads": (f, 4), "key_deltas": (k, v, 3), "key_values": (k,), "joints": (j, 3),
-            "joint_tails": (j, 3), "parents": (j,), "weights": (v, j), "joint_rotations": (j, 3),
-            "camera_K": (3, 3), "camera_R": (3, 3), "camera_t": (3,), "image_size": (2,),
-            "skin_color": (3,), "iris_color": (3,), "landmarks": (478, 2),
-            "landmarks_fit": (478, 2), "posed": (v, 3), "regions": (len(self.region_names), v),
-            "uncertainty": (v,), "correctives": (len(self.correctives), 3),
-            "bone_keys": (len(self.bone_keys), 2), "bone_turns": (len(self.bone_keys), 3),
-            "mirror": (len(self.mirror) and v,),
-            "landmark_vertices": (len(self.landmark_vertices) and 478, 3),
-            "landmark_barycentric": (len(self.landmark_vertices), 3),
-            "likeness_source": (len(self.likeness_source) and v,),
-            "likeness_bound": (len(self.likeness_source),),
-            "skin_photo": (self.skin_photo.size,), "skin_albedo": (self.skin_albedo.size,),
-            "skin_relief": (self.skin_relief.size,),
-            "skin_roughness": (self.skin_roughness.size,),
-            "eye_picture": (self.eye_picture.size,), "mouth_picture": (self.mouth_picture.size,),
-            "folds_picture": (self.folds_picture.size,),
-            "folds_layout": (6 if self.folds_picture.size else 0,),
-            "skin_coverage": (len(self.skin_coverage), len(self.skin_coverage)),
-        }  # fmt: skip
-        for name, shape in shapes.items():
-            value = getattr(self, name)
+        sizes = self.sizes
+        for f in fields(self):
+            name, value, names = f.name, getattr(self, f.name), f.metadata["shape"]
+            if not names:
+                continue
+            shape = tuple(
+                len(value) if n == ANY else sizes[n] if isinstance(n, str) else n for n in names
+            )
             if value.shape != shape:
                 raise ValueError(f"{name} has shape {value.shape}, not {shape}")
             if value.dtype.kind == "f" and name != "landmarks_fit" and not np.isfinite(value).all():
                 raise ValueError(f"{name} is not finite")
-        if not 3 <= v <= MAX_VERTICES or not 1 <= f <= MAX_VERTICES:
+        if not 3 <= sizes["V"] <= MAX_VERTICES or not 1 <= sizes["F"] <= MAX_VERTICES:
             raise ValueError("the mesh is empty or too large")
         self._check_indices()
-        pictures = ("skin_photo", "skin_albedo", "skin_relief", "skin_roughness", "eye_picture")
-        for name in (*pictures, "mouth_picture", "folds_picture"):
+        for name in (f.name for f in fields(self) if f.metadata["picture"]):
             picture = getattr(self, name)
             if picture.dtype != np.uint8 or not picture_sides(picture.tobytes()):
                 raise ValueError(f"{name} is no picture that a texture can be")
-        if len(set(self.key_names.tolist())) != k or len(set(self.joint_names.tolist())) != j:
-            raise ValueError("a name stands twice")
+        for names in (self.key_names.tolist(), self.joint_names.tolist()):
+            if len(set(names)) != len(names):
+                raise ValueError("a name stands twice")
 
     def _check_kinds(self) -> None:
         """Texts that are texts, numbers that are numbers, and JSON that is an object."""
         for f in fields(self):
-            value, kind = getattr(self, f.name), _KINDS[str(f.type)]
+            value, kind = getattr(self, f.name), f.metadata["kind"]
             right = type(value) is kind if isinstance(kind, type) else value.dtype.kind == kind
             if not right:
                 raise ValueError(f"{f.name} is of another kind")

@@ -34,7 +34,7 @@ from .protocol import (
 
 #: Seconds that an ending process gives its running job to stop by itself.
 GRACE_SECONDS = 2.0
-#: Progress is told at most this often, unless the stage changes.
+#: Progress is reported at most this often, unless the stage changes.
 PROGRESS_SECONDS = 0.05
 _READ_BYTES = 1 << 16
 
@@ -73,7 +73,7 @@ class Worker:
         self._nudged = False
         self._ending = threading.Event()
         self._exit_code = 0
-        self._told = ("", 0.0)
+        self._reported = ("", 0.0)
 
     def serve(self) -> int:
         """Until bye, the end of the stream, or a signal. Call in the main thread."""
@@ -101,7 +101,7 @@ class Worker:
 
     def _serve_job(self, job: Message) -> None:
         job_id = job["id"]
-        self._told = ("", 0.0)
+        self._reported = ("", 0.0)
         try:
             with self._state_lock:
                 self._running = job_id
@@ -136,12 +136,12 @@ class Worker:
         return message("result", id=job["id"], **fields)
 
     def _progress(self, stage: str, fraction: float) -> None:
-        """Tells the parent. Raises Cancelled if the job is to end."""
+        """Reports to the parent. Raises Cancelled if the job is to end."""
         self._stop_if_asked()
         now = time.monotonic()
-        if stage == self._told[0] and now - self._told[1] < PROGRESS_SECONDS:
+        if stage == self._reported[0] and now - self._reported[1] < PROGRESS_SECONDS:
             return
-        self._told = (stage, now)
+        self._reported = (stage, now)
         self._interruptible = False
         self._send(message("progress", id=self._running, stage=stage, fraction=float(fraction)))
         self._interruptible = True

@@ -18,14 +18,14 @@ from ..photos.photo import Photo
 from ..reconstruction import PhotoFit
 from .atlas import skin_atlas
 from .surface_maps import relief, roughness
-from .texture import COARSE, INFERRED, paint
+from .texture import COARSE, FILLED, paint
 
 #: zlib's effort: a quarter larger than the smallest, and five times as quick.
 _EFFORT = 1
 
 
 @dataclass(frozen=True, eq=False)
-class Worn:
+class PaintedSkin:
     """fields: of RiggedHead, by name; tone (3,) linear RGB; report: JSON-ready."""
 
     fields: dict[str, Any]
@@ -33,12 +33,12 @@ class Worn:
     report: dict[str, Any]
 
 
-def worn_skin(
+def painted_skin(
     head: HeadModel, fits: Sequence[PhotoFit], photos: Sequence[Photo], size: str
-) -> Worn:
+) -> PaintedSkin:
     """The skin of the person in the photos; arguments as of :func:`.texture.paint`."""
     skin = paint(head, fits, photos, size)
-    seen = (skin.coverage != INFERRED).astype(np.float32)
+    seen = (skin.coverage != FILLED).astype(np.float32)
     pictures = {
         "skin_photo": lambda: skin.photo,
         "skin_albedo": lambda: skin.albedo,
@@ -57,7 +57,7 @@ def worn_skin(
     }
     fields["skin_roughness"] = np.frombuffer(_roughness_file(head), np.uint8)
     fields["skin_coverage"] = skin.coverage
-    return Worn(fields, skin.tone, {"texture": figures})
+    return PaintedSkin(fields, skin.tone, {"texture": figures})
 
 
 @lru_cache(maxsize=2)

@@ -34,7 +34,7 @@ from .views import view_of
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-_AUTO_LARGEST = 2048
+_AUTO_LARGEST = SIZES["2k"]
 COARSE = 512
 #: Weight from which on a photo is taken at its word.
 _SURE = 0.35
@@ -42,14 +42,14 @@ _SURE = 0.35
 _STRIP = 256
 #: numpy lets other threads run while it works on large arrays.
 _THREADS = 2
-#: What a texel is, in the coverage picture.
-INFERRED, MIRRORED, MEASURED = 0, 128, 255
+#: What a texel is, in the coverage picture: made up, from the other half of the face, or seen.
+FILLED, REFLECTED, SHOWN = 0, 128, 255
 
 
 @dataclass(frozen=True, eq=False)
 class Skin:
     """photo (N, N, 3) sRGB as the photo is lit; albedo (N, N, 3) sRGB without the photo's light;
-    coverage (512, 512): MEASURED, MIRRORED or INFERRED; measured, mirrored: shares of the
+    coverage (512, 512): SHOWN, REFLECTED or FILLED; measured, mirrored: shares of the
     face's area; tone (3,) linear RGB of the skin.
     """
 
@@ -151,17 +151,17 @@ def _broad(
     shares = [sure[..., None] * s[..., None] for s in own_shares]
     shares += [other_share[..., None] * s[..., None] for s in other_shares]
     shading = filled(atlas.picture(seen[0][0].shading), atlas.covered().astype(np.float32))
-    coverage = np.full(sure.shape, INFERRED, np.uint8)
-    coverage[other_share > 0.5] = MIRRORED
-    coverage[sure > 0.5] = MEASURED
+    coverage = np.full(sure.shape, FILLED, np.uint8)
+    coverage[other_share > 0.5] = REFLECTED
+    coverage[sure > 0.5] = SHOWN
     face = atlas.picture(region_share(head, atlas, ("face",))) if "face" in head.regions else (
         atlas.covered().astype(np.float32)
     )  # fmt: skip
     area = max(float(face.sum()), 1e-9)
     return _Broad(
         albedo, shading, shares, broad, coverage,
-        float((face * (coverage == MEASURED)).sum() / area),
-        float((face * (coverage == MIRRORED)).sum() / area), tone,
+        float((face * (coverage == SHOWN)).sum() / area),
+        float((face * (coverage == REFLECTED)).sum() / area), tone,
     )  # fmt: skip
 
 

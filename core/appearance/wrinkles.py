@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folds that expressions draw on the skin: a picture of heights, and which sliders bring them out.
+"""Wrinkles that expressions draw on the skin: a picture of heights, and the sliders that drive it.
 
 Which sliders: those whose muscles do (Ekman and Friesen, "Facial action coding system", 1978). The
 lines are the same for everybody, drawn in the plane of the head's texture layout, in which a face
@@ -23,7 +23,7 @@ from .wrinkle_lines import LINES, Line
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
-#: The picture's two tiles, upper and lower, and the kind of fold in each channel.
+#: The picture's two tiles, upper and lower, and the kind of wrinkle in each channel.
 TILES = {
     "face": ("nasolabial", "crows_feet", "nose"),
     "brow": ("frown", "forehead_outer", "forehead_inner"),
@@ -45,7 +45,7 @@ DRIVES: dict[str, dict[str, float]] = {
     "forehead_outer": {"browOuterUp": 1.0},
     "forehead_inner": {"browInnerUp": 1.0, "browOuterUp": 0.3},
 }  # fmt: skip
-#: Where several sliders meet, folds get no deeper than this.
+#: Where several sliders meet, wrinkles get no deeper than this.
 MOST = 1.2
 #: A byte of the picture: LEVEL is the smooth skin, UNIT steps are a depth of 1.
 LEVEL, UNIT = 176, 128
@@ -55,13 +55,13 @@ _TEXEL, _MARGIN, _MIDDLE = 0.25, 2.0, 10.0
 #: Landmarks across the face from each other that tell whether a layout is a mirror image.
 _PAIRS = ((33, 263), (61, 291), (129, 358), (70, 300), (107, 336), (34, 264))
 #: Millimetres by which they may be off.
-_MIRRORED = 1.5
+_SYMMETRIC = 1.5
 #: Millimetres beside the midline over which the forehead's middle gives way to its side.
 _INNER = (10.0, 28.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Folds:
+class Wrinkles:
     """picture (2 h, w, 3): TILES above each other, rows from the top. layout (6,): the window of
     the texture layout that each tile shows, u and v of its lower left and upper right corner, and
     the u at which the person's right ends and their left begins; in between is both.
@@ -71,22 +71,22 @@ class Folds:
     layout: Floats
 
 
-def with_folds(rigged: RiggedHead) -> RiggedHead:
-    """The head with the PNG file of its folds, if its layout is one that they can be drawn in."""
-    folds = folds_of(rigged)
-    if folds is None:
+def with_wrinkles(rigged: RiggedHead) -> RiggedHead:
+    """The head with the PNG file of its wrinkles, if they can be drawn in its layout."""
+    wrinkles = wrinkles_of(rigged)
+    if wrinkles is None:
         return rigged
-    data = np.frombuffer(encode_png(folds.picture), np.uint8)
-    return replace(rigged, folds_picture=data, folds_layout=folds.layout)
+    data = np.frombuffer(encode_png(wrinkles.picture), np.uint8)
+    return replace(rigged, folds_picture=data, folds_layout=wrinkles.layout)
 
 
 def driving_keys(kind: str, side: str) -> dict[str, float]:
-    """Slider -> how much of this kind of fold it makes on a side, "Left" or "Right"."""
+    """Slider -> how much of this kind of wrinkle it makes on a side, "Left" or "Right"."""
     sided = ((stem + side, stem, weight) for stem, weight in DRIVES[kind].items())
     return {name if name in ARKIT_NAMES else stem: weight for name, stem, weight in sided}
 
 
-def folds_of(rigged: RiggedHead) -> Folds | None:
+def wrinkles_of(rigged: RiggedHead) -> Wrinkles | None:
     """None for a head whose landmarks are not embedded, or whose layout is no mirror image."""
     plane = _Plane.of(rigged)
     if plane is None:
@@ -116,7 +116,7 @@ def folds_of(rigged: RiggedHead) -> Folds | None:
             picture[tile, ..., channel] = np.clip(levels, 0, 255)
     ends = corner + _TEXEL * np.array([shape[1], -shape[0]])
     window = [corner[0], ends[1], ends[0], corner[1], -_MIDDLE / 2, _MIDDLE / 2]
-    return Folds(np.concatenate(picture), plane.layout(np.array(window)))
+    return Wrinkles(np.concatenate(picture), plane.layout(np.array(window)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +154,7 @@ class _Plane:
             scale[0] = -scale[0]
         flat = (marks - middle) / scale
         right, left = (flat[[pair[i] for pair in _PAIRS]] for i in (0, 1))
-        if np.abs(right * [-1, 1] - left).max() > _MIRRORED:
+        if np.abs(right * [-1, 1] - left).max() > _SYMMETRIC:
             return None
         return cls(flat, middle, scale)
 
@@ -170,7 +170,7 @@ class _Plane:
         return _smooth(knots)
 
     def layout(self, window: Array) -> Floats:
-        """As of Folds, for (left, low, right, high, and the middle's two ends) in millimetres."""
+        """As of Wrinkles, for (left, low, right, high, the middle's two ends) in millimetres."""
         u = self.middle[0] + window[[0, 2, 4, 5]] * self.scale[0]
         v = self.middle[1] + window[[1, 3]] * self.scale[1]
         out: Floats = np.array([u[0], v[0], u[1], v[1], u[2], u[3]], np.float32)

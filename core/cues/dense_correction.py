@@ -18,7 +18,7 @@ from .screen_cues import ScreenCues
 def corrected(
     network: DensePredictor,
     head: HeadModel,
-    plain: Reconstruction,
+    landmark_fit: Reconstruction,
     index: int,
     photo: Photo,
     landmarks: ScreenCues,
@@ -28,7 +28,7 @@ def corrected(
     Where the network can say nothing the landmarks stay alone, and a note says so.
     """
     try:
-        maps = network.cues(photo.pixels, head, plain, index)
+        maps = network.cues(photo.pixels, head, landmark_fit, index)
     except FitError as error:
         return landmarks, (
             f"The dense network was left out in {photo.name}, whose head follows the landmarks "

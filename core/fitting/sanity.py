@@ -28,7 +28,7 @@ def identity_warnings(rms: float) -> list[str]:
     """Sentences on the identity. Raises FitError if it is no head any more."""
     if not np.isfinite(rms) or rms > REFUSED_IDENTITY:
         raise FitError(
-            f"The cues ask for a head that nobody has ({rms:.1f} sigma): try another photo."
+            f"The cues ask for a head unlike any person's ({rms:.1f} sigma): try another photo."
         )
     if rms > ODD_IDENTITY:
         return [f"The head is unusual ({rms:.1f} sigma): compare it with the photo."]

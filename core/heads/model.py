@@ -45,7 +45,7 @@ Index = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Licence:
-    """spdx: SPDX id or a name. commercial: True, False, or None where nobody knows."""
+    """spdx: SPDX id or a name. commercial: True, False, or None where it is not known."""
 
     spdx: str
     commercial: bool | None

@@ -22,13 +22,14 @@ from ..geometry.mesh import vertex_normals
 from ..geometry.raster import rasterise
 from ..heads.model import INNER_REGIONS, HeadModel
 from ..reconstruction import PhotoFit, Reconstruction
+from ..rigged_head import SOURCES
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Index = NDArray[np.integer[Any]]
 
 #: Places in SOURCES.
-MEASURED, MIRRORED, INFERRED = 0, 1, 2
+MEASURED, MIRRORED, INFERRED = range(len(SOURCES))
 
 #: Pixels along the longer side of the picture in which a head hides parts of itself.
 PICTURE = 400
@@ -75,7 +76,7 @@ def likeness_of(head: HeadModel, fit: Reconstruction) -> Likeness | None:
 
 
 def sources(measured: Mask, mirror: Index | None) -> NDArray[np.int8]:
-    """(V,) of SOURCES; mirror (V,) is the vertex across the face, None if nobody knows it."""
+    """(V,) of SOURCES; mirror (V,) is the vertex across the face, None if it is not known."""
     out = np.where(measured, MEASURED, INFERRED)
     if mirror is not None:
         out = np.where(~measured & measured[mirror], MIRRORED, out)

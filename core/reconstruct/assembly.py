@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..appearance.painted_skin import Worn
+from ..appearance.painted_skin import PaintedSkin
 from ..heads.model import HeadModel
 from ..likeness.source_and_bound import likeness_of, outer_skin, showing
 from ..likeness.words import likeness_report
@@ -32,7 +32,7 @@ def build_rigged_head(
     colours: FaceColours,
     *,
     own_components: bool = False,
-    skin: Worn | None = None,
+    skin: PaintedSkin | None = None,
 ) -> RiggedHead:
     """One photo's head: basis at rest, and the person's keys at the photo's values.
 
@@ -63,8 +63,8 @@ def build_rigged_head(
     if likeness is not None:
         yaws = [float(p.report["pose_degrees"]["yaw"]) for p in reconstruction.photos]
         outer = showing(outer_skin(head), fit.neutral, head.triangles, head.regions)
-        told = likeness_report(likeness.source, likeness.bound, head.regions, outer, yaws)
-        report = {**report, "likeness": told}
+        figures = likeness_report(likeness.source, likeness.bound, head.regions, outer, yaws)
+        report = {**report, "likeness": figures}
     if skin is not None:
         report = {**report, **skin.report}
     return RiggedHead(

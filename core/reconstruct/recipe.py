@@ -61,7 +61,7 @@ def read_recipe(text: object) -> Recipe:
 
 
 def carried_on(before: object, after: str) -> str:
-    """The recipe of a fit that went on, with what the first one was told: which face, which focal
+    """The recipe of a fit that went on, with the options of the first one: which face, which focal
     length. JSON; ``after`` as it is where the recipe before it cannot be read.
     """
     try:

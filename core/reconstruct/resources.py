@@ -99,18 +99,18 @@ def _dense_tier(head_name: str, models: Path, stamp: Stamp) -> DenseTier:
         )
     head = load_head(head_name)
     notes = []
-    worn: HeadModel | None = head
+    laid_out: HeadModel | None = head
     if head_name == OPEN_HEAD:
-        worn = wearing_flame_layout(head, models)
+        laid_out = wearing_flame_layout(head, models)
     elif not has_flame_layout(Path(head_name)):
-        worn = None
+        laid_out = None
     if "uv" not in networks:
         notes.append(_no_network("uv.ckpt", "normals", models))
-    elif worn is None:
+    elif laid_out is None:
         del networks["uv"]
         notes.append(
-            "Pixel3DMM's texture map is not used, since nobody told this head FLAME's texture "
-            "layout: import a FLAME model with head_template.obj beside it."
+            "Pixel3DMM's texture map is not used, since this head lacks FLAME's texture layout: "
+            "import a FLAME model with head_template.obj beside it."
         )
     if "normals" not in networks:
         notes.append(_no_network("normals.ckpt", "texture map", models))
@@ -118,7 +118,7 @@ def _dense_tier(head_name: str, models: Path, stamp: Stamp) -> DenseTier:
         notes.append("Nothing of Pixel3DMM is left, so the head follows the landmarks alone.")
     return DenseTier(
         predictor=Pixel3DMMPredictor(networks) if networks else None,
-        head=worn or head,
+        head=laid_out or head,
         networks={kind: _digest(network) for kind, network in networks.items()},
         notes=tuple(notes),
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A certificate as a picture: the face at every key, what moves tinted, what fails framed red."""
+"""A rig check as a picture: the face at every key, what moves tinted, what fails framed red."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..geometry.mesh import vertex_normals
 from ..geometry.raster import rasterise
 from ..heads.arkit import ARKIT_NAMES
 from .rig_arrays import RigArrays
-from .rig_check import LIMITS, Certificate
+from .rig_check import LIMITS, RigCheck
 
 Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -35,24 +35,24 @@ _GLYPHS = {
 }  # fmt: skip
 
 
-def certificate_png(rig: RigArrays, certificate: Certificate) -> bytes:
+def rig_check_png(rig: RigArrays, check: RigCheck) -> bytes:
     """PNG of every ARKit key at 1, then of the states that failed, with the failed checks' names.
 
     Also for a rig that could not be measured: it shows whatever keys it has.
     """
     wrong: dict[str, list[str]] = {}
-    for finding in certificate.failures:
+    for finding in check.failures:
         wrong.setdefault(finding.subject, []).append(finding.check)
     known = [n for n in ARKIT_NAMES if n in rig.key_names]
     more = [s for s in wrong if " + " in s][:_COLUMNS]
     states = [(n, {n: 1.0}) for n in known]
     states += [(s, dict.fromkeys(s.split(" + "), 1.0)) for s in more]
     tiles = [_tile(rig, label, values, wrong.get(label, [])) for label, values in states]
-    lines = [f"{c}: {len([f for f in certificate.failures if f.check == c])}" for c in LIMITS]
-    lines = ["PASSED"] if certificate.passed else ["FAILED", *(x for x in lines if x[-2:] != " 0")]
+    lines = [f"{c}: {len([f for f in check.failures if f.check == c])}" for c in LIMITS]
+    lines = ["PASSED"] if check.passed else ["FAILED", *(x for x in lines if x[-2:] != " 0")]
     summary = _blank()
     for row, line in enumerate(lines[:14]):
-        _write(summary, line, 4, 4 + 13 * row, _GREEN if certificate.passed else _RED)
+        _write(summary, line, 4, 4 + 13 * row, _GREEN if check.passed else _RED)
     tiles.insert(0, summary)
     tiles += [_blank()] * (-len(tiles) % _COLUMNS)
     rows = [np.concatenate(tiles[k : k + _COLUMNS], 1) for k in range(0, len(tiles), _COLUMNS)]

@@ -291,7 +291,7 @@ def _largest(values: Array) -> float:
 
 
 def _length(metres: float) -> str:
-    """Nobody sees less than a thousandth of a millimetre."""
+    """Less than a thousandth of a millimetre is nothing that could be seen."""
     return f"{max(1000 * metres, 0.001):.2g} mm"
 
 

@@ -9,8 +9,8 @@ import bpy
 from bpy.props import StringProperty
 
 from ...core.errors import PersonError
-from ...core.rig.rig_check import Certificate, certify
-from ...core.rig.rig_check_files import summary, write_certificate
+from ...core.rig.rig_check import RigCheck, check_rig
+from ...core.rig.rig_check_files import summary, write_rig_check
 from ..scene.head import PREFIX, active_head
 from ..scene.rig_data import rig_arrays
 
@@ -49,17 +49,17 @@ class PIXEL3DMM_OT_check_rig(bpy.types.Operator):
         head = active_head(context)
         try:
             rig = rig_arrays(head, head.find_armature())
-            certificate = certify(rig)
+            check = check_rig(rig)
             if self.folder:
                 folder = Path(bpy.path.abspath(self.folder))
-                write_certificate(rig, certificate, folder, bpy.path.clean_name(head.name))
+                write_rig_check(rig, check, folder, bpy.path.clean_name(head.name))
         except PersonError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        sentence = verdict(certificate)
+        sentence = verdict(check)
         head[LAST_CHECK] = sentence
-        self.report({"INFO"} if certificate.passed else {"WARNING"}, sentence)
-        self._lines = summary(certificate)
+        self.report({"INFO"} if check.passed else {"WARNING"}, sentence)
+        self._lines = summary(check)
         if not bpy.app.background:
             context.window_manager.popup_menu(self._draw, title=sentence, icon="ARMATURE_DATA")
         return {"FINISHED"}
@@ -70,12 +70,12 @@ class PIXEL3DMM_OT_check_rig(bpy.types.Operator):
             menu.layout.label(text=line, icon=icon)
 
 
-def verdict(certificate: Certificate) -> str:
+def verdict(check: RigCheck) -> str:
     """One sentence."""
-    count = len(certificate.failures)
+    count = len(check.failures)
     if not count:
-        return f"The rig passes: {len(certificate.findings)} figures are within their limits."
-    first = certificate.failures[0]
+        return f"The rig passes: {len(check.findings)} figures are within their limits."
+    first = check.failures[0]
     return f"The rig fails in {count} figures, first in {first.check} of {first.subject}."
 
 

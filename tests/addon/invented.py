@@ -46,7 +46,7 @@ def invented_head(ours, name="someone"):
     build = ours("core.reconstruct.assembly").build_rigged_head
     rigged = build(head, reconstruction, 0, name, colours)
     rigged = ours("core.appearance.mouth_picture").with_mouth_picture(rigged)
-    rigged = ours("core.appearance.wrinkles").with_folds(rigged)
+    rigged = ours("core.appearance.wrinkles").with_wrinkles(rigged)
     return ours("core.appearance.eye_picture").with_eye_picture(rigged)
 
 

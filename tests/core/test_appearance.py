@@ -11,11 +11,11 @@ import pytest
 
 from core.appearance.atlas import Atlas, skin_atlas, skin_faces
 from core.appearance.lighting import fit_light, harmonics
-from core.appearance.painted_skin import worn_skin
+from core.appearance.painted_skin import painted_skin
 from core.appearance.photo_trust import sample
 from core.appearance.spreading import blurred, doubled, filled, halved, stretched
 from core.appearance.surface_maps import relief, roughness
-from core.appearance.texture import COARSE, INFERRED, MEASURED, MIRRORED, paint
+from core.appearance.texture import COARSE, FILLED, REFLECTED, SHOWN, paint
 from core.files.png import encode_png, picture_sides
 from core.geometry.camera import Camera
 from core.geometry.mesh import vertex_normals
@@ -102,8 +102,8 @@ def errors(head, skin, which):
     small = skin.albedo[step // 2 :: step, step // 2 :: step].reshape(-1, 3)[atlas.texel]
     linear = linear_from_srgb(small / 255.0)
     true = albedo_of(atlas.spread(head.neutral()).astype(float))
-    gain = np.median(true[face & (skin.coverage.ravel()[atlas.texel] == MEASURED)], axis=0)
-    gain /= np.median(linear[face & (skin.coverage.ravel()[atlas.texel] == MEASURED)], axis=0)
+    gain = np.median(true[face & (skin.coverage.ravel()[atlas.texel] == SHOWN)], axis=0)
+    gain /= np.median(linear[face & (skin.coverage.ravel()[atlas.texel] == SHOWN)], axis=0)
     return np.abs(srgb_from_linear(np.clip(linear * gain, 0, 1)) - srgb_from_linear(true))[there]
 
 
@@ -112,7 +112,7 @@ def test_a_photo_from_the_front_covers_the_face(head, front):
     skin = paint(head, [fit], [photo], "1k")
     assert skin.photo.shape == skin.albedo.shape == (1024, 1024, 3)
     assert skin.measured > 0.5
-    found = errors(head, skin, MEASURED)
+    found = errors(head, skin, SHOWN)
     # Without its light, the skin is what it was painted as.
     assert np.median(found) < 0.02 and np.percentile(found, 90) < 0.08
 
@@ -125,10 +125,10 @@ def test_the_hidden_side_is_the_mirror_image(head, side):
     kinds = skin.coverage.ravel()[atlas.texel]
     assert skin.mirrored > 0.1
     # The camera stands at the head's right: what is mirrored lies on its left.
-    assert (points[kinds == MIRRORED][:, 0] > -0.005).mean() > 0.9
-    assert np.median(errors(head, skin, MIRRORED)) < 0.06
+    assert (points[kinds == REFLECTED][:, 0] > -0.005).mean() > 0.9
+    assert np.median(errors(head, skin, REFLECTED)) < 0.06
     without = paint(replace(head, mirror=None), [fit], [photo], "1k")
-    assert without.mirrored == 0.0 and not (without.coverage == MIRRORED).any()
+    assert without.mirrored == 0.0 and not (without.coverage == REFLECTED).any()
 
 
 def test_two_photos_cover_more_than_either(head, side):
@@ -136,7 +136,7 @@ def test_two_photos_cover_more_than_either(head, side):
     both = paint(head, [left[1], right[1]], [left[0], right[0]], "1k")
     one = paint(head, [left[1]], [left[0]], "1k")
     assert both.measured > one.measured + 0.1
-    assert np.median(errors(head, both, MEASURED)) < 0.035
+    assert np.median(errors(head, both, SHOWN)) < 0.035
 
 
 def test_photo_texture_shows_the_photo(head, front):
@@ -161,7 +161,7 @@ def seen_again(head, fit, photo, skin):
     places[..., 1] = 1 - places[..., 1]
     cell = np.clip((places * COARSE).astype(int), 0, COARSE - 1)
     seen = (raster.triangle >= 0) & is_skin(head)[np.maximum(raster.triangle, 0)]
-    seen &= skin.coverage[cell[..., 1], cell[..., 0]] == MEASURED
+    seen &= skin.coverage[cell[..., 1], cell[..., 0]] == SHOWN
     return seen, sample(skin.photo, places[seen] * skin.photo.shape[0])
 
 
@@ -206,7 +206,7 @@ def test_a_face_that_is_not_in_the_photo_gives_plain_skin(head, front):
     photo, fit = front
     away = Camera(fit.camera.K, fit.camera.R, fit.camera.t + np.array([3.0, 0, 0]), SIDE, SIDE)
     skin = paint(head, [replace(fit, camera=away)], [photo], "1k")
-    assert skin.measured == 0.0 and (skin.coverage == INFERRED).all()
+    assert skin.measured == 0.0 and (skin.coverage == FILLED).all()
     assert np.isfinite(skin.albedo).all() and np.ptp(skin.albedo.reshape(-1, 3), axis=0).max() < 40
 
 
@@ -214,7 +214,7 @@ def test_worn_skin_is_what_was_painted(head, front):
     cv2 = pytest.importorskip("cv2")
     photo, fit = front
     skin = paint(head, [fit], [photo], "1k")
-    worn = worn_skin(head, [fit], [photo], "1k")
+    worn = painted_skin(head, [fit], [photo], "1k")
     data = worn.fields["skin_albedo"].tobytes()
     assert picture_sides(data)
     back = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1]

@@ -27,7 +27,7 @@ from core.heads.flame_import import import_flame
 from core.heads.flame_transfer import flame_surface
 from core.heads.flame_uv import read_template_uv
 from core.rig.rig_arrays import RigArrays
-from core.rig.rig_check import certify
+from core.rig.rig_check import check_rig
 
 
 @pytest.fixture(scope="module")
@@ -293,14 +293,14 @@ def test_damaged_conversions_are_refused(like_path, tmp_path):
 
 @pytest.mark.parametrize("seed", [None, 3])
 def test_a_flame_person_has_a_sound_rig(head, seed):
-    """The whole certificate, for the template and for somebody else."""
+    """The whole check, for the template and for somebody else."""
     identity = np.zeros(1)
     if seed is not None:
         identity = np.random.default_rng(seed).normal(size=head.identity_count)
     rigged = rigged_person(head, identity)
-    certificate = certify(RigArrays.of(rigged))
-    assert certificate.failures == ()
-    checks = {f.check for f in certificate.findings}
+    check = check_rig(RigArrays.of(rigged))
+    assert check.failures == ()
+    checks = {f.check for f in check.findings}
     assert {"lids in pairs", "lips in pairs", "blink", "symmetry", "direction"} <= checks
 
 

@@ -12,7 +12,7 @@ from support.rigs import rigged_person
 from core.heads import load_open_head
 from core.heads.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
 from core.rig.rig_arrays import RigArrays
-from core.rig.rig_check import certify
+from core.rig.rig_check import check_rig
 from core.rig.solve_keys import key_solver
 from core.rig.tear_line import wet_vertices
 
@@ -128,7 +128,7 @@ def test_the_jaw_key_is_what_skinning_lacks(rig):
 def test_random_people_pass_the_whole_certificate(seed):
     identity = np.random.default_rng(seed).normal(size=100)
     rigged = rigged_person(load_open_head(), identity, SMILING)
-    assert certify(RigArrays.of(rigged)).failures == ()
+    assert check_rig(RigArrays.of(rigged)).failures == ()
 
 
 def test_rolled_lips_keep_out_of_thicker_ones():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every check of the certificate catches the fault that it is there for."""
+"""Every check of the check catches the fault that it is there for."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from core.heads import load_open_head
 from core.heads.arkit import ARKIT_NAMES, PHOTO_RESIDUAL, mirrored_name
 from core.rig.poses import POSES, VISEMES, common_pairs
 from core.rig.rig_arrays import RigArrays
-from core.rig.rig_check import LIMITS, certify
-from core.rig.rig_check_picture import certificate_png
+from core.rig.rig_check import LIMITS, check_rig
+from core.rig.rig_check_picture import rig_check_png
 
 FEW = [("eyeBlinkLeft", "eyeSquintLeft"), ("mouthShrugLower", "mouthShrugUpper"),
        ("browDownLeft", "mouthPucker")]  # fmt: skip
@@ -35,13 +35,13 @@ def with_key(rig: RigArrays, name: str, delta: np.ndarray) -> RigArrays:
 
 
 def failed(rig: RigArrays) -> set[str]:
-    return {f.check for f in certify(rig, FEW).failures}
+    return {f.check for f in check_rig(rig, FEW).failures}
 
 
 def test_the_open_head_passes(rig):
-    certificate = certify(rig, FEW)
-    assert certificate.failures == ()
-    measured = {f.check for f in certificate.findings}
+    check = check_rig(rig, FEW)
+    assert check.failures == ()
+    measured = {f.check for f in check.findings}
     assert measured == set(LIMITS)
 
 
@@ -172,8 +172,8 @@ def test_a_planted_fault_is_found(rig, fault):
 
 def test_a_fault_is_drawn_and_named(rig):
     faulty = joint_outside(blinking_too_far(rig))
-    certificate = certify(faulty, FEW)
-    report = certificate.report()
+    check = check_rig(faulty, FEW)
+    report = check.report()
     assert report["passed"] is False
     subjects = [row["subject"] for row in report["checks"]["lids"]["failed"]]
     assert subjects == ["eyeBlinkLeft"]
@@ -181,12 +181,10 @@ def test_a_fault_is_drawn_and_named(rig):
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     import cv2
 
-    drawn = cv2.imdecode(
-        np.frombuffer(certificate_png(faulty, certificate), np.uint8), cv2.IMREAD_COLOR
-    )
+    drawn = cv2.imdecode(np.frombuffer(rig_check_png(faulty, check), np.uint8), cv2.IMREAD_COLOR)
     red = (drawn == [30, 30, 200]).all(axis=2)
     clean = cv2.imdecode(
-        np.frombuffer(certificate_png(rig, certify(rig, FEW)), np.uint8), cv2.IMREAD_COLOR
+        np.frombuffer(rig_check_png(rig, check_rig(rig, FEW)), np.uint8), cv2.IMREAD_COLOR
     )
     assert red.sum() > 1000
     assert not (clean == [30, 30, 200]).all(axis=2).any()
@@ -194,7 +192,7 @@ def test_a_fault_is_drawn_and_named(rig):
 
 def test_a_rig_without_landmarks_or_mirror_is_measured_as_far_as_it_goes(rig):
     bare = replace(rig, mirror=rig.mirror[:0], landmark_vertices=rig.landmark_vertices[:0])
-    checks = {f.check for f in certify(bare, FEW).findings}
+    checks = {f.check for f in check_rig(bare, FEW).findings}
     assert {"names", "region", "amplitude", "weights"} <= checks
     assert not {"symmetry", "direction", "lips"} & checks
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folds of the skin: where their lines run on the head, and which sliders bring them out."""
+"""Wrinkles of the skin: where their lines run on the head, and which sliders bring them out."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from core.appearance.wrinkles import (  # fmt: skip
     TILES,
     UNIT,
     driving_keys,
-    folds_of,
-    with_folds,
+    with_wrinkles,
+    wrinkles_of,
 )
 from core.heads import load_open_head
 from core.heads.arkit import ARKIT_NAMES
@@ -35,14 +35,14 @@ def rigged():
 
 
 @pytest.fixture(scope="module")
-def folds(rigged):
-    return folds_of(rigged)
+def wrinkles(rigged):
+    return wrinkles_of(rigged)
 
 
 @pytest.fixture(scope="module")
-def heights(folds):
+def heights(wrinkles):
     """Kind -> (h, w): -1 is its deepest line."""
-    tiles = np.split((folds.picture.astype(float) - LEVEL) / UNIT, len(TILES))
+    tiles = np.split((wrinkles.picture.astype(float) - LEVEL) / UNIT, len(TILES))
     return {
         kind: tile[..., i]
         for tile, kinds in zip(tiles, TILES.values(), strict=True)
@@ -51,14 +51,14 @@ def heights(folds):
 
 
 @pytest.fixture(scope="module")
-def surface(rigged, folds):
+def surface(rigged, wrinkles):
     """(h, w) of every texel of a tile: the nearest vertex of the skin in the texture layout."""
     skin = rigged.face_part == list(rigged.part_names).index("skin")
     corner = rigged.quads[skin] >= 0
     vertices, first = np.unique(rigged.quads[skin][corner], return_index=True)
     uv = rigged.uv[rigged.uv_quads[skin][corner]][first]
-    h, w = folds.picture.shape[0] // 2, folds.picture.shape[1]
-    u0, v0, u1, v1 = folds.layout[:4]
+    h, w = wrinkles.picture.shape[0] // 2, wrinkles.picture.shape[1]
+    u0, v0, u1, v1 = wrinkles.layout[:4]
     step = 4
     u = u0 + (np.arange(0, w, step) + 0.5) / w * (u1 - u0)
     v = v1 + (np.arange(0, h, step) + 0.5) / h * (v0 - v1)
@@ -146,7 +146,7 @@ def test_lines_at_the_nose_are_at_its_root(rigged, heights, surface):
     assert at[:, 1].min() > places(rigged, [NOSE_TIP])[0, 1] + 0.01
 
 
-def test_both_sides_have_the_same_lines_but_not_the_very_same(rigged, folds, heights):
+def test_both_sides_have_the_same_lines_but_not_the_very_same(rigged, wrinkles, heights):
     for kind in KINDS:
         height = heights[kind]
         across = height[:, ::-1]
@@ -155,7 +155,7 @@ def test_both_sides_have_the_same_lines_but_not_the_very_same(rigged, folds, hei
         near = np.min([np.roll(across, by, (0, 1)) for by in shifts], axis=0)
         assert (near[height < -0.5] < -0.2).all(), kind
         assert np.abs(height - across).max() > 0.02, kind
-    right, left = folds.layout[4:]
+    right, left = wrinkles.layout[4:]
     assert right + left == pytest.approx(1.0, abs=1e-4) and right < left
     eyes = rigged.basis[rigged.landmark_vertices[list(OUTER_CORNERS)][:, 0]]
     assert eyes[0, 0] < 0 < eyes[1, 0]
@@ -173,12 +173,12 @@ def test_each_kind_follows_sliders_of_its_own_side(kind, side):
 
 def test_a_wider_face_gets_the_same_lines_of_a_width_in_millimetres(rigged):
     wide = replace(rigged, basis=rigged.basis * np.float32(1.2))
-    narrow, broad = folds_of(rigged), folds_of(wide)
+    narrow, broad = wrinkles_of(rigged), wrinkles_of(wide)
     assert broad.picture.shape[1] > 1.1 * narrow.picture.shape[1]
     np.testing.assert_allclose(broad.layout[[4, 5]].mean(), 0.5, atol=1e-5)
 
 
-def test_a_head_of_triangles_gets_the_same(rigged, folds):
+def test_a_head_of_triangles_gets_the_same(rigged, wrinkles):
     def halves(quads):
         return np.concatenate([quads[:, [0, 1, 2]], quads[quads[:, 3] >= 0][:, [0, 2, 3]]])
 
@@ -192,30 +192,30 @@ def test_a_head_of_triangles_gets_the_same(rigged, folds):
         uv_quads=whole(halves(rigged.uv_quads)),
         face_part=np.concatenate([rigged.face_part, rigged.face_part[second]]),
     )
-    found = folds_of(head)
+    found = wrinkles_of(head)
     assert found is not None
-    np.testing.assert_allclose(found.layout, folds.layout, atol=0.005)
+    np.testing.assert_allclose(found.layout, wrinkles.layout, atol=0.005)
 
 
 def test_heads_without_a_place_for_them_go_without(rigged):
     none = replace(rigged, landmark_vertices=np.full((478, 3), -1, np.int32))
-    assert folds_of(none) is None and with_folds(none) is none
+    assert wrinkles_of(none) is None and with_wrinkles(none) is none
     uv = rigged.uv.copy()
     uv[:, 0] **= 1.3
-    assert folds_of(replace(rigged, uv=uv)) is None
+    assert wrinkles_of(replace(rigged, uv=uv)) is None
     turned = rigged.uv.copy()
     turned[:, 0] = 1 - turned[:, 0]
-    mirrored = folds_of(replace(rigged, uv=turned))
+    mirrored = wrinkles_of(replace(rigged, uv=turned))
     assert mirrored is not None and mirrored.layout[4] > mirrored.layout[5]
 
 
 def test_they_cross_the_process_border(rigged, tmp_path):
     path = tmp_path / "head.npz"
-    head = with_folds(rigged)
+    head = with_wrinkles(rigged)
     head.save(path)
     again = RiggedHead.load(path)
     np.testing.assert_array_equal(again.folds_picture, head.folds_picture)
-    np.testing.assert_array_equal(again.folds_layout, folds_of(rigged).layout)
+    np.testing.assert_array_equal(again.folds_layout, wrinkles_of(rigged).layout)
     with pytest.raises(ValueError, match="folds_layout"):
         replace(head, folds_layout=head.folds_layout[:5]).check()
     with pytest.raises(ValueError, match="folds_picture"):
