@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -154,10 +153,8 @@ def test_two_jobs_one_worker_same_head(client, photo_npz, tmp_path):
 
 def test_heartbeats_come_while_idle(client):
     worker = client()
-    start = time.monotonic()
     for _ in range(2):
-        worker.until("heartbeat")
-    assert time.monotonic() - start < 30
+        worker.until("heartbeat", skip=())
 
 
 def test_unknown_messages_and_fields_are_ignored(client, photo_npz, tmp_path):
@@ -217,15 +214,20 @@ def test_a_folder_that_is_not_there(client, photo_npz, tmp_path):
 def test_cancel_at_random_moments_leaves_nothing_and_the_next_job_runs(client, photo_npz, tmp_path):
     worker = client()
     worker.send(job(photo_npz, tmp_path / "warm"))
-    length = worker.until("result")["seconds"]
+    steps = 0
+    while worker.until("progress", "result")["type"] == "progress":
+        steps += 1
     chance = random.Random(3)
     outcomes = []
     for k in range(12):
         out = tmp_path / f"o{k}"
         worker.send(job(photo_npz, out, id=str(k)))
-        time.sleep(chance.uniform(0, length))
+        left, answer = chance.randrange(steps), None
+        while left and (answer := worker.until("progress", "result"))["type"] == "progress":
+            left -= 1
         worker.send(message("cancel", id=str(k)))
-        answer = worker.until("error", "result")
+        if answer is None or answer["type"] == "progress":
+            answer = worker.until("error", "result")
         outcomes.append(answer["type"])
         names = [f.name for f in out.iterdir()]
         assert names == (["head-0.npz"] if answer["type"] == "result" else [])
@@ -303,40 +305,28 @@ def test_closing_stdin_ends_it(client, photo_npz, tmp_path, busy):
 
 def test_closing_stdin_ends_even_a_job_that_hangs(client, repository, photo_npz, tmp_path):
     # A sleep in C cannot be interrupted from within the process: the last resort must work.
-    worker = client(faulty(repository, "progress('Busy', 0)\n    time.sleep(100)"))
+    # It would last longer than this test has patience.
+    body = f"progress('Busy', 0)\n    time.sleep({10 * PATIENCE})"
+    worker = client(faulty(repository, body))
     worker.send(job(photo_npz, tmp_path / "o"))
     worker.until("progress", skip=("heartbeat",))
     worker.until("heartbeat")
     worker.process.stdin.close()
-    start = time.monotonic()
     assert worker.end() == 1
-    assert time.monotonic() - start < 30
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for the process in /proc")
 def test_a_parent_that_is_killed_takes_the_worker_along():
     code = (
         "import subprocess, sys, time; p = subprocess.Popen(sys.argv[1:], "
-        "stdin=subprocess.PIPE, stdout=subprocess.PIPE); print(p.pid, flush=True); "
-        "p.stdout.readline(); print('greeted', flush=True); time.sleep(100)"
+        "stdin=subprocess.PIPE, stdout=subprocess.PIPE); "
+        "p.stdout.readline(); print('greeted', flush=True); time.sleep(1000)"
     )
     command = [sys.executable, "-c", code, *worker_command(sys.executable)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
-        pid = int(parent.stdout.readline())
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent:
         assert parent.stdout.readline() == b"greeted\n"
         parent.kill()
-    deadline = time.monotonic() + 30
-    while alive(pid):
-        assert time.monotonic() < deadline, "the worker outlived its parent"
-        time.sleep(0.05)
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
+        # The worker has the other end of this pipe as well: it is closed when both are gone.
+        parent.communicate(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -360,7 +350,7 @@ def test_a_broken_peer_is_told_and_left(client, data):
 
 
 def test_two_jobs_with_one_id_are_a_broken_peer(client, repository, photo_npz, tmp_path):
-    worker = client(faulty(repository, "time.sleep(0.5); raise ValueError"))
+    worker = client(faulty(repository, "while True: time.sleep(0.01)"))
     worker.send(job(photo_npz, tmp_path / "o"), job(photo_npz, tmp_path / "o"))
     assert worker.until("error")["id"] is None
 
