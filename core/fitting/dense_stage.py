@@ -82,14 +82,14 @@ def spread_of(residuals: Array, pixels: Array, side: float, least: float) -> Spr
     w = 1 / (1 + (length / (2 * sigma)) ** 2) ** 2
     total, square = np.bincount(index, w), np.bincount(index, w * w)
     count = np.divide(total**2, square, out=np.zeros_like(total), where=square > 0)
-    told = count >= FEWEST_IN_CELL
-    if not told.any():
+    enough = count >= FEWEST_IN_CELL
+    if not enough.any():
         return Spread(sigma, 1.0)
-    means = np.stack([np.bincount(index, w * r)[told] / total[told] for r in residuals])
-    left = (means * means).sum(axis=0) / MEDIAN**2 - sigma**2 / count[told]
+    means = np.stack([np.bincount(index, w * r)[enough] / total[enough] for r in residuals])
+    left = (means * means).sum(axis=0) / MEDIAN**2 - sigma**2 / count[enough]
     smooth = float(np.clip(np.median(left) / sigma**2, 0, 1))
     # Samples in a patch of the size over which smooth errors are alike.
-    density = float(np.median(count[told])) / CELL**2
+    density = float(np.median(count[enough])) / CELL**2
     return Spread(sigma, 1 / (1 + smooth * max(density * CORRELATED**2 - 1, 0)))
 
 
@@ -159,13 +159,13 @@ class DensePhoto:
         assert self.cues.crop_to_photo is not None and self.cues.confidence is not None
         scale = float(np.sqrt(abs(np.linalg.det(self.cues.crop_to_photo[:, :2]))))
         side = scale * max(self.cues.confidence.shape)
-        plain = self._block(samples, EXACT, EXACT)
+        exact = self._block(samples, EXACT, EXACT)
         uv = normal = EXACT
-        if plain.uv is not None:
-            r = plain.uv.residuals(plain.in_camera(state), photo)
+        if exact.uv is not None:
+            r = exact.uv.residuals(exact.in_camera(state), photo)
             uv = spread_of(r, samples.pixel, side, LEAST_PIXELS * scale)
-        if plain.normal is not None:
-            r = plain.normal.residuals(plain.surface, plain.positions(state))
+        if exact.normal is not None:
+            r = exact.normal.residuals(exact.surface, exact.positions(state))
             normal = spread_of(r, samples.pixel, side, LEAST_ANGLE)
         return self._block(samples, uv, normal, rough=rough)
 

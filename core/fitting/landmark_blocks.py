@@ -50,7 +50,7 @@ class LandmarkBlock:
         return out
 
     def linearise(self, state: State) -> tuple[Array, Array]:
-        """See ResidualBlock."""
+        """Residuals (2n,) and their Jacobian (2n, I + photo_size)."""
         photo = state.photos[self.photo]
         pixels, jacobian = self.points.project(state.identity, photo, self.layout)
         jacobian /= self.sigma[None, :, None]
@@ -92,7 +92,7 @@ class DepthBlock:
         return out
 
     def linearise(self, state: State) -> tuple[Array, Array]:
-        """See ResidualBlock."""
+        """Residuals (n,) and their Jacobian (n, I + photo_size)."""
         photo = state.photos[self.photo]
         p, d = self.points.linearise(state.identity, photo, self.layout)
         z, dz = p[2], d[2]

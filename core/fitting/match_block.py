@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Matches between two photos as residuals: both pixels must see the same point of the skin.
 
-Which point that is nobody knows, so it may slide: its place within its triangle's plane is the
+Which point that is, is not known, so it may slide: its place within its triangle's plane is the
 one that explains the first photo's pixel, and what is left of the second's is the residual. Only
 how far the surface lies, and how it and the cameras are turned, can make that vanish. The point
 is a place on the skin and not in space, so that the photos' expressions may differ.
@@ -39,8 +39,9 @@ EXPLAINED = 3.0
 
 
 class MatchBlock:
-    """See ResidualBlock. triangle (n,) and barycentric (n, 3) of the points that the first photo's
-    pixels showed when the block was made; centres (2,) of both photos in pixels.
+    """How far two photos' pixels are from the same skin, in standard deviations. triangle (n,) and
+    barycentric (n, 3) of the points that the first photo's pixels showed when the block was made;
+    centres (2,) of both photos in pixels.
     """
 
     name = "matches"
@@ -72,7 +73,7 @@ class MatchBlock:
         return self._seen(state)[2].ravel()
 
     def linearise(self, state: State) -> tuple[Array, Array]:
-        """See ResidualBlock."""
+        """Residuals (2n,) and their Jacobian (2n, I + 2 photo_size)."""
         slide, whiten, residuals = self._seen(state)
         count = self.layout.identity_count
         first, second = (self._by_unknowns(state, k) for k in (0, 1))

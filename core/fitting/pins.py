@@ -48,7 +48,7 @@ class PinBlock(LandmarkBlock):
 
     @property
     def held(self) -> Array:
-        """See LandmarkBlock."""
+        """(n,) pixels: how near the extra shape holds the surface to each pin."""
         return self.sigma * (PIN_HELD / PIN_SIGMA)
 
 

@@ -45,7 +45,7 @@ class IdentityPrior:
         return self.scale * state.identity
 
     def linearise(self, state: State) -> tuple[Array, Array]:
-        """See ResidualBlock."""
+        """Residuals (I,) and their Jacobian (I, I)."""
         return self.residuals(state), np.diag(self.scale)
 
 
@@ -67,7 +67,7 @@ class ExpressionPrior:
         return self.scale * (state.photos[self.photo].expression - self.mean)
 
     def linearise(self, state: State) -> tuple[Array, Array]:
-        """See ResidualBlock."""
+        """Residuals (E,) and their Jacobian (E, E)."""
         return self.residuals(state), np.diag(self.scale)
 
 
@@ -96,7 +96,7 @@ class GazePrior:
         return self.matrix @ state.photos[self.photo].gaze
 
     def linearise(self, state: State) -> tuple[Array, Array]:
-        """See ResidualBlock."""
+        """Residuals (4,) and their Jacobian (4, 4)."""
         return self.residuals(state), self.matrix
 
 
@@ -116,7 +116,7 @@ class DriftPrior:
         return state.photos[self.photo].drift
 
     def linearise(self, state: State) -> tuple[Array, Array]:
-        """See ResidualBlock."""
+        """Residuals (D,) and their Jacobian (D, D)."""
         return self.residuals(state), np.eye(len(self.columns))
 
 
@@ -136,7 +136,7 @@ class FocalPrior:
         return np.array([(state.photos[self.photo].log_focal - self.mean) / self.sigma])
 
     def linearise(self, state: State) -> tuple[Array, Array]:
-        """See ResidualBlock."""
+        """Residuals (1,) and their Jacobian (1, 1)."""
         return self.residuals(state), np.array([[1.0 / self.sigma]])
 
 

@@ -58,7 +58,7 @@ class SilhouetteBlock:
         return value
 
     def linearise(self, state: State) -> tuple[Array, Array]:
-        """See ResidualBlock."""
+        """Residuals (n,) and their Jacobian (n, I + photo_size)."""
         photo = state.photos[self.photo]
         at = self.points.in_camera(state.identity, photo)
         value, slope = self._look(at, photo)

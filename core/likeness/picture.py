@@ -134,8 +134,8 @@ def part_errors(
     """
     off = np.linalg.norm(found - fitted, axis=1)
     eyes = float(np.linalg.norm(found[_OUTER[0]] - found[_OUTER[1]]))
-    told = np.isfinite(off) & (vertices >= 0)
-    where = np.where(told, parts[vertices], -1)
+    known = np.isfinite(off) & (vertices >= 0)
+    where = np.where(known, parts[vertices], -1)
     out = {}
     for k, name in enumerate(FACE_PARTS):
         of = off[where == k]
@@ -196,8 +196,8 @@ def _edges(shown: NDArray[np.int8]) -> Mask:
 def _lines(out: NDArray[np.float32], found: Array, fitted: Array) -> None:
     """White from each landmark of the head to where it was found."""
     height, width = out.shape[:2]
-    told = np.isfinite(found).all(axis=1) & np.isfinite(fitted).all(axis=1)
-    start, by = fitted[told], (found - fitted)[told]
+    known = np.isfinite(found).all(axis=1) & np.isfinite(fitted).all(axis=1)
+    start, by = fitted[known], (found - fitted)[known]
     count = np.maximum(np.ceil(2 * np.abs(by).max(axis=1)), 1).astype(int)
     which = np.repeat(np.arange(len(count)), count)
     place = (np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)) / count[which]
