@@ -102,16 +102,16 @@ def steps() -> Generator[float, None, None]:
         filepath=str(FOLDER / "extension.zip"), repo="user_default", enable_on_install=True
     )
     addon = f"{PACKAGE}.pixel3dmm_addon"
-    status = importlib.import_module(f"{addon}.session").status
+    status = importlib.import_module(f"{addon}.jobs.session").status
     found["panel"], steps_of_ours = [], []
-    running = importlib.import_module(f"{addon}.operators.running")
-    timed(running.RunOperator, "_advance", steps_of_ours)
+    running = importlib.import_module(f"{addon}.operators.worker_operator")
+    timed(running.WorkerOperator, "_advance", steps_of_ours)
     timed(importlib.import_module(f"{addon}.panels.photo").PIXEL3DMM_PT_photo, "draw",
           found["panel"])  # fmt: skip
     yield 1.0
     region_of("UI").active_panel_category = "Pixel3DMM"
     bpy.context.scene.pixel3dmm.photo = str(FOLDER / "photo.jpg")
-    importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.session").jobs().stop()
+    importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.jobs.session").jobs().stop()
     yield 3.0
     found["runs"] = []
     for _ in range(1 + WARM_RUNS):

@@ -63,11 +63,12 @@ def without_window(archive: Path, photos: list[Path], runs: int) -> None:
         filepath=str(archive), repo="user_default", enable_on_install=True, overwrite=True
     )
     ours = {name: importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.{name}")
-            for name in ("run", "session", "scene.build", "scene.kept", "scene.refit")}  # fmt: skip
+            for name in ("jobs.reconstruction", "jobs.refit", "jobs.session", "scene.build",
+                         "scene.continuation", "scene.refit")}  # fmt: skip
     ours["pins"] = importlib.import_module(f"{PACKAGE}.core.fitting.pins")
     for photo in photos:
         bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-        ours["session"].jobs().stop()
+        ours["jobs.session"].jobs().stop()
         measured = [_one_run(bpy, ours, photo) for _ in range(1 + runs)]
         cancels = [_cancel(ours, photo, 0.18 * k) for k in range(runs)]
         solved, computed, applied = _pins(bpy, ours, runs)
@@ -82,14 +83,14 @@ def without_window(archive: Path, photos: list[Path], runs: int) -> None:
         row("a pin to the head after it, worker", solved, 0.15)
         row("  the worker's processor time", computed)
         row("  and its way into the scene", applied)
-    ours["session"].close()
+    ours["jobs.session"].close()
     shutil.rmtree(os.environ["BLENDER_USER_RESOURCES"], ignore_errors=True)
 
 
 def _one_run(bpy: Any, ours: dict[str, Any], photo: Path) -> dict[str, float]:
     start, ticks = time.perf_counter(), []
-    computed = time.process_time() + processor_time(ours["session"].jobs().pid)
-    steps = ours["run"].Run(photo).steps(0.0)
+    computed = time.process_time() + processor_time(ours["jobs.session"].jobs().pid)
+    steps = ours["jobs.reconstruction"].ReconstructionRun(photo).steps(0.0)
     outcome = None
     while outcome is None:
         before = time.perf_counter()
@@ -103,7 +104,7 @@ def _one_run(bpy: Any, ours: dict[str, Any], photo: Path) -> dict[str, float]:
     ours["scene.build"].build_person(bpy.context, outcome.rigged, outcome.loaded)
     bpy.context.view_layer.update()
     now = time.perf_counter()
-    computed = time.process_time() + processor_time(ours["session"].jobs().pid) - computed
+    computed = time.process_time() + processor_time(ours["jobs.session"].jobs().pid) - computed
     return {"total": now - start, "tick": max(ticks), "build": now - before, "computed": computed}
 
 
@@ -115,24 +116,24 @@ def _pins(
     """
     head, solved, computed, applied = bpy.context.object, [], [], []
     for k in range(1 + runs):
-        known = ours["scene.kept"].continuation(head)
+        known = ours["scene.continuation"].read(head)
         x, y = known.photos[0].landmarks_fit[61]
         pin = ours["pins"].Pin(0, 61, float(x) - 1.0 - 0.3 * k, float(y))
-        start, before = time.perf_counter(), processor_time(ours["session"].jobs().pid)
-        told = ours["scene.kept"].told(head)
-        change = ours["run"].RefitRun(told, [pin]).outcome()
+        start, before = time.perf_counter(), processor_time(ours["jobs.session"].jobs().pid)
+        told = ours["scene.continuation"].text(head)
+        change = ours["jobs.refit"].RefitRun(told, [pin]).outcome()
         middle = time.perf_counter()
         ours["scene.refit"].apply(bpy.context, head, change.after, change.before)
         bpy.context.view_layer.update()
         solved.append(middle - start)
-        computed.append(processor_time(ours["session"].jobs().pid) - before)
+        computed.append(processor_time(ours["jobs.session"].jobs().pid) - before)
         applied.append(time.perf_counter() - middle)
     return solved[1:], computed[1:], applied[1:]
 
 
 def _cancel(ours: dict[str, Any], photo: Path, share: float) -> float:
     """Seconds of letting go of a job that is so far."""
-    run = ours["run"].Run(photo)
+    run = ours["jobs.reconstruction"].ReconstructionRun(photo)
     steps = run.steps(0.0)
     for news in steps:
         if news is not None and news.fraction >= share:

@@ -63,12 +63,12 @@ def _in_blender(photos: list[Path]) -> tuple[str, list]:
     bpy.ops.extensions.package_install_files(
         filepath=str(archive), repo="user_default", enable_on_install=True, overwrite=True
     )
-    session = importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.session")
+    session = importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.jobs.session")
     heads = []
     for path in photos:
         bpy.context.scene.pixel3dmm.photo = str(path)
         bpy.ops.pixel3dmm.reconstruct_face()
-        heads.append(session.kept.outcome.rigged)
+        heads.append(session.last_run.outcome.rigged)
     session.close()
     return f"Blender {bpy.app.version_string}", heads
 

@@ -153,7 +153,9 @@ def measure(name: str, path: Path, scene: Path, write: Callable[[Path], object])
         start = time.perf_counter()
         write(path)
         whole = time.perf_counter() - start
-        last = importlib.import_module("bl_ext.user_default.pixel3dmm.pixel3dmm_addon.export.last")
+        last = importlib.import_module(
+            "bl_ext.user_default.pixel3dmm.pixel3dmm_addon.export.last_export"
+        )
         written = last.of(bpy.context.object) if "ours" in name else None
         spent.append(whole if written is None else written.seconds[0])
         checked.append(0.0 if written is None else written.seconds[1])

@@ -75,15 +75,15 @@ def measure(runs: int) -> None:
         filepath=str(archive), repo="user_default", enable_on_install=True, overwrite=True
     )
     jobs = f"{PACKAGE}.pixel3dmm_addon.jobs"
-    session, module, run = (
-        importlib.import_module(f"{jobs}.{name}") for name in ("session", "queue", "run")
+    session, module, reconstruction = (
+        importlib.import_module(f"{jobs}.{name}") for name in ("session", "queue", "reconstruction")
     )
     errors = importlib.import_module(f"{PACKAGE}.core.errors")
     bpy.context.scene.pixel3dmm.photo = str(EXAMPLE)
     bpy.ops.pixel3dmm.reconstruct_face()
     with tempfile.TemporaryDirectory() as folder:
         head, order = Path(folder, "head.npz"), Path(folder, "order")
-        session.kept.outcome.rigged.save(head)
+        session.last_run.outcome.rigged.save(head)
         order.touch()
         module.START_SECONDS = module.SILENCE_SECONDS = module.STUCK_SECONDS = PATIENCE
         module.INTERRUPT_AFTER = module.KILL_AFTER = 0.2
@@ -98,7 +98,9 @@ def measure(runs: int) -> None:
             ticks = []
             for _ in range(runs):
                 jobs.stop()
-                took, ended = stepped(run.Run(EXAMPLE), errors.PersonError, errors.Cancelled)
+                took, ended = stepped(
+                    reconstruction.ReconstructionRun(EXAMPLE), errors.PersonError, errors.Cancelled
+                )
                 # First it says that it reads the photo, then it starts the process.
                 starts.append(took[1][0])
                 ticks += took[2:]

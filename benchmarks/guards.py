@@ -170,7 +170,7 @@ GUARDS = (
           "    text = _without_pictures(text)\n", "",
           "tests/core/test_diagnostics.py::test_photos_are_masked_by_path_and_by_name"),
     # In Blender
-    Guard("deep JSON in a .blend", "pixel3dmm_addon/scene/told.py",
+    Guard("deep JSON in a .blend", "pixel3dmm_addon/scene/custom_properties.py",
           "except (ValueError, RecursionError):", "except ValueError:",
           BLEND + "test_whatever_stands_on_head_and_mesh"),
     Guard("parts that a mesh has", "pixel3dmm_addon/scene/rig_data.py",

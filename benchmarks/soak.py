@@ -177,7 +177,7 @@ def blender_soak(runs: int, cancels: int, cycles: int) -> None:
 
 
 def _runs(bpy: Any, runs: int) -> None:
-    session = importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.session")
+    session = importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.jobs.session")
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     bpy.ops.ed.undo_push(message="empty")
     series, worker, first = Series(), Series(), census(bpy)
@@ -207,13 +207,17 @@ def _runs(bpy: Any, runs: int) -> None:
 def _cancels(bpy: Any, cancels: int) -> None:
     """Each at a random moment of a job; the next one starts at once."""
     ours = {
-        n: importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.{n}") for n in ("run", "session")
+        n: importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.jobs.{n}")
+        for n in ("reconstruction", "session")
     }
     errors = importlib.import_module(f"{PACKAGE}.core.errors")
     jobs, chance, length = ours["session"].jobs(), random.Random(50), 1.0
     known, pids, series, count = census(bpy), set(), Series(), Counter()
     for k in range(2 + cancels):  # two whole ones: a worker that starts, and how long one takes
-        moment, run = chance.uniform(0, length) if k > 1 else 1e9, ours["run"].Run(EXAMPLE)
+        moment, run = (
+            chance.uniform(0, length) if k > 1 else 1e9,
+            ours["reconstruction"].ReconstructionRun(EXAMPLE),
+        )
         steps, start = run.steps(0.0), time.perf_counter()
         try:
             while True:
@@ -277,7 +281,7 @@ def _cycles(bpy: Any, cycles: int) -> None:
     for k in range(cycles):
         start, busy = time.perf_counter(), time.process_time()
         if k % 5 == 0:  # also with a worker that is just starting
-            importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.session").warm_up()
+            importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.jobs.session").warm_up()
         addon_utils.disable(PACKAGE, default_set=True)
         off = registered(bpy)
         addon_utils.enable(PACKAGE, default_set=True)
@@ -297,7 +301,7 @@ def _exit(archive: Path) -> None:
         "import importlib, json, sys, bpy\n"
         "bpy.ops.extensions.package_install_files(filepath=sys.argv[1], repo='user_default', "
         "enable_on_install=True, overwrite=True)\n"
-        f"session = importlib.import_module('{PACKAGE}.pixel3dmm_addon.session')\n"
+        f"session = importlib.import_module('{PACKAGE}.pixel3dmm_addon.jobs.session')\n"
         "bpy.context.scene.pixel3dmm.photo = sys.argv[2]\n"
         "bpy.ops.pixel3dmm.reconstruct_face()\n"
         "print(json.dumps(session.jobs().pid), flush=True)\n"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from . import head_properties, panels, preferences, properties, translations
-from .jobs import session
+from .jobs import looks, session
 from .operators import (
     add_photo,
     attach_to_body,
@@ -32,7 +32,7 @@ from .operators import (
 )
 from .panels import status_bar
 from .photos import loading as photo
-from .photos import looks, thumbnails
+from .photos import thumbnails
 
 _MODULES = (
     properties,

@@ -8,6 +8,7 @@ keyframed, saved and exported as keys and bones are.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, FloatProperty, PointerProperty
@@ -16,6 +17,7 @@ from ..core.rig import expression as core_expression
 from ..core.rig.traits import TRAITS
 from .scene import expression, identity, parts, turns
 
+Getter, Setter = Callable[..., Any], Callable[..., None]
 _ON_BONES = "It lives on the bones: key it with Key All"
 
 
@@ -32,7 +34,7 @@ def _set_photo(head_properties: bpy.types.PropertyGroup, amount: float) -> None:
     expression.set_values(head, wanted)
 
 
-def _angle(name: str, what: str, get: Callable, put: Callable, limit: float) -> FloatProperty:
+def _angle(name: str, what: str, get: Getter, put: Setter, limit: float) -> FloatProperty:
     return FloatProperty(
         name=name,
         description=f"{what}, in degrees. {_ON_BONES}",
@@ -45,7 +47,7 @@ def _angle(name: str, what: str, get: Callable, put: Callable, limit: float) -> 
     )
 
 
-def _turn(joint: str, axis: int) -> tuple[Callable, Callable]:
+def _turn(joint: str, axis: int) -> tuple[Getter, Setter]:
     def get(head_properties: bpy.types.PropertyGroup) -> float:
         rig = head_properties.id_data.find_armature()
         return turns.turn_of(rig, joint)[axis] if rig else 0.0
@@ -55,12 +57,12 @@ def _turn(joint: str, axis: int) -> tuple[Callable, Callable]:
         if rig:
             angles = list(turns.turn_of(rig, joint))
             angles[axis] = value
-            turns.set_turn(rig, joint, tuple(angles))
+            turns.set_turn(rig, joint, (angles[0], angles[1], angles[2]))
 
     return get, put
 
 
-def _gaze(axis: int) -> tuple[Callable, Callable]:
+def _gaze(axis: int) -> tuple[Getter, Setter]:
     def get(head_properties: bpy.types.PropertyGroup) -> float:
         rig = head_properties.id_data.find_armature()
         return turns.gaze(rig)[axis] if rig else 0.0
@@ -75,7 +77,7 @@ def _gaze(axis: int) -> tuple[Callable, Callable]:
     return get, put
 
 
-def _trait(name: str) -> tuple[Callable, Callable]:
+def _trait(name: str) -> tuple[Getter, Setter]:
     def get(head_properties: bpy.types.PropertyGroup) -> float:
         return identity.traits(head_properties.id_data).get(name, 0.0)
 
@@ -85,7 +87,7 @@ def _trait(name: str) -> tuple[Callable, Callable]:
     return get, put
 
 
-def _part(part: str) -> tuple[Callable, Callable]:
+def _part(part: str) -> tuple[Getter, Setter]:
     def get(head_properties: bpy.types.PropertyGroup) -> bool:
         return parts.shown(head_properties.id_data, part)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..core.cues.pixel3dmm.convert_checkpoint import find_converted
 from ..core.errors import ModelFileError
 from ..core.heads.flame import read_info
-from ..core.options import OPEN_HEAD
+from ..core.options import OPEN_HEAD as OPEN_HEAD
 from . import paths
 
 MEDIAPIPE, DENSE, PIXEL3DMM = "mediapipe", "dense", "pixel3dmm"
@@ -23,7 +23,7 @@ MEDIAPIPE, DENSE, PIXEL3DMM = "mediapipe", "dense", "pixel3dmm"
 
 @dataclass(frozen=True)
 class Entry:
-    """name: what core.pipeline.Options takes; commercial: None where nobody knows."""
+    """name: what core.options.Options takes; commercial: None where it is not known."""
 
     name: str
     label: str
@@ -33,7 +33,7 @@ class Entry:
     @property
     def badge(self) -> str:
         """The licence in a few words."""
-        use = {True: "commercial use", False: "non-commercial"}
+        use: dict[bool | None, str] = {True: "commercial use", False: "non-commercial"}
         return f"{self.licence}, {use.get(self.commercial, 'ask about commercial use')}"
 
 

@@ -24,5 +24,5 @@ def user_folder(name: str) -> Path:
 
 
 def log_file() -> Path:
-    """What the worker process says when nobody listens."""
+    """What the worker process logs."""
     return user_folder("logs") / "worker.log"

@@ -6,13 +6,13 @@ from __future__ import annotations
 import bpy
 from bpy.props import FloatProperty, StringProperty
 
-from . import paths
+from . import neural_runtime, paths
 from .jobs import session
 from .jobs.queue import IDLE_MINUTES
 from .setup import rows
 
 
-def _set_idle_minutes(preferences: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
+def _set_idle_minutes(preferences: PIXEL3DMM_AP_preferences, context: bpy.types.Context) -> None:
     session.jobs().idle_minutes = preferences.idle_minutes
 
 
@@ -60,5 +60,5 @@ CLASSES = (PIXEL3DMM_AP_preferences,)
 
 def idle_minutes(context: bpy.types.Context) -> float:
     """The artist's choice; the default where preferences are not to be had."""
-    addon = context.preferences.addons.get(paths.EXTENSION)
-    return addon.preferences.idle_minutes if addon and addon.preferences else IDLE_MINUTES
+    ours = neural_runtime.preferences(context)
+    return ours.idle_minutes if ours else IDLE_MINUTES

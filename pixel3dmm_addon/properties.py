@@ -10,30 +10,31 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from . import installed
+from .jobs import looks, session
 
-#: The face that is taken where nobody chose: the largest.
+#: Identifier, label and description of each choice of a menu.
+Items = list[tuple[str, str, str]]
+
+#: The face that is taken where none was chosen: the largest.
 LARGEST = -1
 
 
 def _photo_chosen(choices: PIXEL3DMM_PG_scene, context: bpy.types.Context) -> None:
-    """Another photo has other faces; a person in front of a window is told of them."""
-    from .jobs import session
-    from .photos import looks
-
+    """Another photo has other faces; in a window they are looked for and shown."""
     choices.face = LARGEST
     if not session.status.running:
-        # What was said of another photo would be taken for a word on this one.
+        # A message about another photo would be read as one about this photo.
         session.status.message = ""
     if choices.photo and not bpy.app.background:
         looks.begin(Path(bpy.path.abspath(choices.photo)))
 
 
-def _items(entries: tuple[installed.Entry, ...]) -> list[tuple[str, str, str]]:
+def _items(entries: tuple[installed.Entry, ...]) -> Items:
     # Blender keeps no reference to the strings: they must outlive the call.
-    return _KEPT.setdefault(entries, [(e.name, e.label, e.badge) for e in entries])
+    return _ITEMS.setdefault(entries, [(e.name, e.label, e.badge) for e in entries])
 
 
-_KEPT: dict[tuple[installed.Entry, ...], list[tuple[str, str, str]]] = {}
+_ITEMS: dict[tuple[installed.Entry, ...], Items] = {}
 
 
 def _index(entries: tuple[installed.Entry, ...], name: str) -> int:
@@ -41,11 +42,15 @@ def _index(entries: tuple[installed.Entry, ...], name: str) -> int:
     return entries.index(found) if found else 0
 
 
-def _head_items(choices: PIXEL3DMM_PG_scene, context: bpy.types.Context) -> list:
+def _head_items(
+    choices: PIXEL3DMM_PG_scene, context: bpy.types.Context
+) -> list[tuple[str, str, str]]:
     return _items(installed.heads())
 
 
-def _predictor_items(choices: PIXEL3DMM_PG_scene, context: bpy.types.Context) -> list:
+def _predictor_items(
+    choices: PIXEL3DMM_PG_scene, context: bpy.types.Context
+) -> list[tuple[str, str, str]]:
     return _items(installed.predictors())
 
 
@@ -147,18 +152,3 @@ def job_options(choices: PIXEL3DMM_PG_scene) -> dict[str, Any]:
     options["texture"] = choices.texture
     options["models"] = str(installed.models_folder())
     return options
-
-
-def redraw(context: bpy.types.Context) -> None:
-    """Lets every sidebar and the status bar show the status as it is now, and nothing else: a
-    viewport that is drawn again for it would take seconds from the job where graphics are slow.
-    """
-    if context.workspace is not None and not bpy.app.background:
-        # The one way to have the status bar drawn: it is in no list of a screen's areas.
-        context.workspace.status_text_set_internal(None)
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                for region in area.regions:
-                    if region.type == "UI":
-                        region.tag_redraw()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Motion of the copies, frame by frame: first looked at, then written as plain keyframes.
+"""Motion of the copies, frame by frame: first looked at, then written as keyframes.
 
 Drivers, constraints, strips and parents outside the file all end as numbers here, so that no
 exporter has to know of them.
@@ -125,7 +125,7 @@ def write(copies: Copies, motion: Motion, length: float, *, pose_too: bool = Fal
         for mesh in copies.meshes:
             keys = mesh.data.shape_keys
             curves.new_action(keys, head.name)
-            for i in np.flatnonzero(moving):
+            for i in np.flatnonzero(moving).tolist():
                 path = f'key_blocks["{bpy.utils.escape_identifier(motion.key_names[i])}"].value'
                 curves.set_curve(keys, path, 0, frames, motion.keys[played, i])
         moved = True

@@ -42,7 +42,7 @@ def holders(kind: str, names: list[str]) -> list[bpy.types.ID]:
     return [block for block in found if block is not None]
 
 
-def _collection(block: bpy.types.ID) -> bpy.types.bpy_prop_collection:
+def _collection(block: bpy.types.ID) -> bpy.types.bpy_prop_collection[bpy.types.ID]:
     kinds = {
         "OBJECT": "objects",
         "MESH": "meshes",
@@ -54,4 +54,5 @@ def _collection(block: bpy.types.ID) -> bpy.types.bpy_prop_collection:
         "KEY": "shape_keys",
         "MATERIAL": "materials",
     }
-    return getattr(bpy.data, kinds[block.id_type])
+    found: bpy.types.bpy_prop_collection[bpy.types.ID] = getattr(bpy.data, kinds[block.id_type])
+    return found

@@ -43,33 +43,34 @@ def flush_edits(objects: list[bpy.types.Object]) -> None:
             obj.update_from_editmode()
 
 
-def make_copies(scene: bpy.types.Scene, head: bpy.types.Object, *, plain: bool) -> Copies:
+def make_copies(scene: bpy.types.Scene, head: bpy.types.Object, *, for_file: bool) -> Copies:
     """Copies, visible and selected in ``scene``, with animation, drivers and constraints.
 
-    plain: the head keeps no modifier but its armatures, since no exporter writes keys of a mesh
+    for_file: the head keeps no modifier but its armatures, since no exporter writes keys of a mesh
     that any other one changes.
     """
     rigs = rigs_of(head)
     flush_edits([head, *rigs])
     mapping: dict[bpy.types.ID, bpy.types.ID] = {}
+    doubles: dict[bpy.types.Object, bpy.types.Object] = {}
     for obj in (*rigs, head):
-        double = obj.copy()
+        double = doubles[obj] = obj.copy()
         double.data = obj.data.copy()
         mapping[obj], mapping[obj.data] = double, double.data
         scene.collection.objects.link(double)
-    copies = Copies(mapping[head], [mapping[rig] for rig in rigs])
+    copies = Copies(doubles[head], [doubles[rig] for rig in rigs])
     likeness.hide(copies.head)
     parts.drop_hidden(copies.head)
     if head.data.shape_keys is not None:
         mapping[head.data.shape_keys] = copies.head.data.shape_keys
-    if plain:
+    if for_file:
         others = [m for m in copies.head.modifiers if m.type != "ARMATURE"]
         copies.left_out = [m.name for m in others]
         for modifier in others:
             copies.head.modifiers.remove(modifier)
     for obj in copies.objects:
         obj.hide_viewport = obj.hide_render = obj.hide_select = False
-        if plain:
+        if for_file:
             _switch_on(obj)
     for block in mapping.values():
         _redirect(block, mapping)
@@ -93,8 +94,9 @@ def _switch_on(obj: bpy.types.Object) -> None:
 def _redirect(block: bpy.types.ID, mapping: dict[bpy.types.ID, bpy.types.ID]) -> None:
     """What pointed at an original now points at its copy."""
     if isinstance(block, bpy.types.Object):
-        if block.parent in mapping:
-            block.parent = mapping[block.parent]
+        parent = None if block.parent is None else mapping.get(block.parent)
+        if isinstance(parent, bpy.types.Object):
+            block.parent = parent
         holders = [*block.modifiers, *block.constraints]
         for bone in block.pose.bones if block.pose else ():
             holders += bone.constraints

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from ...core.rig.round_trip import SceneFacts
-from ..scene import folds, likeness, skin
+from ..scene import likeness, skin, wrinkles
 from ..scene.camera import CAMERA, photo_camera
 from ..scene.head import PREFIX
 from ..scene.rig import JOINT
@@ -19,9 +19,9 @@ from .applied_axes import apply_axes
 from .blend_asset import write_blend
 from .copies import Copies, make_copies
 from .family import is_animated
+from .file_keys import give_identifiers, make_keys_independent
 from .licence import Licence, stamp
 from .lods import RATIOS, add_lods
-from .plain_keys import give_identifiers, make_keys_plain
 from .presets import Options, Preset
 
 #: What the names of the head's levels of detail end in.
@@ -58,18 +58,18 @@ class Draft:
     def write(self, path: Path) -> tuple[list[File], list[str]]:
         """Writes the file, and its coarser levels beside it; sentences on what is not in it."""
         asset = self.preset.format == "BLEND"
-        copies = make_copies(self.scene, self.head, plain=not asset)
+        copies = make_copies(self.scene, self.head, for_file=not asset)
         self._give_names(copies)
         stamp([*copies.objects, self.scene], self.licence)
         if asset:
             return self._write_asset(path, copies), []
-        folds.drop(copies.head)
+        wrinkles.drop(copies.head)
         _drop_lists(copies)
         notes = []
         if copies.left_out:
             left = ", ".join(copies.left_out)
             notes.append(f"Left out, since no file holds keys and modifiers together: {left}")
-        skin.plain(copies.head.data, self.names)
+        skin.make_exportable(copies.head.data, self.names)
         frames, animated = self._prepare(copies)
         files = []
         for meshes, suffix in self._split(copies):
@@ -88,7 +88,7 @@ class Draft:
         motion = baking.watch(self.scene, copies, animated=played)
         motion = replace(motion, objects=np.diag([*[self.unit] * 3, 1.0]) @ motion.objects)
         baking.freeze(copies, motion)
-        make_keys_plain(copies.head)
+        make_keys_independent(copies.head)
         if self.preset.format == "USD":
             give_identifiers(copies.head)
             names = tuple(key.name for key in facts.keys_of(copies.head))
@@ -118,7 +118,7 @@ class Draft:
             self.scene.collection.objects.link(double)
             copies.others.append(double)
             copies.head[CAMERA] = double
-        frames = (self.scene.frame_current_final,)
+        frames: tuple[float, ...] = (self.scene.frame_current_final,)
         animated = self.options.animation and is_animated(self.head)
         if animated:
             first, last = self.scene.frame_start, self.scene.frame_end

@@ -9,6 +9,7 @@ plays one; USD drops keys of a mesh with any other modifier than its armature.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -108,8 +109,9 @@ def _write_usd(path: Path, options: Options) -> None:
     )
 
 
-def _usd_textures(options: Options) -> dict[str, object]:
+def _usd_textures(options: Options) -> dict[str, Any]:
     """5.0 knows the newer of two names for one option only."""
-    if "export_textures_mode" in bpy.ops.wm.usd_export.get_rna_type().properties:
+    exporter: Any = bpy.ops.wm.usd_export
+    if "export_textures_mode" in exporter.get_rna_type().properties:
         return {"export_textures_mode": "NEW" if options.embed_textures else "PRESERVE"}
     return {"export_textures": options.embed_textures}

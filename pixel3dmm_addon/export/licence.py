@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import bpy
 
-from ..scene import told
+from ..scene import custom_properties
 from ..scene.head import PREFIX
 
 _WORDS = {True: "yes", False: "no", None: "unknown"}
@@ -44,7 +44,7 @@ class Licence:
         if self.commercial == "no":
             return "Made with non-commercial parts: do not sell this file nor put it into a product"
         if self.commercial != "yes":
-            return "Nobody knows whether this head may be used commercially: see its licence"
+            return "Whether this head may be used commercially is not known: see its licence"
         return ""
 
     @property
@@ -60,10 +60,10 @@ class Licence:
 
 def licence_of(head: bpy.types.Object) -> Licence:
     """From what the head remembers of itself; the strictest of its parts decides."""
-    model = told.text(head, PREFIX + "head_model")
-    spdx = told.text(head, PREFIX + "licence")
-    said = [told.text(head, PREFIX + "commercial_use")]
-    terms = told.json_object(head, PREFIX + "report").get("licences")
+    model = custom_properties.text(head, PREFIX + "head_model")
+    spdx = custom_properties.text(head, PREFIX + "licence")
+    said = [custom_properties.text(head, PREFIX + "commercial_use")]
+    terms = custom_properties.json_object(head, PREFIX + "report").get("licences")
     terms = terms if isinstance(terms, dict) else {}
     predictor = terms.get("predictor")
     name = ""

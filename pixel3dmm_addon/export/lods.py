@@ -103,7 +103,7 @@ def key_positions(head: bpy.types.Object) -> tuple[np.ndarray, np.ndarray]:
         head.data.vertices.foreach_get("co", rest)
         return rest.reshape(-1, 3), np.zeros((0, count, 3))
     blocks = list(keys.key_blocks)
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for block in blocks:
         co = np.empty(count * 3)
         block.points.foreach_get("co", co)

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Literal
+
+from ...core.errors import OutputError
 
 #: VRM's names of humanoid bones, by the joint that a bone is.
 _HUMANOID = {"eye_l": "leftEye", "eye_r": "rightEye", "neck": "neck", "head": "head", "jaw": "jaw"}
@@ -44,6 +47,9 @@ class Options:
     check: bool = True
 
 
+Axis = Literal["X", "Y", "Z", "-X", "-Y", "-Z"]
+
+
 @dataclass(frozen=True)
 class Preset:
     """A program, and how it likes its heads.
@@ -52,9 +58,9 @@ class Preset:
     Blender's exporter names them. applied: the data itself is turned and scaled into the file's
     axes and centimetres, so that no object in the file has a rotation or a scale. rig_name: the
     armature's name in the file, empty to keep it. lods_in_one_file: the program understands
-    _LOD0, _LOD1 in one file. bone_name: a bone's name in the file, by its
-    name in the scene and the joint that it is (empty if nobody knows). sparse: only moved vertices
-    are stored for each key.
+    _LOD0, _LOD1 in one file. bone_name: a bone's name in the file, by its name in the scene and the
+    joint that it is (empty if it is none of ours). sparse: only moved vertices are stored for each
+    key.
     """
 
     identifier: str
@@ -62,13 +68,21 @@ class Preset:
     description: str
     format: str
     options: Options
-    forward: str = "-Z"
-    up: str = "Y"
+    forward: Axis = "-Z"
+    up: Axis = "Y"
     applied: bool = False
     rig_name: str = ""
     lods_in_one_file: bool = False
     bone_name: Callable[[str, str], str] = same_name
     sparse: bool = True
+
+    def options_with(self, chosen: Mapping[str, bool]) -> Options:
+        """The program's own options but for those that were chosen. Raises OutputError."""
+        known = [field.name for field in fields(Options)]
+        for name in chosen:
+            if name not in known:
+                raise OutputError(f"There is no option {name!r}: use one of {', '.join(known)}.")
+        return replace(self.options, **chosen)
 
     @property
     def suffix(self) -> str:
@@ -157,3 +171,20 @@ PRESETS = (
 )
 
 BY_IDENTIFIER = {preset.identifier: preset for preset in PRESETS}
+
+#: What a file gets whose program is not known, by its ending.
+_BY_FORMAT = {"FBX": "FBX", "GLB": "GODOT", "USD": "USD", "BLEND": "BLENDER"}
+
+
+def preset_for(path: Path, identifier: str | None = None) -> Preset:
+    """The preset of that name, or what suits the path's ending. Raises OutputError for neither."""
+    if identifier is not None:
+        if identifier not in BY_IDENTIFIER:
+            known = ", ".join(BY_IDENTIFIER)
+            raise OutputError(f"There is no preset {identifier!r}: use one of {known}.")
+        return BY_IDENTIFIER[identifier]
+    for kind, suffixes in _SUFFIXES.items():
+        if path.suffix.lower() in suffixes:
+            return BY_IDENTIFIER[_BY_FORMAT[kind]]
+    endings = ", ".join(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
+    raise OutputError(f"{path.name} has no ending of a known format: use one of {endings}.")

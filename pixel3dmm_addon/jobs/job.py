@@ -5,13 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ...core import errors, protocol
 from ...core.errors import Cancelled, PersonError, WorkerError
-
-if TYPE_CHECKING:
-    from .queue import Jobs
 
 SEE_LOG = "try again, and look into the log (Preferences, Pixel3DMM, Open Log) if it stays so."
 
@@ -28,6 +25,16 @@ class Progress:
     fraction: float
 
 
+class JobOwner(Protocol):
+    """The queue that a job is in."""
+
+    def cancel(self, job: Job) -> None:
+        """Has the worker let go of the job."""
+
+    def pump(self, wait: float = 0.0) -> None:
+        """Takes in what the worker said; waits up to ``wait`` seconds for it."""
+
+
 @dataclass
 class Job:
     """One piece of work. ``state``: queued, running, done, failed or cancelled."""
@@ -35,7 +42,7 @@ class Job:
     id: str
     kind: str
     params: dict[str, Any]
-    _owner: Jobs = field(repr=False)
+    _owner: JobOwner = field(repr=False)
     state: str = "queued"
     progress: Progress = Progress("Starting", 0.0)
     result: dict[str, Any] | None = None
@@ -64,12 +71,12 @@ class Job:
         Raises Cancelled, or the PersonError that ended the job. Left early (closed), the job
         is cancelled.
         """
-        told = None
+        shown = None
         try:
             while not self.finished and not self.cancelled:
                 self._owner.pump(wait)
-                news = self.progress if self.progress != told else None
-                told = self.progress
+                news = self.progress if self.progress != shown else None
+                shown = self.progress
                 yield news
         finally:
             if not self.finished:
@@ -98,8 +105,7 @@ def as_worker_error(msg: protocol.Message) -> WorkerError:
 
 def person_error(msg: protocol.Message) -> PersonError:
     """The error of core.errors that the worker named; a WorkerError for any other code."""
-    kinds = {cls.code: cls for cls in vars(errors).values() if _is_person_error(cls)}
-    return kinds.get(str(msg.get("code")), WorkerError)(_sentence(msg))
+    return _KINDS.get(str(msg.get("code")), WorkerError)(_sentence(msg))
 
 
 def _sentence(msg: protocol.Message) -> str:
@@ -108,5 +114,9 @@ def _sentence(msg: protocol.Message) -> str:
     return text[:_LONGEST] or f"The reconstruction failed: {SEE_LOG}"
 
 
-def _is_person_error(cls: object) -> bool:
-    return isinstance(cls, type) and issubclass(cls, PersonError)
+#: Every kind of error that a person can mend, by the code that crosses the process border.
+_KINDS = {
+    cls.code: cls
+    for cls in vars(errors).values()
+    if isinstance(cls, type) and issubclass(cls, PersonError)
+}

@@ -42,6 +42,12 @@ _MOST_WAITING = 256
 _LAST_WORDS = 1.0
 
 
+if sys.platform == "win32":
+    _INTERRUPT = signal.CTRL_BREAK_EVENT
+else:
+    _INTERRUPT = signal.SIGINT
+
+
 def find_python() -> str:
     """The interpreter to run the worker with: the one that Blender itself brought.
 
@@ -50,7 +56,7 @@ def find_python() -> str:
     Raises WorkerError if there is none.
     """
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    names = ("python.exe",) if os.name == "nt" else (version, "python3", "python")
+    names = ("python.exe",) if sys.platform == "win32" else (version, "python3", "python")
     candidates = [Path(sys.executable)] if sys.executable else []
     for prefix in dict.fromkeys((sys.prefix, sys.exec_prefix, sys.base_prefix)):
         candidates += [Path(prefix, folder, name) for folder in ("bin", "") for name in names]
@@ -93,7 +99,7 @@ class WorkerProcess:
         self._log_lock = threading.Lock()
         self._log_open = True
         flags = 0
-        if os.name == "nt":
+        if sys.platform == "win32":
             flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
         try:
             self._popen = subprocess.Popen(
@@ -104,7 +110,7 @@ class WorkerProcess:
                 env=clean_environment(variables),
                 creationflags=flags,
                 # A Ctrl-C in the terminal that Blender was started from is not the worker's.
-                start_new_session=os.name != "nt",
+                start_new_session=sys.platform != "win32",
             )
         except OSError as error:
             self._log.close()
@@ -163,9 +169,8 @@ class WorkerProcess:
 
     def interrupt(self) -> None:
         """Ctrl-C, or what Windows has for it; a process that cannot be reached stays as it is."""
-        number = signal.CTRL_BREAK_EVENT if os.name == "nt" else signal.SIGINT
         try:
-            self._popen.send_signal(number)
+            self._popen.send_signal(_INTERRUPT)
         except OSError:
             # Windows cannot reach a process without a shared console: the kill comes next.
             self._write_log("interrupt did not reach the process")

@@ -2,8 +2,8 @@
 """The worker as the add-on sees it: jobs to start, to ask how they do, and to cancel.
 
 One resident worker serves the jobs of this Blender one after the other, so that networks and
-head models stay loaded; it is stopped when the add-on is, at exit, and when nobody has wanted
-it for a while. Knows no bpy. ``Job.events()`` is the one way to follow a job: a modal operator
+head models stay loaded; it is stopped when the add-on is, at exit, and when it was idle for a
+while. Knows no bpy. ``Job.events()`` is the one way to follow a job: a modal operator
 takes a step of it on every timer tick, a blocking call loops over it. A cancelled job is let go
 of at once; a thread of ours sees to it that the worker does the same.
 """
@@ -42,7 +42,7 @@ LET_GO_SECONDS = 0.5
 IDLE_MINUTES = 10.0
 
 
-class Jobs:
+class JobQueue:
     """The resident worker and the jobs it has been given."""
 
     def __init__(
@@ -93,7 +93,7 @@ class Jobs:
             return job
 
     def start_unattended(self, kind: str, params: dict[str, Any]) -> Job:
-        """As start, for a job whose outcome nobody waits for: a thread follows it."""
+        """As start, for a job whose outcome is not waited for: a thread follows it."""
         job = self.start(kind, params)
         threading.Thread(target=self._see_off, args=(job,), daemon=True).start()
         return job
@@ -269,7 +269,7 @@ class Jobs:
             self._end(job, "failed")
 
     def _kill_worker(self) -> None:
-        """The jobs that nobody follows any more end with it."""
+        """Cancelled jobs end with it."""
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.kill()

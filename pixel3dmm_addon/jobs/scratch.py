@@ -9,8 +9,8 @@ folder that is still in use by a lock, which ends with the process that holds it
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -51,7 +51,7 @@ class PrivateFolder:
         self._job = job
 
     def close(self) -> None:
-        """Everything in it is removed, again and again until nobody writes any more."""
+        """Everything in it is removed, again and again until nothing is written any more."""
         if self._lock is not None:
             self._lock.close()
         shutil.rmtree(self.path, ignore_errors=True)
@@ -106,7 +106,7 @@ def _remove_abandoned_once() -> None:
 
 def _lock(file: IO[bytes]) -> None:
     """Raises OSError if another process holds it, or this one by another handle."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         import msvcrt
 
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)

@@ -10,16 +10,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core import protocol
-from .. import installed, paths
-from ..setup import state
-from .queue import Jobs
-
-if TYPE_CHECKING:
-    from ...core.rigged_head import RiggedHead
-    from .run import Outcome
+from ...core.rigged_head import RiggedHead
+from .. import installed, neural_runtime, paths
+from .outcome import Outcome
+from .queue import JobQueue
 
 #: Share of a job from which on the time that it takes tells how long the rest will take.
 _TELLING = 0.1
@@ -27,7 +24,7 @@ _TELLING = 0.1
 
 @dataclass
 class Status:
-    """How the job does, and what the last one said.
+    """How far the run is, and the message of the last one.
 
     cancel: the artist asked for an end. setup: what ran last was part of the setup. photo: name of
     the one under way, started its time by time.monotonic(). waiting: photos that come after it, one
@@ -51,7 +48,7 @@ class Status:
 
     @property
     def seconds_left(self) -> float | None:
-        """For the photo under way; None while nobody can know."""
+        """For the photo under way; None while it cannot be estimated."""
         if not self.running or self.fraction < _TELLING:
             return None
         passed = time.monotonic() - self.started
@@ -59,61 +56,64 @@ class Status:
 
 
 @dataclass
-class Kept:
-    """The last outcome, and what it is the outcome of: see reconstruct's redo."""
+class LastRun:
+    """The last outcome, and what it depends on, so that the redo panel needs no new run.
+
+    key: equal for the same photo and options.
+    """
 
     key: object
     outcome: Outcome
 
 
 status = Status()
-#: So that the redo panel rebuilds the scene without a new run. One photo's memory, not more.
-kept: Kept | None = None
+#: One photo's memory, not more.
+last_run: LastRun | None = None
 #: The head that the last refit gave, so that the next one needs not hand it over again.
-refitted: RiggedHead | None = None
-_jobs: Jobs | None = None
-_neural: Jobs | None = None
+last_refit: RiggedHead | None = None
+_jobs: JobQueue | None = None
+_neural: JobQueue | None = None
 
 
-def jobs() -> Jobs:
+def jobs() -> JobQueue:
     """The jobs; the worker process itself starts with the first of them."""
     global _jobs
     if _jobs is None:
-        _jobs = Jobs(paths.log_file)
+        _jobs = JobQueue(paths.log_file)
     return _jobs
 
 
-def neural_jobs() -> Jobs:
+def neural_jobs() -> JobQueue:
     """As jobs(), for what needs torch: its worker runs in the neural runtime, not in Blender's
     Python, so that whatever is wrong with the one leaves the other alone.
     """
     global _neural
     if _neural is None:
-        _neural = Jobs(
+        _neural = JobQueue(
             lambda: paths.log_file().with_name("neural.log"),
-            lambda: protocol.worker_command(state.neural_command_python()),
+            lambda: protocol.worker_command(neural_runtime.neural_command_python()),
             variables={},
         )
         _neural.idle_minutes = jobs().idle_minutes
     return _neural
 
 
-def jobs_for(options: dict[str, Any]) -> Jobs:
-    """Who reconstructs with these fields of core.pipeline.Options."""
+def jobs_for(options: dict[str, Any]) -> JobQueue:
+    """The queue whose worker can reconstruct with these fields of core.options.Options."""
     return neural_jobs() if options.get("predictor") == installed.PIXEL3DMM else jobs()
 
 
 def warm_up(options: dict[str, Any] | None = None) -> None:
-    """Has a worker that is not there yet started, and its networks loaded, by nobody waited for."""
+    """Starts a worker that is not there yet and has it load its networks, without waiting."""
     workers = jobs_for(options or {})
     if not workers.running:
         workers.start_unattended("warm", {})
 
 
-def keep(key: object, outcome: Outcome) -> None:
+def remember(key: object, outcome: Outcome) -> None:
     """Remembers an outcome instead of the one before."""
-    global kept
-    kept = Kept(key, outcome)
+    global last_run
+    last_run = LastRun(key, outcome)
 
 
 def close_neural() -> None:
@@ -126,11 +126,11 @@ def close_neural() -> None:
 
 def close() -> None:
     """Stops the worker, and what it was working on."""
-    global _jobs, _neural, kept, refitted
+    global _jobs, _neural, last_run, last_refit
     # Blender drops a running operator with its class, without a call to its cancel().
     status.running = status.cancel = False
     status.waiting.clear()
-    kept = refitted = None
+    last_run = last_refit = None
     for running in (_jobs, _neural):
         if running is not None:
             running.close()

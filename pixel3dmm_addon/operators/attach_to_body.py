@@ -6,14 +6,24 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
+from ...core.errors import ModelFileError
+from ..blender_types import OperatorReturn
 from ..scene import body as bodies
-from ..scene.head import active_head
+from ..scene.head import active_head, polled_head
+from .poll_reason import NO_HEAD, PollReason
 
 
 def our_rig(context: bpy.types.Context) -> bpy.types.Object | None:
     """The rig of the active head."""
     head = active_head(context)
     return None if head is None else head.find_armature()
+
+
+def polled_rig(context: bpy.types.Context) -> bpy.types.Object:
+    """The active head's rig, for an operator whose poll has seen that there is one."""
+    rig = our_rig(context)
+    assert rig is not None
+    return rig
 
 
 def chosen_body(context: bpy.types.Context) -> bpy.types.Object | None:
@@ -28,7 +38,7 @@ def chosen_body(context: bpy.types.Context) -> bpy.types.Object | None:
 OTHER_MODE = "Go back to object mode first"
 
 
-class PIXEL3DMM_OT_attach_to_body(bpy.types.Operator):
+class PIXEL3DMM_OT_attach_to_body(PollReason, bpy.types.Operator):
     """Put the head onto the selected armature: same place, same size, and it follows its neck"""
 
     bl_idname = "pixel3dmm.attach_to_body"
@@ -50,29 +60,31 @@ class PIXEL3DMM_OT_attach_to_body(bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         if our_rig(context) is None:
-            cls.poll_message_set("Select a head that was made from a photo")
-            return False
+            return NO_HEAD
         if chosen_body(context) is None:
-            cls.poll_message_set("Select the body's armature too")
-            return False
+            return "Select the body's armature too"
         if context.mode != "OBJECT":
-            cls.poll_message_set(OTHER_MODE)
-            return False
-        return True
+            return OTHER_MODE
+        return ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """A head that is attached already is taken off first."""
-        head, rig, body = active_head(context), our_rig(context), chosen_body(context)
+        head, rig, body = polled_head(context), polled_rig(context), chosen_body(context)
+        assert body is not None
         bones = bodies.body_bones(body, self.bone)
         if bones is None:
             wanted = f"bone {self.bone}" if self.bone else "bone that is called a head"
             self.report({"ERROR"}, f"{body.name} has no {wanted}: name its head bone.")
             return {"CANCELLED"}
         bodies.detach(rig, head)
-        scale = bodies.place(rig, head, body, bones, match_scale=self.match_scale)
+        try:
+            scale = bodies.place(rig, head, body, bones, match_scale=self.match_scale)
+        except ModelFileError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
         bodies.follow(rig, body, bones)
         context.view_layer.update()
         note = f"Attached to {bones.head} at {100 * scale:.0f} % of its size"
@@ -83,7 +95,7 @@ class PIXEL3DMM_OT_attach_to_body(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class PIXEL3DMM_OT_detach_from_body(bpy.types.Operator):
+class PIXEL3DMM_OT_detach_from_body(PollReason, bpy.types.Operator):
     """Take the head off the body; it stays where it is"""
 
     bl_idname = "pixel3dmm.detach_from_body"
@@ -91,23 +103,20 @@ class PIXEL3DMM_OT_detach_from_body(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         rig = our_rig(context)
         if rig is None:
-            cls.poll_message_set("Select a head that was made from a photo")
-            return False
+            return NO_HEAD
         if rig.parent is None:
-            cls.poll_message_set("The head is attached to no body")
-            return False
+            return "The head is attached to no body"
         if context.mode != "OBJECT":
-            cls.poll_message_set(OTHER_MODE)
-            return False
-        return True
+            return OTHER_MODE
+        return ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Scale and place are kept."""
-        bodies.detach(our_rig(context), active_head(context))
+        bodies.detach(polled_rig(context), polled_head(context))
         return {"FINISHED"}
 
 

@@ -11,14 +11,16 @@ from bpy.props import StringProperty
 from ...core.errors import PersonError
 from ...core.rig.rig_check import RigCheck, check_rig
 from ...core.rig.rig_check_files import summary, write_rig_check
-from ..scene.head import PREFIX, active_head
+from ..blender_types import Icon, OperatorReturn
+from ..scene.head import PREFIX, active_head, polled_head
 from ..scene.rig_data import rig_arrays
+from .poll_reason import EDIT_MODE, NO_HEAD, PollReason
 
 #: Custom property of a head: the sentence of its last check.
 LAST_CHECK = PREFIX + "last_check"
 
 
-class PIXEL3DMM_OT_check_rig(bpy.types.Operator):
+class PIXEL3DMM_OT_check_rig(PollReason, bpy.types.Operator):
     """Measure what every shape key and bone of the head does, and report what is wrong"""
 
     bl_idname = "pixel3dmm.check_rig"
@@ -33,20 +35,18 @@ class PIXEL3DMM_OT_check_rig(bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         head = active_head(context)
         if head is None:
-            cls.poll_message_set("Select a head that was made from a photo")
-            return False
+            return NO_HEAD
         if head.mode == "EDIT":
-            cls.poll_message_set("Leave edit mode first")
-            return False
-        return True
+            return EDIT_MODE
+        return ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Finished whether or not the rig is sound: the report says which."""
-        head = active_head(context)
+        head = polled_head(context)
         try:
             rig = rig_arrays(head, head.find_armature())
             check = check_rig(rig)
@@ -66,7 +66,7 @@ class PIXEL3DMM_OT_check_rig(bpy.types.Operator):
 
     def _draw(self, menu: bpy.types.Menu, context: bpy.types.Context) -> None:
         for line in self._lines:
-            icon = "CHECKMARK" if line.startswith("passed") else "ERROR"
+            icon: Icon = "CHECKMARK" if line.startswith("passed") else "ERROR"
             menu.layout.label(text=line, icon=icon)
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import bpy
 from bpy.props import IntProperty
 
-from .. import properties
-from ..photos import looks
+from ..blender_types import OperatorReturn
+from ..jobs import looks
+from ..redraw import redraw_status
 from ..translations import tr
+from .poll_reason import PollReason
 
 
-class PIXEL3DMM_OT_check_photo(bpy.types.Operator):
+class PIXEL3DMM_OT_check_photo(PollReason, bpy.types.Operator):
     """Look for faces in the photo, and say what could be better about it"""
 
     bl_idname = "pixel3dmm.check_photo"
@@ -21,14 +23,13 @@ class PIXEL3DMM_OT_check_photo(bpy.types.Operator):
     bl_options = {"INTERNAL"}  # noqa: RUF012
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         if not context.scene.pixel3dmm.photo:
-            cls.poll_message_set(tr("Pick a photo first"))
-            return False
-        return True
+            return "Pick a photo first"
+        return ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Waits for the answer only where no window could show it later."""
         path = Path(bpy.path.abspath(context.scene.pixel3dmm.photo))
         if not bpy.app.background:
@@ -43,7 +44,7 @@ class PIXEL3DMM_OT_check_photo(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class PIXEL3DMM_OT_choose_face(bpy.types.Operator):
+class PIXEL3DMM_OT_choose_face(PollReason, bpy.types.Operator):
     """Reconstruct this face of the photo"""
 
     bl_idname = "pixel3dmm.choose_face"
@@ -55,16 +56,15 @@ class PIXEL3DMM_OT_choose_face(bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         photo = context.scene.pixel3dmm.photo
         look = looks.of(Path(bpy.path.abspath(photo))) if photo else None
         if look is None or not look.done:
-            cls.poll_message_set(tr("Check the photo first"))
-            return False
-        return True
+            return "Check the photo first"
+        return ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """The scene remembers it until another photo is picked."""
         choices = context.scene.pixel3dmm
         look = looks.of(Path(bpy.path.abspath(choices.photo)))
@@ -72,7 +72,7 @@ class PIXEL3DMM_OT_choose_face(bpy.types.Operator):
             self.report({"ERROR"}, tr("The photo does not show that many faces"))
             return {"CANCELLED"}
         choices.face = self.number - 1
-        properties.redraw(context)
+        redraw_status(context)
         return {"FINISHED"}
 
 

@@ -15,23 +15,23 @@ import numpy as np
 from ...core.errors import Cancelled, PersonError
 from ...core.fitting.pins import Pin
 from ...core.reconstruct.continuation import Continuation
-from .. import properties
+from ..blender_types import OperatorReturn
 from ..jobs import session
 from ..jobs.job import Progress
-from ..jobs.run import Change, RefitRun
+from ..jobs.outcome import Change
+from ..jobs.refit import RefitRun
+from ..redraw import redraw_status, set_status_text
 from ..scene import camera as photo_camera
-from ..scene import fit_view, kept, refit
-from ..scene.head import active_head
+from ..scene import continuation, fit_view, refit
+from ..scene.head import active_head, polled_head
 from ..scene.photo_view import PhotoView
 from ..translations import tr
-from .pins import fit_options, with_pin, without_pin
+from .pinned_landmarks import PinnedLandmarks, without_pin
+from .pins import fit_options
+from .poll_reason import BUSY, NO_CAMERA, PollReason
 
 #: Seconds between two looks at the worker.
 TICK = 0.02
-#: Region pixels within which a press takes hold of a landmark.
-REACH = 14.0
-#: A pin counts as so many times nearer than it is.
-PIN_NEARER = 0.4
 #: Share of the free viewport that the landmarks take when the tool begins.
 SHARE = 0.7
 HELP = "Drag landmarks; X removes a pin; Enter ends"
@@ -40,7 +40,7 @@ HELP = "Drag landmarks; X removes a pin; Enter ends"
 _running: list[PIXEL3DMM_OT_correct_fit] = []
 
 
-class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
+class PIXEL3DMM_OT_correct_fit(PollReason, bpy.types.Operator):
     """Drag landmarks on the photo to where they belong; the head is fitted again after each drag"""
 
     bl_idname = "pixel3dmm.correct_fit"
@@ -48,36 +48,32 @@ class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
     bl_options = {"REGISTER"}  # noqa: RUF012 - every drag pushes its own step to undo
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         head = active_head(context)
-        reason = kept.why_not(head)
-        if not reason and _running:
-            reason = "Landmarks are being corrected already"
-        if not reason and session.status.running:
-            reason = "A photo is being reconstructed: wait for it or cancel it"
-        if not reason and _camera(context, head) is None:
-            reason = "The photo's camera is no longer in the head's collection"
-        if reason:
-            cls.poll_message_set(tr(reason))
-        return not reason
+        reason = continuation.why_not(head)
+        if head is None or reason:
+            return reason
+        if _running:
+            return "Landmarks are being corrected already"
+        if session.status.running:
+            return BUSY
+        return "" if _camera(context, head) else NO_CAMERA
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorReturn:
         """The viewport looks through the photo's camera from now on."""
         if context.area is None or context.area.type != "VIEW_3D":
             self.report({"ERROR"}, "Landmarks can be dragged in a 3D viewport only.")
             return {"CANCELLED"}
-        head = active_head(context)
+        head = polled_head(context)
         try:
-            self._known = kept.continuation(head)
+            self._known = continuation.read(head)
         except PersonError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         self._uid, camera = head.session_uid, _camera(context, head)
-        self._photo = kept.photo_index(head, camera)
-        self._hover: int | None = None
-        self._drag: tuple[int, np.ndarray] | None = None
-        self._wanted: list[Pin] | None = None
+        self._photo = continuation.photo_index(head, camera)
+        self._marks = PinnedLandmarks(self._known, self._photo)
         self._run: RefitRun | None = None
         self._steps: Generator[Progress | None, None, Change] | None = None
         self._area, self._region = context.area, _window_region(context.area)
@@ -88,7 +84,7 @@ class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
         )
         self._timer = context.window_manager.event_timer_add(TICK, window=context.window)
         context.window_manager.modal_handler_add(self)
-        context.workspace.status_text_set(tr(HELP))
+        set_status_text(context, tr(HELP))
         _running.append(self)
         self._area.tag_redraw()
         return {"RUNNING_MODAL"}
@@ -101,9 +97,9 @@ class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
         context.view_layer.update()
         view = self._view()
         if view is not None:
-            view.show(self._area, self._landmarks(), SHARE)
+            view.show(self._area, self._marks.places(), SHARE)
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorReturn:
         """Only what the tool is about is taken; undo, view and everything else go on."""
         if self not in _running or self._head() is None:
             self._close(context)
@@ -116,18 +112,17 @@ class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
             return self._move(mouse)
         if event.type == "LEFTMOUSE" and event.value == "PRESS":
             return self._grab(mouse)
-        if event.type == "LEFTMOUSE" and event.value == "RELEASE" and self._drag is not None:
-            (landmark, (x, y)), self._drag = self._drag, None
-            self._solve(with_pin(self._pins(), Pin(self._photo, landmark, float(x), float(y))))
+        if event.type == "LEFTMOUSE" and event.value == "RELEASE" and self._marks.drag is not None:
+            self._solve(self._marks.dropped())
             return {"RUNNING_MODAL"}
         if event.value == "PRESS" and event.type in ("X", "DEL"):
             below = self._nearest(mouse, only_pins=True)
             if below is not None:
-                self._solve(without_pin(self._pins(), self._photo, below))
+                self._solve(without_pin(self._marks.pins(), self._photo, below))
                 return {"RUNNING_MODAL"}
         if event.value == "PRESS" and event.type in ("ESC", "RET", "NUMPAD_ENTER"):
-            if self._drag is not None:
-                self._drag = None
+            if self._marks.drag is not None:
+                self._marks.drag = None
                 self._area.tag_redraw()
                 return {"RUNNING_MODAL"}
             self._close(context)
@@ -142,59 +137,38 @@ class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
         """The head, which an undo may have put elsewhere in memory."""
         return next((o for o in bpy.data.objects if o.session_uid == self._uid), None)
 
-    def _pins(self) -> list[Pin]:
-        """The last that were asked for, solved or not."""
-        return list(self._known.pins if self._wanted is None else self._wanted)
-
     def _view(self) -> PhotoView | None:
         head = self._head()
         obj = photo_camera.camera_of(head, self._photo) if head is not None else None
         if obj is None:
             return None
-        return PhotoView.of(obj, kept.photo_camera_of(self._known, self._photo))
-
-    def _landmarks(self) -> np.ndarray:
-        """(478, 2) photo pixels, pinned ones where their pins are."""
-        out = self._known.photos[self._photo].landmarks_fit.copy()
-        for pin in self._pins():
-            if pin.photo == self._photo:
-                out[pin.landmark] = pin.x, pin.y
-        if self._drag is not None:
-            out[self._drag[0]] = self._drag[1]
-        return out
+        return PhotoView.of(obj, continuation.photo_camera_of(self._known, self._photo))
 
     def _nearest(self, mouse: tuple[float, float], only_pins: bool = False) -> int | None:
         view = self._view()
         if view is None:
             return None
-        at = view.to_region(self._region, self._area.spaces.active.region_3d, self._landmarks())
-        distance = np.nan_to_num(np.linalg.norm(at - mouse, axis=1), nan=np.inf)
-        pins = [p.landmark for p in self._pins() if p.photo == self._photo]
-        if only_pins:
-            distance[np.setdiff1d(np.arange(len(distance)), pins)] = np.inf
-        # What was pinned is what is most likely meant among landmarks that lie close together.
-        ranked = distance.copy()
-        ranked[pins] *= PIN_NEARER
-        nearest = int(np.argmin(ranked))
-        return nearest if distance[nearest] < REACH else None
+        view_3d = self._area.spaces.active.region_3d
+        at = view.to_region(self._region, view_3d, self._marks.places())
+        return self._marks.nearest(at, mouse, only_pins=only_pins)
 
-    def _move(self, mouse: tuple[float, float]) -> set[str]:
-        if self._drag is not None:
-            self._drag = (self._drag[0], self._to_photo(mouse))
+    def _move(self, mouse: tuple[float, float]) -> OperatorReturn:
+        if self._marks.drag is not None:
+            self._marks.drag = (self._marks.drag[0], self._to_photo(mouse))
             self._area.tag_redraw()
             return {"RUNNING_MODAL"}
         hover = self._nearest(mouse)
-        if hover != self._hover:
-            self._hover = hover
+        if hover != self._marks.hover:
+            self._marks.hover = hover
             self._area.tag_redraw()
         return {"PASS_THROUGH"}
 
-    def _grab(self, mouse: tuple[float, float]) -> set[str]:
+    def _grab(self, mouse: tuple[float, float]) -> OperatorReturn:
         inside = 0 <= mouse[0] < self._region.width and 0 <= mouse[1] < self._region.height
         landmark = self._nearest(mouse) if inside else None
         if landmark is None:
             return {"PASS_THROUGH"}
-        self._drag = (landmark, self._to_photo(mouse))
+        self._marks.drag = (landmark, self._to_photo(mouse))
         return {"RUNNING_MODAL"}
 
     def _to_photo(self, mouse: tuple[float, float]) -> np.ndarray:
@@ -206,13 +180,15 @@ class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
         """A solve that is still under way is let go: this one includes it."""
         self._let_go()
         head = self._head()
-        self._wanted = pins
+        if head is None:
+            return
+        self._marks.wanted = pins
         try:
-            told = kept.told(head)
+            text = continuation.text(head)
         except PersonError as error:
             self._fail(str(error))
             return
-        self._run = RefitRun(told, pins, options=fit_options(bpy.context, self._known))
+        self._run = RefitRun(text, pins, options=fit_options(bpy.context, self._known))
         self._steps = self._run.steps(0.0)
         self._area.tag_redraw()
 
@@ -231,30 +207,35 @@ class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
             self._let_go()
 
     def _apply(self, context: bpy.types.Context, change: Change) -> None:
+        head = self._head()
+        if head is None:
+            return
         try:
-            refit.apply(context, self._head(), change.after, change.before)
+            refit.apply(context, head, change.after, change.before)
         except PersonError as error:
             self._fail(str(error))
             return
-        self._wanted = None
-        self._known = kept.continuation(self._head())
+        self._known = continuation.read(head)
+        self._marks.known, self._marks.wanted = self._known, None
         bpy.ops.ed.undo_push(message=tr("Pin Landmark"))
         self._area.tag_redraw()
 
     def _look_again(self) -> None:
         """An undo or a redo gives the head another state, and other pins."""
-        text = self._head().get(kept.CONTINUATION)
+        head = self._head()
+        text = None if head is None else head.get(continuation.PROPERTY)
         if text != getattr(self, "_text", None):
             self._text = text
             try:
                 self._known = Continuation.from_json(text)
+                self._marks.known = self._known
             except PersonError as error:
                 self._fail(str(error))
             self._area.tag_redraw()
 
     def _fail(self, sentence: str) -> None:
         self._let_go()
-        self._wanted = None
+        self._marks.wanted = None
         self.report({"ERROR"}, sentence)
         self._area.tag_redraw()
 
@@ -272,42 +253,25 @@ class PIXEL3DMM_OT_correct_fit(bpy.types.Operator):
             _running.remove(self)
             bpy.types.SpaceView3D.draw_handler_remove(self._draw, "WINDOW")
             context.window_manager.event_timer_remove(self._timer)
-            context.workspace.status_text_set(None)
+            set_status_text(context, None)
             areas = (a for w in context.window_manager.windows for a in w.screen.areas)
             if self._area in areas and self._area.type == "VIEW_3D":
                 fit_view.look_back(self._area.spaces.active, self._looked)
-            properties.redraw(context)
+            redraw_status(context)
 
     def _draw_landmarks(self) -> None:
         """Blender calls this whenever it draws a viewport."""
-        if bpy.context.area != self._area:
+        region, data = bpy.context.region, bpy.context.region_data
+        if bpy.context.area != self._area or region is None or data is None:
             return
-        view = self._view()
-        if view is None:
+        head, view = self._head(), self._view()
+        camera = None if head is None else photo_camera.camera_of(head, self._photo)
+        if view is None or camera is None:
             return
-        region, region_data = bpy.context.region, bpy.context.region_data
-        self._draw_photo(view, region, region_data)
-        at = view.to_region(region, region_data, self._landmarks())
-        shown = np.isfinite(at).all(axis=1)
-        pins = {p.landmark for p in self._pins() if p.photo == self._photo}
-        held = {self._hover, self._drag[0] if self._drag else None}
-        groups: dict[str, list[int]] = {"point": [], "pin": [], "held": []}
-        for i in np.nonzero(shown)[0].tolist():
-            groups["held" if i in held else "pin" if i in pins else "point"].append(i)
-        fit_view.draw_dots(at, groups)
-
-    def _draw_photo(
-        self, view: PhotoView, region: bpy.types.Region, data: bpy.types.RegionView3D
-    ) -> None:
-        camera = photo_camera.camera_of(self._head(), self._photo)
-        seen = self._known.photos[self._photo]
-        corners = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
-        corners = corners * [seen.width, -seen.height] + [0.0, seen.height]
-        at = view.to_region(region, data, corners)
-        for background in camera.data.background_images:
-            if background.image is not None:
-                fit_view.draw_photo(background.image, at)
-                break
+        taken = self._known.photos[self._photo]
+        fit_view.draw_photo_of(camera, view, region, data, (taken.width, taken.height))
+        at = view.to_region(region, data, self._marks.places())
+        fit_view.draw_dots(at, self._marks.groups(np.isfinite(at).all(axis=1)))
 
 
 def close() -> None:
@@ -318,7 +282,7 @@ def close() -> None:
 
 def _camera(context: bpy.types.Context, head: bpy.types.Object) -> bpy.types.Object | None:
     """The scene's camera if it took one of the head's photos, else that of the first."""
-    index = kept.photo_index(head, context.scene.camera)
+    index = continuation.photo_index(head, context.scene.camera)
     return photo_camera.camera_of(head, index)
 
 

@@ -10,17 +10,19 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
-from ..export import last
-from ..export.family import family
+from ...core.errors import OutputError
+from ..blender_types import OperatorReturn
+from ..export import last_export
+from ..export.exported_file import export_head, why_not_exported
 from ..export.presets import BY_IDENTIFIER, PRESETS, Options, Preset
-from ..export.run import export_head
-from ..properties import redraw
-from ..scene.head import active_head
+from ..redraw import redraw_status
+from ..scene.head import active_head, polled_head
+from .poll_reason import NO_HEAD, PollReason
 
 LOG = logging.getLogger("pixel3dmm")
 
 
-class _Export(ExportHelper):
+class _Export(PollReason, ExportHelper):
     """What all export operators share."""
 
     keep_failed: BoolProperty(
@@ -31,32 +33,26 @@ class _Export(ExportHelper):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         head = active_head(context)
-        if head is None:
-            cls.poll_message_set("Select a head that was made from a photo")
-            return False
-        if any(obj.name not in context.view_layer.objects for obj in family(head)):
-            cls.poll_message_set("The head or its rig is excluded from this view layer")
-            return False
-        return True
+        return NO_HEAD if head is None else why_not_exported(context, head)
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorReturn:
         """The head's name beside the .blend file is a good first guess."""
         if not self.filepath:
             folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
-            name = active_head(context).name + self.chosen_preset().suffix
+            name = polled_head(context).name + self.chosen_preset().suffix
             self.filepath = str(folder / name)
         return super().invoke(context, event)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Says how it went, in red too; nothing of the artist's scene changes."""
-        head = active_head(context)
+        head = polled_head(context)
         if not Path(self.filepath).name:
             return self._fail("The file has no name: give it one.")
         path = self.chosen_preset().named(Path(bpy.path.abspath(self.filepath)))
-        last.forget(head)
+        last_export.forget(head)
         try:
             written = export_head(
                 context,
@@ -66,17 +62,10 @@ class _Export(ExportHelper):
                 self.chosen_options(),
                 keep_failed=self.keep_failed,
             )
-        except OSError as error:
-            reason = error.strerror or str(error)
-            return self._fail(
-                f"{path.name} cannot be written to {path.parent} ({reason}): choose another.",
-            )
-        except (RuntimeError, AttributeError) as error:
-            LOG.exception("Blender's exporter failed")
-            said = (str(error).strip().splitlines() or ["no reason given"])[-1]
-            return self._fail(f"{path.name} could not be exported ({said}).")
-        last.remember(head, written)
-        redraw(context)
+        except OutputError as error:
+            return self._fail(str(error))
+        last_export.remember(head, written)
+        redraw_status(context)
         for note in written.notes:
             self.report({"WARNING"}, note)
         if written.verdict is not None and not written.verdict.passed:
@@ -85,7 +74,7 @@ class _Export(ExportHelper):
         self.report({"INFO"}, written.sentence)
         return {"FINISHED"}
 
-    def _fail(self, sentence: str) -> set[str]:
+    def _fail(self, sentence: str) -> OperatorReturn:
         LOG.error("%s", sentence)
         self.report({"ERROR"}, sentence)
         return {"CANCELLED"}
@@ -103,14 +92,14 @@ class _Export(ExportHelper):
 _OPTIONS = ("animation", "lods", "embed_textures", "tangents", "morph_normals")
 
 
-def _take_options(operator: bpy.types.Operator, context: bpy.types.Context) -> None:
+def _take_options(operator: PIXEL3DMM_OT_export_head, context: bpy.types.Context) -> None:
     """Another program was chosen: the buttons show what suits it."""
     options = BY_IDENTIFIER[operator.preset].options
     for name in _OPTIONS:
         setattr(operator, name, getattr(options, name))
 
 
-class PIXEL3DMM_OT_export_head(bpy.types.Operator, _Export):
+class PIXEL3DMM_OT_export_head(_Export, bpy.types.Operator):
     """Write the active head for an engine, read the file back and compare it with the head"""
 
     bl_idname = "pixel3dmm.export_head"
@@ -167,7 +156,7 @@ class PIXEL3DMM_OT_export_head(bpy.types.Operator, _Export):
         default=True,
     )
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorReturn:
         """The buttons start as the program likes them, but for those that a caller has set."""
         options = self.chosen_options()
         for name in _OPTIONS:
@@ -222,7 +211,7 @@ _KNOWN = {
 }
 
 
-class PIXEL3DMM_OT_export_fbx(bpy.types.Operator, _Export):
+class PIXEL3DMM_OT_export_fbx(_Export, bpy.types.Operator):
     """Write the active head with all sliders and bones as FBX"""
 
     bl_idname = "pixel3dmm.export_fbx"
@@ -236,7 +225,7 @@ class PIXEL3DMM_OT_export_fbx(bpy.types.Operator, _Export):
         return BY_IDENTIFIER["FBX"]
 
 
-class PIXEL3DMM_OT_export_gltf(bpy.types.Operator, _Export):
+class PIXEL3DMM_OT_export_gltf(_Export, bpy.types.Operator):
     """Write the active head with all sliders and bones as one binary glTF file"""
 
     bl_idname = "pixel3dmm.export_gltf"

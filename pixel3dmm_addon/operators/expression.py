@@ -6,18 +6,22 @@ All of them set keys and bones and leave nothing else behind.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty
 
 from ...core.heads.arkit import ARKIT_NAMES
 from ...core.rig.expression import REGIONS, mirrored, random_expression
 from ...core.rig.poses import POSES, VISEMES
+from ..blender_types import OperatorReturn
 from ..scene import expression, turns
-from ..scene.head import active_head
+from ..scene.head import active_head, polled_head
 from ..translations import tr
+from .poll_reason import NO_HEAD, PollReason
 
 #: Keys that a mouth shape of speech sets; brows, eyes and cheeks go on with what they do.
-_OF_SPEECH = tuple(name for part in ("Jaw", "Mouth", "Tongue") for name in REGIONS[part])
+OF_SPEECH = tuple(name for part in ("Jaw", "Mouth", "Tongue") for name in REGIONS[part])
 
 _STRENGTH = {
     "name": "Strength",
@@ -29,25 +33,22 @@ _STRENGTH = {
 }
 
 
-class _OfHead:
+class _OfHead(PollReason):
     """Greyed out, with the reason, where the active head has no keys that could be set."""
 
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """See the class."""
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
+        return why_not(context)
 
 
 def why_not(context: bpy.types.Context) -> str:
     """Why the active head's sliders cannot be moved; empty if they can."""
     head = active_head(context)
     if head is None:
-        return tr("Select a head that was made from a photo")
+        return NO_HEAD
     if head.data.shape_keys is None:
         return tr("The head's shape keys were removed")
     if not head.data.is_editable:
@@ -55,7 +56,21 @@ def why_not(context: bpy.types.Context) -> str:
     return ""
 
 
-class PIXEL3DMM_OT_apply_pose(_OfHead, bpy.types.Operator):
+class _FromLibrary(_OfHead):
+    """Sets sliders to values that have a name."""
+
+    strength: FloatProperty(**_STRENGTH)
+
+    def _set(
+        self, context: bpy.types.Context, shape: Mapping[str, float], names: Sequence[str]
+    ) -> OperatorReturn:
+        """The sliders ``names``, those that the shape does not use to zero."""
+        wanted = {name: self.strength * shape.get(name, 0.0) for name in names}
+        expression.set_values(polled_head(context), wanted)
+        return {"FINISHED"}
+
+
+class PIXEL3DMM_OT_apply_pose(_FromLibrary, bpy.types.Operator):
     """Set all sliders to an expression of the library"""
 
     bl_idname = "pixel3dmm.apply_pose"
@@ -66,17 +81,13 @@ class PIXEL3DMM_OT_apply_pose(_OfHead, bpy.types.Operator):
         description="From the library of expressions",
         items=[(name, name, "", k) for k, name in enumerate(POSES)],
     )
-    strength: FloatProperty(**_STRENGTH)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Sliders that the expression does not use go to zero."""
-        pose = POSES[self.pose]
-        wanted = {name: self.strength * pose.get(name, 0.0) for name in ARKIT_NAMES}
-        expression.set_values(active_head(context), wanted)
-        return {"FINISHED"}
+        return self._set(context, POSES[self.pose], ARKIT_NAMES)
 
 
-class PIXEL3DMM_OT_apply_viseme(_OfHead, bpy.types.Operator):
+class PIXEL3DMM_OT_apply_viseme(_FromLibrary, bpy.types.Operator):
     """Set jaw, mouth and tongue to a mouth shape of speech; eyes and brows stay as they are"""
 
     bl_idname = "pixel3dmm.apply_viseme"
@@ -87,14 +98,10 @@ class PIXEL3DMM_OT_apply_viseme(_OfHead, bpy.types.Operator):
         description="Mouth shape of speech, by the names that lip-sync tools use",
         items=[(name, name, "", k) for k, name in enumerate(VISEMES)],
     )
-    strength: FloatProperty(**_STRENGTH)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Sliders of the mouth that the shape does not use go to zero."""
-        viseme = VISEMES[self.viseme]
-        wanted = {name: self.strength * viseme.get(name, 0.0) for name in _OF_SPEECH}
-        expression.set_values(active_head(context), wanted)
-        return {"FINISHED"}
+        return self._set(context, VISEMES[self.viseme], OF_SPEECH)
 
 
 class PIXEL3DMM_OT_reset_expression(_OfHead, bpy.types.Operator):
@@ -109,10 +116,10 @@ class PIXEL3DMM_OT_reset_expression(_OfHead, bpy.types.Operator):
         items=[("All", "All", "", 0), *((r, r, "", k) for k, r in enumerate(REGIONS, start=1))],
     )
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """The photo's expression comes back by its own slider."""
         names = ARKIT_NAMES if self.region == "All" else REGIONS[self.region]
-        expression.set_values(active_head(context), dict.fromkeys(names, 0.0))
+        expression.set_values(polled_head(context), dict.fromkeys(names, 0.0))
         return {"FINISHED"}
 
 
@@ -122,11 +129,12 @@ class PIXEL3DMM_OT_reset_turns(_OfHead, bpy.types.Operator):
     bl_idname = "pixel3dmm.reset_turns"
     bl_label = "Look Straight Ahead"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """The bones go to rest."""
-        rig = active_head(context).find_armature()
-        for joint in expression.face_bones(rig) if rig else ():
-            turns.set_turn(rig, joint, (0.0, 0.0, 0.0))
+        rig = polled_head(context).find_armature()
+        if rig is not None:
+            for joint in expression.face_bones(rig):
+                turns.set_turn(rig, joint, (0.0, 0.0, 0.0))
         return {"FINISHED"}
 
 
@@ -139,15 +147,15 @@ class PIXEL3DMM_OT_random_expression(_OfHead, bpy.types.Operator):
     seed: IntProperty(name="Seed", description="The same seed gives the same expression", min=0)
     strength: FloatProperty(**_STRENGTH)
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorReturn:
         """Every press of the button gives another one."""
         self.seed += 1
         return self.execute(context)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """See core.rig.expression."""
         wanted = random_expression(self.seed, self.strength)
-        expression.set_values(active_head(context), wanted)
+        expression.set_values(polled_head(context), wanted)
         return {"FINISHED"}
 
 
@@ -157,9 +165,9 @@ class PIXEL3DMM_OT_mirror_expression(_OfHead, bpy.types.Operator):
     bl_idname = "pixel3dmm.mirror_expression"
     bl_label = "Mirror"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """As a mirror shows it."""
-        head = active_head(context)
+        head = polled_head(context)
         expression.set_values(head, mirrored(expression.values(head)))
         rig = head.find_armature()
         if rig is not None:
@@ -173,9 +181,9 @@ class PIXEL3DMM_OT_link_sides(_OfHead, bpy.types.Operator):
     bl_idname = "pixel3dmm.link_sides"
     bl_label = "Link Sides"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """On or off, by what is there."""
-        head = active_head(context)
+        head = polled_head(context)
         if expression.is_linked(head):
             expression.unlink_sides(head)
         else:
@@ -189,9 +197,9 @@ class PIXEL3DMM_OT_key_all(_OfHead, bpy.types.Operator):
     bl_idname = "pixel3dmm.key_all"
     bl_label = "Key All"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Sliders that follow others need none."""
-        count = expression.insert_keyframes(active_head(context))
+        count = expression.insert_keyframes(polled_head(context))
         frame = context.scene.frame_current
         self.report({"INFO"}, tr("{} channels keyed at frame {}").format(count, frame))
         return {"FINISHED"}

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import bpy
 
+from ..blender_types import OperatorReturn
 from ..scene import eyes
-from ..scene.head import active_head
-from .attach_to_body import our_rig
+from ..scene.head import active_head, polled_head
+from .attach_to_body import our_rig, polled_rig
+from .poll_reason import NO_HEAD, PollReason
 
 
-class PIXEL3DMM_OT_eyes_follow(bpy.types.Operator):
+class PIXEL3DMM_OT_eyes_follow(PollReason, bpy.types.Operator):
     """Let the eyeLook sliders turn the eyeballs with the lids, or leave that to the bones"""
 
     bl_idname = "pixel3dmm.eyes_follow"
@@ -18,18 +20,18 @@ class PIXEL3DMM_OT_eyes_follow(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         rig = our_rig(context)
-        if rig is None or active_head(context).data.shape_keys is None:
-            cls.poll_message_set("Select a head that was made from a photo")
-            return False
-        return True
+        head = active_head(context)
+        if head is None or rig is None or head.data.shape_keys is None:
+            return NO_HEAD
+        return ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """On if it was off, off if it was on; the eyes look where they looked."""
-        rig = our_rig(context)
-        eyes.set_follow(active_head(context), rig, not eyes.follows(rig))
+        rig = polled_rig(context)
+        eyes.set_follow(polled_head(context), rig, not eyes.follows(rig))
         return {"FINISHED"}
 
 

@@ -9,8 +9,9 @@ import bpy
 
 from ...core.jobs.diagnostics import diagnostics, user_name
 from .. import paths
+from ..blender_types import OperatorReturn
 from ..jobs import session
-from ..scene import told
+from ..scene import custom_properties
 from ..scene.head import PREFIX, active_head
 from ..translations import tr
 
@@ -25,7 +26,7 @@ class PIXEL3DMM_OT_open_manual(bpy.types.Operator):
     bl_label = "Manual"
     bl_options = {"INTERNAL"}  # noqa: RUF012
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Shown in a new window; without one it is among the file's texts."""
         text = bpy.data.texts.get(MANUAL.name)
         if text is None:
@@ -49,7 +50,7 @@ class PIXEL3DMM_OT_copy_diagnostics(bpy.types.Operator):
     bl_label = "Copy Diagnostics"
     bl_options = {"INTERNAL"}  # noqa: RUF012
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Nothing leaves the machine: the person decides where to paste it."""
         head = active_head(context)
         facts = {
@@ -71,7 +72,7 @@ def _photos(context: bpy.types.Context) -> list[str]:
     return [
         *names,
         session.status.photo,
-        *(told.text(o, PREFIX + "photo", "") for o in bpy.data.objects),
+        *(custom_properties.text(o, PREFIX + "photo", "") for o in bpy.data.objects),
         *(image.name for image in bpy.data.images),
     ]
 

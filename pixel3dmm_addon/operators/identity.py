@@ -7,12 +7,14 @@ import bpy
 from bpy.props import EnumProperty
 
 from ...core.rig.traits import TRAITS
+from ..blender_types import OperatorReturn
 from ..scene import identity
-from ..scene.head import active_head
+from ..scene.head import active_head, polled_head
 from ..translations import tr
+from .poll_reason import NO_HEAD, PollReason
 
 
-class PIXEL3DMM_OT_reset_traits(bpy.types.Operator):
+class PIXEL3DMM_OT_reset_traits(PollReason, bpy.types.Operator):
     """Set the traits of one region, or all of them, back to the person of the photo"""
 
     bl_idname = "pixel3dmm.reset_traits"
@@ -26,25 +28,23 @@ class PIXEL3DMM_OT_reset_traits(bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         head = active_head(context)
         if head is None:
-            reason = tr("Select a head that was made from a photo")
+            reason = NO_HEAD
         else:
             reason = tr(identity.why_not(head)) or (
                 "" if identity.traits(head) else tr("No trait was changed")
             )
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return reason
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """In one step, for a region or for all."""
-        head = active_head(context)
+        head = polled_head(context)
         gone = {t.name for t in TRAITS[self.region]} if self.region != "All" else None
-        kept = {n: v for n, v in identity.traits(head).items() if gone and n not in gone}
-        identity.set_traits(context, head, kept)
+        others = {n: v for n, v in identity.traits(head).items() if gone and n not in gone}
+        identity.set_traits(context, head, others)
         return {"FINISHED"}
 
 

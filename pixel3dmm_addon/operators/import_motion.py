@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
@@ -12,31 +13,36 @@ from bpy_extras.io_utils import ImportHelper
 from ...core.errors import MotionError
 from ...core.motion import resampled
 from ...core.motion.arkit_csv import read_arkit_csv
+from ..blender_types import OperatorReturn
 from ..scene import motion as scene_motion
 from ..scene.head import active_head
 from ..scene.motion import Applied
+from .poll_reason import PollReason
 
 
 def targets(context: bpy.types.Context) -> list[bpy.types.Object]:
     """The active head, and every selected mesh that has keys with ARKit's names."""
-    found = [active_head(context), *context.selected_objects]
+    head = active_head(context)
+    found = [*([] if head is None else [head]), *context.selected_objects]
     return [obj for obj in dict.fromkeys(found) if scene_motion.can_show(obj)]
 
 
-class _Onto:
+class _Onto(PollReason):
     """What both operators share."""
 
+    if TYPE_CHECKING:
+        extend_range: bool
+
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         if not targets(context):
-            cls.poll_message_set("Select a mesh whose shape keys have ARKit's names")
-            return False
-        return True
+            return "Select a mesh whose shape keys have ARKit's names"
+        return ""
 
     def _finish(
         self, context: bpy.types.Context, done: list[tuple[bpy.types.Object, Applied]]
-    ) -> set[str]:
+    ) -> OperatorReturn:
         last = max(applied.frames[1] for _, applied in done)
         if self.extend_range and last > context.scene.frame_end:
             context.scene.frame_end = last
@@ -53,7 +59,7 @@ class _Onto:
         return {"FINISHED"}
 
 
-class PIXEL3DMM_OT_import_motion(bpy.types.Operator, _Onto, ImportHelper):
+class PIXEL3DMM_OT_import_motion(_Onto, ImportHelper, bpy.types.Operator):
     """Bring a recording of the app Live Link Face (CSV) onto the active head and every selected
     mesh with ARKit keys
     """
@@ -86,7 +92,7 @@ class PIXEL3DMM_OT_import_motion(bpy.types.Operator, _Onto, ImportHelper):
         default=True,
     )
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """One action for the keys and one for the bones of each mesh."""
         path = Path(bpy.path.abspath(self.filepath))
         render = context.scene.render
@@ -112,7 +118,7 @@ class PIXEL3DMM_OT_import_motion(bpy.types.Operator, _Onto, ImportHelper):
         return self._finish(context, done)
 
 
-#: Blender does not keep the strings of an enumeration alive, so somebody must.
+#: Blender does not keep the strings of an enumeration alive, so this list does.
 _items: list[tuple[str, str, str]] = []
 
 
@@ -124,7 +130,7 @@ def _face_actions(
     return _items
 
 
-class PIXEL3DMM_OT_apply_action(bpy.types.Operator, _Onto):
+class PIXEL3DMM_OT_apply_action(_Onto, bpy.types.Operator):
     """Copy an action's curves onto the active head and every selected mesh with ARKit keys, by
     the names of keys and bones
     """
@@ -143,7 +149,7 @@ class PIXEL3DMM_OT_apply_action(bpy.types.Operator, _Onto):
         default=True,
     )
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorReturn:
         """Asks which action."""
         if not _face_actions(self, context):
             self.report({"ERROR"}, "No action in this file moves ARKit's sliders: append one.")
@@ -151,7 +157,7 @@ class PIXEL3DMM_OT_apply_action(bpy.types.Operator, _Onto):
         context.window_manager.invoke_search_popup(self)
         return {"RUNNING_MODAL"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Keyframes are copied as they are."""
         action = bpy.data.actions.get(self.action)
         if action is None:

@@ -10,16 +10,17 @@ import bpy
 from bpy.props import EnumProperty
 
 from ...core.errors import PersonError
+from ..blender_types import OperatorReturn
 from ..scene import camera as photo_camera
-from ..scene import kept, likeness
-from ..scene.head import active_head
-from ..translations import tr
+from ..scene import continuation, likeness
+from ..scene.head import active_head, polled_head
+from .poll_reason import EDIT_MODE, NO_CAMERA, PollReason
 
 #: What the viewports showed before, on the head.
 _VIEWS = "views"
 
 
-class PIXEL3DMM_OT_show_likeness(bpy.types.Operator):
+class PIXEL3DMM_OT_show_likeness(PollReason, bpy.types.Operator):
     """Paint on the head where it can be trusted; its materials come back when it is switched off"""
 
     bl_idname = "pixel3dmm.show_likeness"
@@ -37,16 +38,14 @@ class PIXEL3DMM_OT_show_likeness(bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         reason = likeness.why_not(active_head(context))
-        if reason:
-            cls.poll_message_set(tr(reason))
-        return not reason
+        return reason
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Viewports in solid mode show the paint too, and what they showed before afterwards."""
-        head = active_head(context)
+        head = polled_head(context)
         if self.what == "OFF":
             _restore_views(head)
             likeness.hide(head)
@@ -58,7 +57,7 @@ class PIXEL3DMM_OT_show_likeness(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class PIXEL3DMM_OT_likeness_on_photo(bpy.types.Operator):
+class PIXEL3DMM_OT_likeness_on_photo(PollReason, bpy.types.Operator):
     """Lay the head's outline over its photo, in the colours of how far its parts are off"""
 
     bl_idname = "pixel3dmm.likeness_on_photo"
@@ -66,24 +65,22 @@ class PIXEL3DMM_OT_likeness_on_photo(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         head = active_head(context)
-        reason = kept.why_not(head)
-        if not reason and head.mode == "EDIT":
-            reason = "Leave edit mode first"
-        if not reason and photo_camera.camera_of(head, shown_photo(context, head)) is None:
-            reason = "The photo's camera is no longer in the head's collection"
-        if reason:
-            cls.poll_message_set(tr(reason))
-        return not reason
+        reason = continuation.why_not(head)
+        if head is None or reason:
+            return reason
+        if head.mode == "EDIT":
+            return EDIT_MODE
+        return "" if photo_camera.camera_of(head, shown_photo(context, head)) else NO_CAMERA
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Switches it on, looking through the photo's camera; or off."""
-        head = active_head(context)
+        head = polled_head(context)
         photo = shown_photo(context, head)
         camera = photo_camera.camera_of(head, photo)
-        if likeness.on_photo(head, photo) is not None:
+        if camera is not None and likeness.on_photo(head, photo) is not None:
             likeness.hide_on_photo(camera)
             return {"FINISHED"}
         try:
@@ -99,7 +96,7 @@ class PIXEL3DMM_OT_likeness_on_photo(bpy.types.Operator):
 
 def shown_photo(context: bpy.types.Context, head: bpy.types.Object) -> int:
     """The photo whose camera is the scene's, else the first."""
-    return kept.photo_index(head, context.scene.camera)
+    return continuation.photo_index(head, context.scene.camera)
 
 
 def _views() -> Iterator[tuple[str, bpy.types.View3DShading]]:

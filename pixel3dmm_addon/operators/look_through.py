@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import bpy
 
+from ..blender_types import OperatorReturn
 from ..scene.camera import photo_camera
-from ..scene.head import active_head
+from ..scene.head import active_head, polled_head
+from .poll_reason import NO_CAMERA, NO_HEAD, PollReason
 
 
-class PIXEL3DMM_OT_look_through(bpy.types.Operator):
+class PIXEL3DMM_OT_look_through(PollReason, bpy.types.Operator):
     """Look through the photo's camera, with the photo behind the head"""
 
     bl_idname = "pixel3dmm.look_through"
@@ -17,20 +19,18 @@ class PIXEL3DMM_OT_look_through(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         head = active_head(context)
         if head is None:
-            cls.poll_message_set("Select a head that was made from a photo")
-            return False
+            return NO_HEAD
         if photo_camera(head) is None:
-            cls.poll_message_set("The photo's camera is no longer in the head's collection")
-            return False
-        return True
+            return NO_CAMERA
+        return ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Also makes it the scene's active camera, which renders follow."""
-        context.scene.camera = photo_camera(active_head(context))
+        context.scene.camera = photo_camera(polled_head(context))
         area = context.area
         if area is not None and area.type == "VIEW_3D":
             view = area.spaces.active

@@ -6,12 +6,13 @@ from __future__ import annotations
 import bpy
 
 from ...core.errors import PersonError
+from ..blender_types import OperatorReturn
 from ..export.asset import mark
-from ..scene.head import active_head
-from ..translations import tr
+from ..scene.head import active_head, polled_head
+from .poll_reason import EDIT_MODE, NO_HEAD, PollReason
 
 
-class PIXEL3DMM_OT_mark_asset(bpy.types.Operator):
+class PIXEL3DMM_OT_mark_asset(PollReason, bpy.types.Operator):
     """Put the head with its rig and camera into the Asset Browser, with a picture of it"""
 
     bl_idname = "pixel3dmm.mark_asset"
@@ -19,26 +20,24 @@ class PIXEL3DMM_OT_mark_asset(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         head = active_head(context)
         reason = ""
         if head is None:
-            reason = "Select a head that was made from a photo"
+            reason = NO_HEAD
         elif head.library is not None:
             reason = "The head is linked from another file: mark it there"
         elif head.mode == "EDIT":
-            reason = "Leave edit mode first"
+            reason = EDIT_MODE
         elif bpy.app.is_job_running("RENDER"):
             reason = "Blender is rendering: wait for it"
-        if reason:
-            cls.poll_message_set(tr(reason))
-        return not reason
+        return reason
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Takes the picture first: without one nothing is marked."""
         try:
-            collection = mark(active_head(context), context.scene)
+            collection = mark(polled_head(context), context.scene)
         except PersonError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

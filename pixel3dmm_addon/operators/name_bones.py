@@ -3,25 +3,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import bpy
 from bpy.props import EnumProperty
 
+from ..blender_types import OperatorReturn
 from ..scene.rig import JOINT, bone_name
-from .attach_to_body import our_rig
+from .attach_to_body import our_rig, polled_rig
+from .poll_reason import NO_HEAD, PollReason
 
 #: Joint -> name, in Rigify's human metarig.
 RIGIFY = {
     "root": "spine.003", "neck": "spine.004", "head": "spine.006", "jaw": "jaw",
     "eye_l": "eye.L", "eye_r": "eye.R",
 }  # fmt: skip
-_SCHEMES = {
+_SCHEMES: dict[str, Callable[[str], str]] = {
     "PLAIN": bone_name,
     "RIGIFY": lambda joint: RIGIFY.get(joint, bone_name(joint)),
     "RIGIFY_DEF": lambda joint: "DEF-" + RIGIFY.get(joint, bone_name(joint)),
 }
 
 
-class PIXEL3DMM_OT_name_bones(bpy.types.Operator):
+class PIXEL3DMM_OT_name_bones(PollReason, bpy.types.Operator):
     """Rename the head's bones and vertex groups; drivers and constraints follow"""
 
     bl_idname = "pixel3dmm.name_bones"
@@ -40,17 +44,16 @@ class PIXEL3DMM_OT_name_bones(bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         if our_rig(context) is None:
-            cls.poll_message_set("Select a head that was made from a photo")
-            return False
-        return True
+            return NO_HEAD
+        return ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Bones that an artist added keep their names."""
         name = _SCHEMES[self.scheme]
-        for bone in our_rig(context).data.bones:
+        for bone in polled_rig(context).data.bones:
             if JOINT in bone:
                 bone.name = name(str(bone[JOINT]))
         return {"FINISHED"}

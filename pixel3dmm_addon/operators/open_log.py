@@ -6,9 +6,11 @@ from __future__ import annotations
 import bpy
 
 from .. import paths
+from ..blender_types import OperatorReturn
+from .poll_reason import PollReason
 
 
-class PIXEL3DMM_OT_open_log(bpy.types.Operator):
+class PIXEL3DMM_OT_open_log(PollReason, bpy.types.Operator):
     """Load what the reconstruction process logged as a text of this file"""
 
     bl_idname = "pixel3dmm.open_log"
@@ -16,14 +18,13 @@ class PIXEL3DMM_OT_open_log(bpy.types.Operator):
     bl_options = {"INTERNAL"}  # noqa: RUF012
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         if not paths.log_file().is_file():
-            cls.poll_message_set("Nothing has been logged yet")
-            return False
-        return True
+            return "Nothing has been logged yet"
+        return ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Shown in a text editor if one is open, and found there in any case."""
         text = bpy.data.texts.load(str(paths.log_file()))
         for area in context.screen.areas if context.screen else ():

@@ -6,6 +6,8 @@ from __future__ import annotations
 import bpy
 from bpy.props import StringProperty
 
+from ..blender_types import OperatorReturn
+
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
 
 
@@ -21,14 +23,14 @@ class PIXEL3DMM_OT_reconstruct_from_file(bpy.types.Operator):
         default=";".join(f"*{e}" for e in EXTENSIONS), options={"HIDDEN", "SKIP_SAVE"}
     )
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorReturn:
         """A file that was dropped is known already."""
         if self.filepath:
             return self.execute(context)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """The photo becomes the scene's, and the button is pressed."""
         context.scene.pixel3dmm.photo = self.filepath
         how = "EXEC_DEFAULT" if bpy.app.background else "INVOKE_DEFAULT"

@@ -16,23 +16,15 @@ from ...core.fitting.pins import Pin
 from ...core.options import OPEN_HEAD
 from ...core.reconstruct.continuation import Continuation
 from .. import properties
-from ..jobs.run import RefitRun
-from ..scene import kept, refit
-from ..scene.head import active_head
-from ..translations import tr
+from ..blender_types import OperatorReturn
+from ..jobs.refit import RefitRun
+from ..scene import continuation, refit
+from ..scene.head import active_head, polled_head
+from .pinned_landmarks import with_pin
+from .poll_reason import PollReason
 
 #: The open head's name for people, which is what a head remembers.
 OPEN_HEAD_NAME = "Open Head"
-
-
-def with_pin(pins: Sequence[Pin], pin: Pin) -> list[Pin]:
-    """The pins with one more, in place of one on the same landmark of the same photo."""
-    return [*without_pin(pins, pin.photo, pin.landmark), pin]
-
-
-def without_pin(pins: Sequence[Pin], photo: int, landmark: int) -> list[Pin]:
-    """The pins without the one on a landmark of a photo."""
-    return [p for p in pins if (p.photo, p.landmark) != (photo, landmark)]
 
 
 def fit_options(context: bpy.types.Context, known: Continuation) -> dict[str, Any]:
@@ -43,12 +35,14 @@ def fit_options(context: bpy.types.Context, known: Continuation) -> dict[str, An
     return {"head": OPEN_HEAD if known.head_name == OPEN_HEAD_NAME else chosen}
 
 
-def solve_blocking(operator: bpy.types.Operator, pins: Sequence[Pin]) -> set[str]:
+def solve_blocking(operator: bpy.types.Operator, pins: Sequence[Pin]) -> OperatorReturn:
     """The active head is fitted under the pins; an operator's last lines."""
-    head = active_head(bpy.context)
+    head = polled_head(bpy.context)
     try:
-        known = kept.continuation(head)
-        done = RefitRun(kept.told(head), pins, options=fit_options(bpy.context, known)).outcome()
+        known = continuation.read(head)
+        done = RefitRun(
+            continuation.text(head), pins, options=fit_options(bpy.context, known)
+        ).outcome()
         refit.apply(bpy.context, head, done.after, done.before)
     except PersonError as error:
         operator.report({"ERROR"}, str(error))
@@ -56,16 +50,14 @@ def solve_blocking(operator: bpy.types.Operator, pins: Sequence[Pin]) -> set[str
     return {"FINISHED"}
 
 
-class _OnHead:
+class _OnHead(PollReason):
     """Mixed into an operator that needs a head whose fit can go on."""
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
-        reason = kept.why_not(active_head(context))
-        if reason:
-            cls.poll_message_set(tr(reason))
-        return not reason
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
+        reason = continuation.why_not(active_head(context))
+        return reason
 
 
 class PIXEL3DMM_OT_pin_landmark(_OnHead, bpy.types.Operator):
@@ -82,10 +74,10 @@ class PIXEL3DMM_OT_pin_landmark(_OnHead, bpy.types.Operator):
     x: FloatProperty(name="X", description="Pixels from the photo's left side")
     y: FloatProperty(name="Y", description="Pixels from the photo's top")
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Blocking."""
         try:
-            known = kept.continuation(active_head(context))
+            known = continuation.read(polled_head(context))
         except PersonError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -101,7 +93,7 @@ class PIXEL3DMM_OT_remove_pins(_OnHead, bpy.types.Operator):
     bl_label = "Remove Pins"
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Blocking."""
         return solve_blocking(self, [])
 

@@ -17,22 +17,24 @@ from ...core.options import OPEN_HEAD
 from ...core.photos.photo import read_photo_file
 from ...core.reconstruct.recipe import Recipe, read_recipe
 from .. import installed
+from ..blender_types import OperatorReturn
 from ..jobs import session
-from ..jobs.run import Outcome, RebuildRun
+from ..jobs.outcome import Outcome
+from ..jobs.refit import RebuildRun
 from ..jobs.scratch import PrivateFolder
 from ..scene import camera as photo_camera
-from ..scene import kept
+from ..scene import continuation
 from ..scene.build import build_person
-from ..scene.head import PREFIX, active_head, is_head
-from ..translations import tr
-from .running import LOG, RunOperator
+from ..scene.head import PREFIX, active_head, is_head, polled_head
+from .poll_reason import BUSY, NO_HEAD, PollReason
+from .worker_operator import WorkerOperator
 
 HEAD_CHANGED = (
     "The head model has changed since this head was made, so the rebuilt one differs from it."
 )
 
 
-class PIXEL3DMM_OT_rebuild_from_recipe(RunOperator, bpy.types.Operator):
+class PIXEL3DMM_OT_rebuild_from_recipe(PollReason, WorkerOperator, bpy.types.Operator):
     """Make the active head once more, as its photo and its recipe give it, beside the old one.
     Esc cancels
     """
@@ -40,6 +42,8 @@ class PIXEL3DMM_OT_rebuild_from_recipe(RunOperator, bpy.types.Operator):
     bl_idname = "pixel3dmm.rebuild_from_recipe"
     bl_label = "Rebuild from Recipe"
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    _scratch: PrivateFolder | None = None
 
     filepath: StringProperty(
         name="Photo",
@@ -52,20 +56,18 @@ class PIXEL3DMM_OT_rebuild_from_recipe(RunOperator, bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         reason = ""
         if not is_head(active_head(context)):
-            reason = "Select a head that was made from a photo"
+            reason = NO_HEAD
         elif session.status.running:
-            reason = "A photo is being reconstructed: wait for it or cancel it"
-        if reason:
-            cls.poll_message_set(tr(reason))
-        return not reason
+            reason = BUSY
+        return reason
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event | None) -> OperatorReturn:
         """Asks for the photo where the head does not know it."""
-        head = active_head(context)
+        head = polled_head(context)
         try:
             if not self.filepath and _photo(head, read_recipe(_recipe(head))) is None:
                 context.window_manager.fileselect_add(self)
@@ -73,19 +75,19 @@ class PIXEL3DMM_OT_rebuild_from_recipe(RunOperator, bpy.types.Operator):
         except PersonError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        return RunOperator.invoke(self, context, event)
+        return WorkerOperator.invoke(self, context, event)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """After the file was chosen, modal where there is a window."""
         if bpy.app.background or not self.options.is_invoke:
-            return RunOperator.execute(self, context)
-        return RunOperator.invoke(self, context, None)
+            return WorkerOperator.execute(self, context)
+        return WorkerOperator.invoke(self, context, None)
 
     def _make_run(self, context: bpy.types.Context) -> RebuildRun:
-        head = active_head(context)
+        head = polled_head(context)
         recipe = read_recipe(_recipe(head))
-        told = kept.told(head) if recipe.pinned else ""
-        pins = kept.continuation(head).pins if told else ()
+        text = continuation.text(head) if recipe.pinned else ""
+        pins = continuation.read(head).pins if text else ()
         chosen = Path(bpy.path.abspath(self.filepath)) if self.filepath else None
         found = chosen or _photo(head, recipe)
         if found is None:
@@ -102,7 +104,7 @@ class PIXEL3DMM_OT_rebuild_from_recipe(RunOperator, bpy.types.Operator):
         if model != OPEN_HEAD:
             model = str(installed.models_folder() / model)
         options = {**recipe.options, "head": model, "models": str(installed.models_folder())}
-        return RebuildRun(found, options, told, pins)
+        return RebuildRun(found, options, text, pins)
 
     def _unpacked(self, data: bytes, recipe: Recipe) -> Path:
         """Where Blender can load it from until the run is over."""
@@ -116,22 +118,21 @@ class PIXEL3DMM_OT_rebuild_from_recipe(RunOperator, bpy.types.Operator):
             raise PhotoError(f"The photo cannot be handed on ({error.strerror}).") from error
         return path
 
-    def _finish(self, context: bpy.types.Context, outcome: Outcome) -> set[str]:
+    def _finish(self, context: bpy.types.Context, outcome: Outcome) -> OperatorReturn:
         old = next((o for o in bpy.data.objects if o.session_uid == self._uid), None)
         if old is None:
             return self._say(context, "ERROR", "The head was removed while it was rebuilt.")
         try:
             person = build_person(context, outcome.rigged, outcome.loaded)
-        except Exception as error:  # whatever it was, the scene has been put back as it was
-            LOG.exception("The head could not be put into the scene")
-            sentence = f"The head could not be put into the scene ({error}), nothing was changed."
-            return self._say(context, "ERROR", sentence)
+        except PersonError as error:
+            return self._say(context, "ERROR", str(error))
         if self._known.pinned:
             for name in ("recipe", "report"):
                 person.head[PREFIX + name] = old[PREFIX + name]
-            kept.keep(person.head, str(old[kept.CONTINUATION]))
-        if self._scratch is not None:
-            _use_picture(person.camera, photo_image(old))
+            continuation.store(person.head, str(old[continuation.PROPERTY]))
+        image = photo_image(old)
+        if self._scratch is not None and image is not None:
+            _use_picture(person.camera, image)
         warnings = [*outcome.warnings]
         if outcome.rigged.recipe.get("head", {}).get("sha256") != self._known.head_sha256:
             warnings += [] if self._known.pinned else [HEAD_CHANGED]
@@ -140,7 +141,7 @@ class PIXEL3DMM_OT_rebuild_from_recipe(RunOperator, bpy.types.Operator):
         return self._say(context, "INFO", f"{person.head.name}: rebuilt from the recipe")
 
     def _end(self, context: bpy.types.Context) -> None:
-        RunOperator._end(self, context)
+        WorkerOperator._end(self, context)
         if self._scratch is not None:
             self._scratch.close()
 

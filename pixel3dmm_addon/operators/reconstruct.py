@@ -11,15 +11,19 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, FloatProperty, StringProperty
 
+from ...core.errors import PersonError
 from .. import properties
+from ..blender_types import OperatorReturn
 from ..jobs import session
-from ..jobs.run import Outcome, Run
+from ..jobs.outcome import Outcome
+from ..jobs.reconstruction import ReconstructionRun
 from ..scene import skin
 from ..scene.build import build_person
-from .running import LOG, RunOperator, start_next
+from .poll_reason import BUSY, PollReason
+from .worker_operator import WorkerOperator, start_next
 
 
-class PIXEL3DMM_OT_reconstruct_face(RunOperator, bpy.types.Operator):
+class PIXEL3DMM_OT_reconstruct_face(PollReason, WorkerOperator, bpy.types.Operator):
     """Make a rigged head with named sliders from the photo. Esc cancels"""
 
     bl_idname = "pixel3dmm.reconstruct_face"
@@ -48,38 +52,35 @@ class PIXEL3DMM_OT_reconstruct_face(RunOperator, bpy.types.Operator):
     )
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         if session.status.running:
-            cls.poll_message_set("A photo is being reconstructed: wait for it or cancel it")
-            return False
+            return BUSY
         if not context.scene.is_editable:
-            cls.poll_message_set("This scene is linked from another file and cannot be changed")
-            return False
+            return "This scene is linked from another file and cannot be changed"
         if not context.scene.pixel3dmm.photo and not session.status.turn:
-            cls.poll_message_set("Pick a photo first")
-            return False
-        return True
+            return "Pick a photo first"
+        return ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """The whole job in one go, for scripts and background Blender.
 
         Called from the redo panel, the scene is built anew from the outcome that is there.
         """
         if self.options.is_repeat:
-            known = session.kept
+            known = session.last_run
             if known is not None and known.key == self._key(context):
                 self._run = None
                 return self._build(context, known.outcome)
-        return RunOperator.execute(self, context)
+        return WorkerOperator.execute(self, context)
 
-    def _make_run(self, context: bpy.types.Context) -> Run:
+    def _make_run(self, context: bpy.types.Context) -> ReconstructionRun:
         choices = context.scene.pixel3dmm
         if not self.properties.is_property_set("match_render_size"):
             self.match_render_size = choices.match_render_size
         # The redo panel must find this photo even if the scene's is another one by then.
         self.photo = self.photo or choices.photo
-        return Run(self._path, properties.job_options(choices))
+        return ReconstructionRun(self._path, properties.job_options(choices))
 
     @property
     def _path(self) -> Path:
@@ -94,11 +95,11 @@ class PIXEL3DMM_OT_reconstruct_face(RunOperator, bpy.types.Operator):
         options = properties.job_options(context.scene.pixel3dmm)
         return str(self._path), known.st_mtime_ns, known.st_size, repr(sorted(options.items()))
 
-    def _finish(self, context: bpy.types.Context, outcome: Outcome) -> set[str]:
-        session.keep(self._key(context), outcome)
+    def _finish(self, context: bpy.types.Context, outcome: Outcome) -> OperatorReturn:
+        session.remember(self._key(context), outcome)
         return self._build(context, outcome)
 
-    def _build(self, context: bpy.types.Context, outcome: Outcome) -> set[str]:
+    def _build(self, context: bpy.types.Context, outcome: Outcome) -> OperatorReturn:
         """All that changes the scene happens here: one step to undo."""
         try:
             build_person(
@@ -108,10 +109,8 @@ class PIXEL3DMM_OT_reconstruct_face(RunOperator, bpy.types.Operator):
                 match_render_size=self.match_render_size,
                 expression=self.expression,
             )
-        except Exception as error:  # whatever it was, the scene has been put back as it was
-            LOG.exception("The head could not be put into the scene")
-            sentence = f"The head could not be put into the scene ({error}), nothing was changed."
-            return self._say(context, "ERROR", sentence)
+        except PersonError as error:
+            return self._say(context, "ERROR", str(error))
         for warning in outcome.warnings:
             self.report({"WARNING"}, warning)
         if not bpy.app.background:
@@ -133,12 +132,12 @@ class PIXEL3DMM_OT_reconstruct_photos(bpy.types.Operator):
         default="*.jpg;*.jpeg;*.png;*.tif;*.tiff;*.webp;*.bmp", options={"HIDDEN", "SKIP_SAVE"}
     )
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorReturn:
         """Asks for the files."""
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """In a window the photos join the row, also while one is under way."""
         photos = [Path(self.directory, file.name) for file in self.files if file.name]
         if not photos:
@@ -166,7 +165,7 @@ class PIXEL3DMM_OT_reconstruct_photos(bpy.types.Operator):
         return {"FINISHED"} if status.done else {"CANCELLED"}
 
 
-class PIXEL3DMM_OT_cancel(bpy.types.Operator):
+class PIXEL3DMM_OT_cancel(PollReason, bpy.types.Operator):
     """Stop the reconstruction and those that wait; the scene stays as it is"""
 
     bl_idname = "pixel3dmm.cancel"
@@ -174,14 +173,13 @@ class PIXEL3DMM_OT_cancel(bpy.types.Operator):
     bl_options = {"INTERNAL"}  # noqa: RUF012
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only while there is something to cancel."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         if not session.status.running:
-            cls.poll_message_set("Nothing is being reconstructed")
-            return False
-        return True
+            return "Nothing is being reconstructed"
+        return ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """The running operator sees it at its next tick."""
         session.status.cancel = True
         return {"FINISHED"}

@@ -11,11 +11,13 @@ from bpy.props import StringProperty
 
 from ...core.errors import PersonError, RuntimeSetupError
 from ...core.runtime import default_variant
-from .. import installed, properties
+from .. import installed, neural_runtime
+from ..blender_types import OperatorReturn
 from ..jobs import session
-from ..setup import state
-from ..setup.run import SetupRun
-from .running import RunOperator
+from ..redraw import redraw_all, redraw_status
+from ..setup.setup_job import SetupJob
+from .poll_reason import PollReason
+from .worker_operator import WorkerOperator
 
 OFFLINE = (
     "Blender is not allowed to go online: allow it in Preferences, System, Network, or choose a "
@@ -23,24 +25,22 @@ OFFLINE = (
 )
 
 
-class _SetupOperator(RunOperator):
+class _SetupOperator(PollReason, WorkerOperator):
     """One setup job; its last word is in the preferences and in the panel."""
 
     _is_setup = True
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """One job at a time."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         if session.status.running:
-            cls.poll_message_set("Something is running: wait for it or cancel it")
-            return False
-        return True
+            return "Something is running: wait for it or cancel it"
+        return ""
 
-    def _finish(self, context: bpy.types.Context, result: dict[str, Any]) -> set[str]:
+    def _finish(self, context: bpy.types.Context, result: dict[str, Any]) -> OperatorReturn:
         for note in result.get("notes", ()):
             self.report({"WARNING"}, str(note))
-        for area in (a for w in context.window_manager.windows for a in w.screen.areas):
-            area.tag_redraw()
+        redraw_all(context)
         return self._say(context, "INFO", str(result.get("words", "")))
 
 
@@ -51,26 +51,28 @@ class PIXEL3DMM_OT_install_runtime(_SetupOperator, bpy.types.Operator):
     bl_label = "Install Neural Runtime"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         if default_variant() is None:
-            cls.poll_message_set("There is none for this system: use an existing Python")
-            return False
-        ours = state.preferences(context)
+            return "There is none for this system: use an existing Python"
+        ours = neural_runtime.preferences(context)
         wheels = ours.wheels_folder if ours else ""
         if not wheels and not bpy.app.online_access:
-            cls.poll_message_set(OFFLINE)
-            return False
-        return super().poll(context)
+            return OFFLINE
+        return super().why_not(context)
 
-    def _make_run(self, context: bpy.types.Context) -> SetupRun:
-        ours = state.preferences(context)
+    def _make_run(self, context: bpy.types.Context) -> SetupJob:
+        ours = neural_runtime.preferences(context)
         wheels = bpy.path.abspath(ours.wheels_folder) if ours and ours.wheels_folder else ""
         if not wheels and not bpy.app.online_access:
             raise RuntimeSetupError(f"{OFFLINE}.")
         session.close_neural()
-        params = {"folder": str(state.runtime_folder()), "wheels": wheels, "offline": bool(wheels)}
-        return SetupRun("install_runtime", params, "neural runtime")
+        params = {
+            "folder": str(neural_runtime.runtime_folder()),
+            "wheels": wheels,
+            "offline": bool(wheels),
+        }
+        return SetupJob("install_runtime", params, "neural runtime")
 
 
 class PIXEL3DMM_OT_remove_runtime(_SetupOperator, bpy.types.Operator):
@@ -80,16 +82,17 @@ class PIXEL3DMM_OT_remove_runtime(_SetupOperator, bpy.types.Operator):
     bl_label = "Remove"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
-        if not state.runtime().installed:
-            cls.poll_message_set("The neural runtime is not installed")
-            return False
-        return super().poll(context)
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
+        if not neural_runtime.runtime().installed:
+            return "The neural runtime is not installed"
+        return super().why_not(context)
 
-    def _make_run(self, context: bpy.types.Context) -> SetupRun:
+    def _make_run(self, context: bpy.types.Context) -> SetupJob:
         session.close_neural()
-        return SetupRun("remove_runtime", {"folder": str(state.runtime_folder())}, "neural runtime")
+        return SetupJob(
+            "remove_runtime", {"folder": str(neural_runtime.runtime_folder())}, "neural runtime"
+        )
 
 
 class PIXEL3DMM_OT_check_python(_SetupOperator, bpy.types.Operator):
@@ -99,17 +102,16 @@ class PIXEL3DMM_OT_check_python(_SetupOperator, bpy.types.Operator):
     bl_label = "Check"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
-        ours = state.preferences(context)
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
+        ours = neural_runtime.preferences(context)
         if ours is None or not ours.existing_python:
-            cls.poll_message_set("Choose a Python interpreter first")
-            return False
-        return super().poll(context)
+            return "Choose a Python interpreter first"
+        return super().why_not(context)
 
-    def _make_run(self, context: bpy.types.Context) -> SetupRun:
-        python = state.neural_python()
-        return SetupRun("check_python", {"python": str(python)}, "Python")
+    def _make_run(self, context: bpy.types.Context) -> SetupJob:
+        python = neural_runtime.neural_python()
+        return SetupJob("check_python", {"python": str(python)}, "Python")
 
 
 class PIXEL3DMM_OT_import_models(_SetupOperator, bpy.types.Operator):
@@ -123,7 +125,7 @@ class PIXEL3DMM_OT_import_models(_SetupOperator, bpy.types.Operator):
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_glob: StringProperty(default="*.ckpt;*.pkl;*.npz;*.zip", options={"HIDDEN"})
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event | None) -> OperatorReturn:
         """Asks for the file or folder, unless it is given."""
         if self.filepath:
             return super().invoke(context, event)
@@ -131,21 +133,21 @@ class PIXEL3DMM_OT_import_models(_SetupOperator, bpy.types.Operator):
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """Modal after the file was chosen in a window; blocking for scripts."""
         if self._chosen_in_window:
             return super().invoke(context, None)
         return super().execute(context)
 
-    def _make_run(self, context: bpy.types.Context) -> SetupRun:
+    def _make_run(self, context: bpy.types.Context) -> SetupJob:
         source = bpy.path.abspath(self.filepath)
         if not source:
             raise PersonError("Choose a model's file, or a folder that has them.")
         params = {"source": source, "folder": str(installed.models_folder())}
-        return SetupRun("import_models", params, Path(source).name)
+        return SetupJob("import_models", params, Path(source).name)
 
-    def _finish(self, context: bpy.types.Context, result: dict[str, Any]) -> set[str]:
-        properties.redraw(context)
+    def _finish(self, context: bpy.types.Context, result: dict[str, Any]) -> OperatorReturn:
+        redraw_status(context)
         return super()._finish(context, result)
 
 

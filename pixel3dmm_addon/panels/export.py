@@ -5,31 +5,25 @@ from __future__ import annotations
 
 import bpy
 
-from ..export import last
+from ..blender_types import Icon
+from ..export import last_export
 from ..export.licence import licence_of
 from ..operators.export import PIXEL3DMM_OT_export_head
 from ..operators.mark_asset import PIXEL3DMM_OT_mark_asset
-from ..scene.head import active_head
-from .head import PIXEL3DMM_PT_head
-from .sidebar import Sidebar, draw_sentence
+from ..scene.head import polled_head
+from .sidebar import HeadPanel, draw_sentence
 
 
-class PIXEL3DMM_PT_export(Sidebar, bpy.types.Panel):
+class PIXEL3DMM_PT_export(HeadPanel, bpy.types.Panel):
     """Which program gets the head, and what came of the last export."""
 
     bl_idname = "PIXEL3DMM_PT_export"
     bl_label = "Export"
-    bl_parent_id = PIXEL3DMM_PT_head.bl_idname
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Nothing to export without a head."""
-        return active_head(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
         layout = self.layout
-        head = active_head(context)
+        head = polled_head(context)
         layout.operator_menu_enum(
             PIXEL3DMM_OT_export_head.bl_idname, "preset", text="Export For", icon="EXPORT"
         )
@@ -37,7 +31,7 @@ class PIXEL3DMM_PT_export(Sidebar, bpy.types.Panel):
         warning = licence_of(head).warning
         if warning:
             draw_sentence(layout, warning, "ERROR")
-        written = last.of(head)
+        written = last_export.of(head)
         if written is None:
             return
         box = layout.box()
@@ -60,7 +54,8 @@ class PIXEL3DMM_PT_export(Sidebar, bpy.types.Panel):
 
 
 #: Blender's themes have a red for text and no green: squares of colour have both.
-_GREEN, _RED = "COLORSET_03_VEC", "COLORSET_01_VEC"
+_GREEN: Icon = "COLORSET_03_VEC"
+_RED: Icon = "COLORSET_01_VEC"
 
 
 def _alarmed(layout: bpy.types.UILayout) -> bpy.types.UILayout:

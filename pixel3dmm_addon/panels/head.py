@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..operators.look_through import PIXEL3DMM_OT_look_through
-from ..scene import folds, parts, skin, told
+from ..scene import custom_properties, parts, skin, wrinkles
 from ..scene.head import PREFIX, active_head
 from .sidebar import Sidebar, draw_sentence
 
@@ -33,9 +33,9 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
             layout.label(text="Select a head made from a photo", icon="INFO")
             return
         layout.label(text=head.name, icon="OUTLINER_OB_MESH")
-        licence = told.text(head, PREFIX + "licence")
-        commercial = told.text(head, PREFIX + "commercial_use")
-        layout.label(text=f"{told.text(head, PREFIX + 'head_model', '')}: {licence}")
+        licence = custom_properties.text(head, PREFIX + "licence")
+        commercial = custom_properties.text(head, PREFIX + "commercial_use")
+        layout.label(text=f"{custom_properties.text(head, PREFIX + 'head_model', '')}: {licence}")
         if commercial != "yes":
             layout.label(text=f"Commercial use: {commercial}", icon="ERROR")
         for warning in warnings_of(head):
@@ -44,9 +44,9 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
         slider = skin.light(skin.skin_of(head))
         if slider is not None:
             layout.prop(slider, "default_value", text="Photo's Light", slider=True)
-        slider = folds.strength(folds.skin_of(head))
+        slider = wrinkles.strength(wrinkles.skin_of(head))
         if slider is not None:
-            layout.prop(slider, "default_value", text="Folds", slider=True)
+            layout.prop(slider, "default_value", text="Wrinkles", slider=True)
         grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
         for name, part in _PARTS:
             if parts.has(head, part):
@@ -54,8 +54,10 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
 
 
 def warnings_of(head: bpy.types.Object) -> list[str]:
-    """Sentences of the head's report; none where somebody edited it beyond recognition."""
-    return told.sentences(told.json_object(head, PREFIX + "report").get("warnings"))
+    """Sentences of the head's report; none where it was edited beyond recognition."""
+    return custom_properties.sentences(
+        custom_properties.json_object(head, PREFIX + "report").get("warnings")
+    )
 
 
 CLASSES = (PIXEL3DMM_PT_head,)

@@ -8,28 +8,21 @@ import bpy
 from ...core.rig.traits import TRAITS
 from ..operators.identity import PIXEL3DMM_OT_reset_traits
 from ..scene import identity
-from ..scene.head import active_head
+from ..scene.head import polled_head
 from ..translations import tr
-from .head import PIXEL3DMM_PT_head
-from .sidebar import Sidebar, draw_sentence
+from .sidebar import HeadPanel, draw_sentence
 
 
-class PIXEL3DMM_PT_identity(Sidebar, bpy.types.Panel):
+class PIXEL3DMM_PT_identity(HeadPanel, bpy.types.Panel):
     """Traits that change the face at rest; keys and bones follow."""
 
     bl_idname = "PIXEL3DMM_PT_identity"
     bl_label = "Identity"
-    bl_parent_id = PIXEL3DMM_PT_head.bl_idname
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Nothing to show without a head."""
-        return active_head(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
-        layout, head = self.layout, active_head(context)
+        layout, head = self.layout, polled_head(context)
         reason = identity.why_not(head)
         if reason:
             draw_sentence(layout, tr(reason), "INFO")

@@ -8,34 +8,28 @@ import bpy
 from ...core.errors import PersonError
 from ...core.likeness.picture import BOUND_STOPS, SOURCE_COLORS
 from ...core.rigged_head import SOURCES
+from ..blender_types import Icon
 from ..operators.likeness import (
     PIXEL3DMM_OT_likeness_on_photo,
     PIXEL3DMM_OT_show_likeness,
     shown_photo,
 )
 from ..photos import thumbnails
-from ..scene import kept, likeness
-from ..scene.head import active_head
+from ..scene import continuation, likeness
+from ..scene.head import polled_head
 from ..translations import tr
-from .head import PIXEL3DMM_PT_head
-from .sidebar import Sidebar, draw_sentence
+from .sidebar import HeadPanel, draw_sentence
 
 
-class PIXEL3DMM_PT_likeness(Sidebar, bpy.types.Panel):
+class PIXEL3DMM_PT_likeness(HeadPanel, bpy.types.Panel):
     """How far the active head is the person's."""
 
     bl_idname = "PIXEL3DMM_PT_likeness"
     bl_label = "Likeness"
-    bl_parent_id = PIXEL3DMM_PT_head.bl_idname
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Nothing to show without a head."""
-        return active_head(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
-        layout, head = self.layout, active_head(context)
+        layout, head = self.layout, polled_head(context)
         reason = likeness.why_not(head)
         if reason:
             draw_sentence(layout, tr(reason), "INFO")
@@ -54,7 +48,7 @@ class PIXEL3DMM_PT_likeness(Sidebar, bpy.types.Panel):
 def _draw_paint(layout: bpy.types.UILayout, head: bpy.types.Object) -> None:
     now = likeness.shown(head)
     name = PIXEL3DMM_OT_show_likeness.bl_idname
-    icon = "HIDE_OFF" if now else "HIDE_ON"
+    icon: Icon = "HIDE_OFF" if now else "HIDE_ON"
     layout.operator(name, icon=icon, depress=bool(now)).what = "OFF" if now else "SOURCE"
     if not now:
         return
@@ -75,12 +69,14 @@ def _draw_paint(layout: bpy.types.UILayout, head: bpy.types.Object) -> None:
 def _draw_photo(
     layout: bpy.types.UILayout, context: bpy.types.Context, head: bpy.types.Object
 ) -> None:
-    told = None if kept.why_not(head) else likeness.on_photo(head, shown_photo(context, head))
-    icon = "HIDE_ON" if told is None else "HIDE_OFF"
+    errors = (
+        None if continuation.why_not(head) else likeness.on_photo(head, shown_photo(context, head))
+    )
+    icon: Icon = "HIDE_ON" if errors is None else "HIDE_OFF"
     name = PIXEL3DMM_OT_likeness_on_photo.bl_idname
-    layout.operator(name, icon=icon, depress=told is not None)
+    layout.operator(name, icon=icon, depress=errors is not None)
     column = layout.column(align=True)
-    for part, (pixels, percent) in (told or {}).items():
+    for part, (pixels, percent) in (errors or {}).items():
         text = tr("{}: {:.1f} pixels, {:.1f} %").format(tr(part), pixels, percent)
         column.label(text=text)
 

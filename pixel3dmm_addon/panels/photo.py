@@ -8,11 +8,12 @@ from pathlib import Path
 import bpy
 
 from .. import installed
-from ..jobs import session
+from ..jobs import looks, session
 from ..operators.choose_face import PIXEL3DMM_OT_check_photo, PIXEL3DMM_OT_choose_face
 from ..operators.help import PIXEL3DMM_OT_open_manual
 from ..operators.reconstruct import PIXEL3DMM_OT_reconstruct_face, PIXEL3DMM_OT_reconstruct_photos
-from ..photos import looks, thumbnails
+from ..photos import thumbnails
+from ..properties import PIXEL3DMM_PG_scene
 from ..translations import tr
 from .sidebar import Sidebar, draw_progress, draw_sentence
 
@@ -77,7 +78,7 @@ class PIXEL3DMM_PT_options(Sidebar, bpy.types.Panel):
         layout.prop(choices, "match_render_size")
 
 
-def _draw_photo(layout: bpy.types.UILayout, choices: bpy.types.PropertyGroup) -> None:
+def _draw_photo(layout: bpy.types.UILayout, choices: PIXEL3DMM_PG_scene) -> None:
     path = Path(bpy.path.abspath(choices.photo))
     look, picture = looks.of(path), thumbnails.icon(path)
     if picture is None:
@@ -113,7 +114,7 @@ def _draw_photo(layout: bpy.types.UILayout, choices: bpy.types.PropertyGroup) ->
 
 
 def _chosen(
-    choices: bpy.types.PropertyGroup,
+    choices: PIXEL3DMM_PG_scene,
 ) -> tuple[tuple[installed.Entry | None, str], tuple[installed.Entry | None, str]]:
     """Head and predictor, None for what is not installed here, each with its name."""
     head = installed.chosen(installed.heads(), choices.head)

@@ -13,35 +13,28 @@ from ..operators.add_photo import (
 from ..operators.correct_fit import PIXEL3DMM_OT_correct_fit
 from ..operators.pins import PIXEL3DMM_OT_remove_pins
 from ..operators.rebuild import PIXEL3DMM_OT_rebuild_from_recipe
-from ..scene import kept
-from ..scene.head import active_head
+from ..scene import continuation
+from ..scene.head import polled_head
 from ..translations import tr
-from .head import PIXEL3DMM_PT_head
-from .sidebar import Sidebar, draw_sentence
+from .sidebar import HeadPanel, draw_sentence
 
 
-class PIXEL3DMM_PT_pins(Sidebar, bpy.types.Panel):
+class PIXEL3DMM_PT_pins(HeadPanel, bpy.types.Panel):
     """What the fit obeys beside the photo, and what it leaves alone."""
 
     bl_idname = "PIXEL3DMM_PT_pins"
     bl_label = "Fit and Photos"
-    bl_parent_id = PIXEL3DMM_PT_head.bl_idname
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Nothing to show without a head."""
-        return active_head(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
         layout = self.layout
-        head = active_head(context)
-        reason = kept.why_not(head)
+        head = polled_head(context)
+        reason = continuation.why_not(head)
         if reason:
             draw_sentence(layout, tr(reason), "INFO")
         else:
-            counts = kept.counts(head)
+            counts = continuation.counts(head)
             layout.label(text=tr("{} pins, {} photos").format(*counts), icon="PINNED")
         layout.operator(PIXEL3DMM_OT_correct_fit.bl_idname, icon="HAND")
         layout.operator(PIXEL3DMM_OT_remove_pins.bl_idname, icon="UNPINNED")

@@ -5,40 +5,34 @@ from __future__ import annotations
 
 import bpy
 
+from ..blender_types import Icon
 from ..operators.attach_to_body import PIXEL3DMM_OT_attach_to_body, PIXEL3DMM_OT_detach_from_body
 from ..operators.check_rig import LAST_CHECK, PIXEL3DMM_OT_check_rig
 from ..operators.eyes_follow import PIXEL3DMM_OT_eyes_follow
 from ..operators.name_bones import PIXEL3DMM_OT_name_bones
 from ..scene import eyes
-from ..scene.head import active_head
-from .head import PIXEL3DMM_PT_head
-from .sidebar import Sidebar, draw_sentence
+from ..scene.head import polled_head
+from .sidebar import HeadPanel, draw_sentence
 
 
-class PIXEL3DMM_PT_rig(Sidebar, bpy.types.Panel):
+class PIXEL3DMM_PT_rig(HeadPanel, bpy.types.Panel):
     """What can be done with the active head's rig."""
 
     bl_idname = "PIXEL3DMM_PT_rig"
     bl_label = "Rig"
-    bl_parent_id = PIXEL3DMM_PT_head.bl_idname
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Nothing to show without a head."""
-        return active_head(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
         layout = self.layout
         layout.operator(PIXEL3DMM_OT_check_rig.bl_idname, icon="CHECKMARK")
-        last = active_head(context).get(LAST_CHECK)
+        last = polled_head(context).get(LAST_CHECK)
         if last:
             passed = str(last).startswith("The rig passes")
             draw_sentence(layout, str(last), "CHECKMARK" if passed else "ERROR")
-        rig = active_head(context).find_armature()
+        rig = polled_head(context).find_armature()
         on = rig is not None and eyes.follows(rig)
-        icon = "CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
+        icon: Icon = "CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
         layout.operator(PIXEL3DMM_OT_eyes_follow.bl_idname, icon=icon, depress=on)
         layout.operator_menu_enum(PIXEL3DMM_OT_name_bones.bl_idname, "scheme")
         row = layout.row(align=True)

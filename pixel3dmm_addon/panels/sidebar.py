@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import bpy
 
+from ..blender_types import Icon, PanelMixin
 from ..jobs import session
+from ..scene.head import active_head
 from ..translations import tr
 
 #: Letters to a line of a message; a sidebar of usual width shows about as many.
 LINE = 34
 
 
-class Sidebar:
+class Sidebar(PanelMixin):
     """Mixed into a panel: it stands in the tab "Pixel3DMM" of the 3D viewport's sidebar."""
 
     bl_space_type = "VIEW_3D"
@@ -20,7 +22,18 @@ class Sidebar:
     bl_category = "Pixel3DMM"
 
 
-def draw_sentence(layout: bpy.types.UILayout, sentence: str, icon: str) -> None:
+class HeadPanel(Sidebar):
+    """Mixed into a panel: it stands inside the panel Head, where a head is active."""
+
+    bl_parent_id = "PIXEL3DMM_PT_head"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Nothing to show without a head."""
+        return active_head(context) is not None
+
+
+def draw_sentence(layout: bpy.types.UILayout, sentence: str, icon: Icon) -> None:
     """A sentence over as many lines as it needs, since labels do not wrap."""
     column = layout.column(align=True)
     line = ""

@@ -7,12 +7,12 @@ import bpy
 
 from ...core.heads.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
 from ...core.rig.expression import REGIONS, found, leader, pair_of, short_title, title
+from ..blender_types import Icon
 from ..operators import expression as verbs
 from ..scene import expression
-from ..scene.head import active_head
+from ..scene.head import active_head, polled_head
 from ..translations import tr
-from .head import PIXEL3DMM_PT_head
-from .sidebar import Sidebar
+from .sidebar import HeadPanel
 
 #: Share of a row that the name of a pair takes.
 _LABEL = 0.36
@@ -22,12 +22,11 @@ _HEAD = ("head_nod", "head_turn", "head_tilt")
 _NECK = ("neck_nod", "neck_turn", "neck_tilt")
 
 
-class PIXEL3DMM_PT_sliders(Sidebar, bpy.types.Panel):
+class PIXEL3DMM_PT_sliders(HeadPanel, bpy.types.Panel):
     """The active head's shape keys and the bones of its face."""
 
     bl_idname = "PIXEL3DMM_PT_sliders"
     bl_label = "Expression"
-    bl_parent_id = PIXEL3DMM_PT_head.bl_idname
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -37,7 +36,7 @@ class PIXEL3DMM_PT_sliders(Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
-        layout, head = self.layout, active_head(context)
+        layout, head = self.layout, polled_head(context)
         keys, linked = expression.keys(head), expression.is_linked(head)
         _draw_verbs(layout, linked)
         amount = layout.column(align=True)
@@ -69,7 +68,7 @@ def _draw_verbs(layout: bpy.types.UILayout, linked: bool) -> None:
     row.operator(verbs.PIXEL3DMM_OT_random_expression.bl_idname, icon="FILE_REFRESH")
     row.operator(verbs.PIXEL3DMM_OT_mirror_expression.bl_idname, icon="MOD_MIRROR")
     row = column.row(align=True)
-    icon = "LINKED" if linked else "UNLINKED"
+    icon: Icon = "LINKED" if linked else "UNLINKED"
     row.operator(verbs.PIXEL3DMM_OT_link_sides.bl_idname, icon=icon, depress=linked)
     row.operator(verbs.PIXEL3DMM_OT_key_all.bl_idname, icon="KEYFRAME")
     every = row.operator(verbs.PIXEL3DMM_OT_reset_expression.bl_idname, text="", icon="LOOP_BACK")

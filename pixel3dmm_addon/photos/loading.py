@@ -39,7 +39,7 @@ class LoadedPhoto:
 
 
 @dataclass(frozen=True)
-class KeptPhoto:
+class HeadPhoto:
     """A photo that a head was made from. source: its file, or what the .blend has of it; sha256: of
     the photo's file, where this is an upright copy of it and no longer says that by itself.
     """
@@ -87,7 +87,7 @@ class HandOver:
         return loaded
 
     def abandon(self) -> None:
-        """Nobody wants it any more."""
+        """The photo is no longer wanted."""
         with self._writing:
             self._abandoned = True
 

@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from ...core.errors import ModelFileError
 from ...core.rig.neck_match import nearest_loop, neck_offsets, open_loops
 from . import parts
 from .rig_data import find_bone
@@ -76,9 +77,10 @@ def place(
 ) -> float:  # fmt: skip
     """Moves the rig so that its head's joint is at the body's, upright as the body is.
 
-    Returns the scale, which makes our head as high above that joint as the body's.
+    Returns the scale, which makes our head as high above that joint as the body's. Raises
+    ModelFileError, before anything is moved, for a rig that has lost its head bone.
     """
-    ours = rig.data.bones[find_bone(rig, "head").name]
+    ours = _head_bone(rig)
     theirs = body.data.bones[bones.head]
     scale = 1.0
     if match_scale:
@@ -91,6 +93,13 @@ def place(
         Matrix.Translation(joint) @ turn @ size @ Matrix.Translation(-ours.head_local)
     )
     return scale
+
+
+def _head_bone(rig: bpy.types.Object) -> bpy.types.Bone:
+    bone = find_bone(rig, "head")
+    if bone is None:
+        raise ModelFileError(f"{rig.name} has no head bone any more: undo its removal first.")
+    return bone.bone
 
 
 def _height(body: bpy.types.Object, bone: bpy.types.Bone) -> float:
@@ -161,7 +170,7 @@ def match_neck(rig: bpy.types.Object, head: bpy.types.Object, body: bpy.types.Ob
     target = nearest_loop(loops, vertices[lowest].mean(axis=0), reach)
     if target is None:
         return False
-    top = rig.data.bones[find_bone(rig, "head").name].head_local.z
+    top = _head_bone(rig).head_local.z
     moved = vertices + neck_offsets(vertices, np.array(lowest), target, top)
     key = head.shape_key_add(name=NECK_KEY, from_mix=False)
     key.points.foreach_set("co", np.ascontiguousarray(moved, np.float32).ravel())

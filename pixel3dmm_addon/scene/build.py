@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,16 +11,27 @@ from dataclasses import dataclass, replace
 import bpy
 import numpy as np
 
+from ...core.errors import PersonError
 from ...core.heads.arkit import ARKIT_NAMES
 from ...core.rigged_head import RiggedHead
 from ..photos.loading import LoadedPhoto
 from . import camera as photo_camera
-from . import driven, folds, kept, likeness, parts
+from . import continuation, drivers, likeness, parts, wrinkles
 from . import head as head_mesh
 from . import rig as head_rig
 
+LOG = logging.getLogger("pixel3dmm")
+
 #: Kinds of data that a head consists of, in the order in which they can be removed.
-_KINDS = ("collections", "objects", "meshes", "armatures", "cameras", "materials", "node_groups")
+_KINDS: tuple[str, ...] = (
+    "collections",
+    "objects",
+    "meshes",
+    "armatures",
+    "cameras",
+    "materials",
+    "node_groups",
+)
 _KINDS += ("images",)
 
 
@@ -44,8 +56,24 @@ def build_person(
     """Head, rig and camera of one reconstruction, selected, with the camera made active.
 
     expression: how much of the photo's expression the sliders are set to, 0 to 1.
-    Raises whatever went wrong, after everything that was made has been removed again.
+    Raises PersonError after everything that was made has been removed again.
     """
+    try:
+        return _build(context, rigged, loaded, match_render_size, expression)
+    except Exception as error:  # whatever it was, the scene has been put back as it was
+        LOG.exception("The head could not be put into the scene")
+        raise PersonError(
+            f"The head could not be put into the scene ({error}), nothing was changed."
+        ) from error
+
+
+def _build(
+    context: bpy.types.Context,
+    rigged: RiggedHead,
+    loaded: LoadedPhoto,
+    match_render_size: bool,
+    expression: float,
+) -> Person:
     scene = context.scene
     if context.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
@@ -65,14 +93,14 @@ def build_person(
         collection.objects.link(head)
         head_rig.bind(head, rig, rigged)
         head_rig.pose(rig, rigged)
-        driven.add_drivers(head, rig, rigged)
-        driven.limit_bones(head, rig, rigged)
-        folds.drive(head, as_in_photo, is_painted=bool(rigged.skin_albedo.size))
+        drivers.add_drivers(head, rig, rigged)
+        drivers.limit_bones(head, rig, rigged)
+        wrinkles.drive(head, as_in_photo, is_painted=bool(rigged.skin_albedo.size))
         background = photo_camera.background_image(loaded)
         camera = photo_camera.make_camera(scene, rigged, f"{name} camera", background)
         collection.objects.link(camera)
         head[photo_camera.CAMERA] = camera
-        kept.keep(head, rigged.continuation_json)
+        continuation.store(head, rigged.continuation_json)
         # Skin that was painted from the photo has the person's own brows on it.
         parts.show(head, "brows", not rigged.skin_albedo.size)
         likeness.remember(head.data, rigged)
@@ -89,7 +117,7 @@ def _all_or_nothing(context: bpy.types.Context) -> Iterator[None]:
     """Takes back what the block made and set, should it fail."""
     scene, render = context.scene, context.scene.render
     before = {kind: set(getattr(bpy.data, kind)) for kind in _KINDS}
-    settings = ("resolution_x", "resolution_y", "resolution_percentage")
+    settings: tuple[str, ...] = ("resolution_x", "resolution_y", "resolution_percentage")
     settings += ("pixel_aspect_x", "pixel_aspect_y")
     values = [getattr(render, name) for name in settings]
     active, camera = context.view_layer.objects.active, scene.camera

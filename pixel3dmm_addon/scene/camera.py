@@ -12,7 +12,7 @@ from mathutils import Matrix
 from ...core.geometry import axes
 from ...core.geometry.camera import Camera
 from ...core.rigged_head import RiggedHead
-from ..photos.loading import KeptPhoto, LoadedPhoto
+from ..photos.loading import HeadPhoto, LoadedPhoto
 
 #: Marks the camera's kind, so that it is found again under any name.
 PHOTO_CAMERA = "pixel3dmm_photo_camera"
@@ -35,7 +35,7 @@ def make_camera(
 def new_camera(
     scene: bpy.types.Scene, photo: Camera, name: str, background: bpy.types.Image | None
 ) -> bpy.types.Object:
-    """The camera object, in no collection yet; it becomes nobody's active camera by itself.
+    """The camera object, in no collection yet; it does not become the scene's active camera.
 
     background: the upright photo, shown behind the head when looking through the camera.
     """
@@ -142,7 +142,7 @@ def picture_of(camera: bpy.types.Object | None) -> bpy.types.Image | None:
     return next((p.image for p in pictures if p.image is not None), None)
 
 
-def kept_photo(head: bpy.types.Object, photo: int) -> KeptPhoto | None:
+def head_photo(head: bpy.types.Object, photo: int) -> HeadPhoto | None:
     """One of the head's photos, as the file or the .blend has it; None if neither is known."""
     held = head.get(pointer(photo))
     # Of a camera that was deleted by hand, too.
@@ -153,9 +153,9 @@ def kept_photo(head: bpy.types.Object, photo: int) -> KeptPhoto | None:
         return None
     if image.packed_file is not None:
         copy_of = image.get(COPY_OF, "")
-        return KeptPhoto(image.packed_file.data, copy_of if isinstance(copy_of, str) else "")
+        return HeadPhoto(image.packed_file.data, copy_of if isinstance(copy_of, str) else "")
     path = bpy.path.abspath(image.filepath, library=image.library)
-    return KeptPhoto(Path(path)) if path else None
+    return HeadPhoto(Path(path)) if path else None
 
 
 def pointer(photo: int) -> str:

@@ -8,6 +8,7 @@ has no other way.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import bpy
 import numpy as np
@@ -62,7 +63,7 @@ def set_curve(
     block: bpy.types.ID,
     path: str,
     index: int,
-    frames: Sequence[float],
+    frames: Sequence[float] | np.ndarray,
     values: np.ndarray,
     group: str = "",
 ) -> None:
@@ -70,8 +71,7 @@ def set_curve(
 
     The block must have an action, see :func:`new_action`.
     """
-    data = block.animation_data
-    owner = _owner(data.action, getattr(data, "action_slot", None))
+    owner = _owner(block)
     old = owner.fcurves.find(path, index=index)
     if old is not None:
         owner.fcurves.remove(old)
@@ -88,8 +88,7 @@ def set_curve(
 
 def copy_curve(curve: bpy.types.FCurve, block: bpy.types.ID, path: str) -> None:
     """The curve's keyframes, with handles and easing, onto another block that has an action."""
-    data = block.animation_data
-    owner = _owner(data.action, getattr(data, "action_slot", None))
+    owner = _owner(block)
     old = owner.fcurves.find(path, index=curve.array_index)
     if old is not None:
         owner.fcurves.remove(old)
@@ -121,8 +120,11 @@ def _curves(action: bpy.types.Action, slot: object) -> Iterator[bpy.types.FCurve
                 yield from bag.fcurves
 
 
-def _owner(action: bpy.types.Action, slot: object) -> object:
-    """What has ``fcurves`` and ``groups``."""
+def _owner(block: bpy.types.ID) -> Any:
+    """What has ``fcurves`` and ``groups`` of the block's action, which it must have."""
+    data = block.animation_data
+    assert data is not None and data.action is not None
+    action, slot = data.action, getattr(data, "action_slot", None)
     if slot is None:
         return action
     layer = action.layers[0] if action.layers else action.layers.new("Layer")

@@ -14,7 +14,8 @@ import bpy
 from ...core.heads.arkit import ARKIT_NAMES
 from ...core.rig import expression
 from ...core.rigged_head import RiggedHead
-from . import told
+from . import custom_properties
+from .rig import JOINT
 
 #: On the mesh, as the keys are: the photo's values, as JSON.
 PHOTO_VALUES = "pixel3dmm_photo_expression"
@@ -34,8 +35,8 @@ def remember_photo(mesh: bpy.types.Mesh, rigged: RiggedHead) -> None:
 
 
 def photo_values(head: bpy.types.Object) -> dict[str, float]:
-    """The photo's expression; empty where nobody kept it."""
-    return told.numbers(head.data, PHOTO_VALUES, ARKIT_NAMES)
+    """The photo's expression; empty where it is not stored."""
+    return custom_properties.numbers(head.data, PHOTO_VALUES, ARKIT_NAMES)
 
 
 def keys(head: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
@@ -102,8 +103,6 @@ def insert_keyframes(head: bpy.types.Object) -> int:
 
 def face_bones(rig: bpy.types.Object) -> dict[str, bpy.types.PoseBone]:
     """Joint -> pose bone, whatever the bone is called now."""
-    from .rig import JOINT
-
     found = {bone.bone.get(JOINT): bone for bone in rig.pose.bones}
     return {joint: found[joint] for joint in TURNED if joint in found}
 

@@ -55,8 +55,8 @@ def set_follow(head: bpy.types.Object, rig: bpy.types.Object, on: bool) -> None:
         if bone.rotation_mode == "QUATERNION":
             bone.rotation_quaternion = own.to_quaternion()
         elif bone.rotation_mode == "AXIS_ANGLE":
-            axis, angle = own.to_quaternion().to_axis_angle()
-            bone.rotation_axis_angle = (angle, *axis)
+            about, angle = own.to_quaternion().to_axis_angle()
+            bone.rotation_axis_angle = (angle, *about)
         else:
             bone.rotation_euler = own.to_euler(bone.rotation_mode)
 

@@ -8,6 +8,9 @@ import gpu
 import numpy as np
 from gpu_extras.batch import batch_for_shader
 
+from .camera import picture_of
+from .photo_view import PhotoView
+
 #: How much of the photo is seen above the head.
 _PHOTO = 0.55
 #: What would lie on the face.
@@ -32,6 +35,21 @@ def look_back(space: bpy.types.SpaceView3D, before: dict[str, bool]) -> None:
     """The viewport is drawn as it was."""
     for name, value in before.items():
         setattr(space.overlay, name, value)
+
+
+def draw_photo_of(
+    camera: bpy.types.Object,
+    view: PhotoView,
+    region: bpy.types.Region,
+    data: bpy.types.RegionView3D,
+    size: tuple[int, int],
+) -> None:
+    """Draws the picture behind the camera where its photo, ``size`` pixels, is in the viewport."""
+    corners = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    corners = corners * [size[0], -size[1]] + [0.0, size[1]]
+    image = picture_of(camera)
+    if image is not None:
+        draw_photo(image, view.to_region(region, data, corners))
 
 
 def draw_photo(image: bpy.types.Image, corners: np.ndarray) -> None:

@@ -106,5 +106,12 @@ def active_head(context: bpy.types.Context) -> bpy.types.Object | None:
     return next((o for o in family if is_head(o)), None)
 
 
+def polled_head(context: bpy.types.Context) -> bpy.types.Object:
+    """The active head, for an operator or a panel whose poll has seen that there is one."""
+    head = active_head(context)
+    assert head is not None
+    return head
+
+
 def _flat(points: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(points, dtype=np.float32).reshape(-1)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...core.geometry import axes
 from ...core.rig.traits import NAMES, Change, bones_of, change_of
-from . import told
+from . import custom_properties
 from .rig import JOINT
 from .rig_data import VERTEX_COUNT
 
@@ -123,4 +123,4 @@ def _points(key: bpy.types.ShapeKey) -> np.ndarray:
 
 
 def _read(mesh: bpy.types.Mesh, name: str) -> dict[str, float]:
-    return told.numbers(mesh, name, NAMES)
+    return custom_properties.numbers(mesh, name, NAMES)

@@ -8,6 +8,7 @@ keeps its materials. Over the photo lies a picture in front of the photo's camer
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import bpy
 import numpy as np
@@ -29,7 +30,7 @@ from ...core.likeness.source_and_bound import showing
 from ...core.likeness.words import Advice, Part, advice_of, parts_of
 from ...core.rigged_head import RiggedHead
 from . import camera as photo_camera
-from . import kept
+from . import continuation
 from .head import PREFIX
 from .pictures import principled
 from .rig_data import rig_arrays
@@ -94,7 +95,7 @@ def show(head: bpy.types.Object, what: str) -> None:
         head[SHOWN]["what"] = what
         return
     attributes = head.data.color_attributes
-    memory = {"what": what, "active": _active(head.data)}
+    memory: dict[str, Any] = {"what": what, "active": _active(head.data)}
     if not head.material_slots:
         head.data.materials.append(None)
         memory["added"] = 1
@@ -120,7 +121,7 @@ def hide(head: bpy.types.Object) -> None:
     for i, slot in enumerate(head.material_slots):
         if f"link{i}" in memory and slot.link == "OBJECT" and slot.material == overlay:
             slot.material = memory.get(f"material{i}")
-            slot.link = str(memory[f"link{i}"])
+            slot.link = "DATA" if memory[f"link{i}"] == "DATA" else "OBJECT"
     if memory.get("added") and len(head.data.materials) == 1:
         head.data.materials.clear()
     attributes, before = head.data.color_attributes, json.loads(str(memory["active"]))
@@ -158,8 +159,8 @@ def show_on_photo(head: bpy.types.Object, photo: int) -> None:
     camera = photo_camera.camera_of(head, photo)
     if camera is None:
         raise ModelFileError("The photo's camera is no longer in the file.")
-    arrays, known = rig_arrays(head, None), kept.continuation(head)
-    taken, one = kept.photo_camera_of(known, photo), known.photos[photo]
+    arrays, known = rig_arrays(head, None), continuation.read(head)
+    taken, one = continuation.photo_camera_of(known, photo), known.photos[photo]
     points = _posed(head)
     # How the artist has moved the family since does not move the head in its photo.
     back = np.array(photo_camera.moved_by(camera, taken).inverted())
@@ -167,11 +168,12 @@ def show_on_photo(head: bpy.types.Object, photo: int) -> None:
     parts = face_parts(arrays.basis, arrays.regions)
     where = landmark_places(arrays.landmark_vertices, arrays.landmark_barycentric)
     marks = arrays.landmarks(posed)
-    told = as_reported(
+    assert one.state is not None  # photo_camera_of() has seen it
+    reported = as_reported(
         one.landmarks_fit, marks, taken, known.identity, one.state.drift, known.head_name
     )
-    errors = part_errors(one.landmarks, told, parts, where)
-    pixels = picture(posed, arrays.triangles, taken, parts, errors, one.landmarks, told)
+    errors = part_errors(one.landmarks, reported, parts, where)
+    pixels = picture(posed, arrays.triangles, taken, parts, errors, one.landmarks, reported)
     hide_on_photo(camera)
     height, width = pixels.shape[:2]
     image = bpy.data.images.new(f"{head.name} likeness", width, height, alpha=True)
@@ -191,17 +193,17 @@ def on_photo(head: bpy.types.Object, photo: int) -> dict[str, tuple[float, float
     """
     camera = photo_camera.camera_of(head, photo)
     background = None if camera is None else _overlay_of(camera)
-    if background is None:
+    if background is None or background.image is None:
         return None
-    told = json.loads(str(background.image[OVERLAY]))
-    return {name: (float(pixels), float(percent)) for name, (pixels, percent) in told.items()}
+    errors = json.loads(str(background.image[OVERLAY]))
+    return {name: (float(pixels), float(percent)) for name, (pixels, percent) in errors.items()}
 
 
 def hide_on_photo(camera: bpy.types.Object) -> None:
     """Takes the picture away and leaves the photo."""
     background = _overlay_of(camera)
-    if background is not None:
-        image = background.image
+    image = None if background is None else background.image
+    if background is not None and image is not None:
         # Blender 4.5 does not count a user less when a background is removed.
         background.image = None
         camera.data.background_images.remove(background)
@@ -239,8 +241,8 @@ def _active(mesh: bpy.types.Mesh) -> str:
     attributes = mesh.color_attributes
     indices = (attributes.active_color_index, attributes.render_color_index)
     names = [a.name for a in attributes]
-    told = [names[i] if 0 <= i < len(names) else "" for i in indices]
-    return json.dumps(["" if name == COLOR else name for name in told])
+    active = [names[i] if 0 <= i < len(names) else "" for i in indices]
+    return json.dumps(["" if name == COLOR else name for name in active])
 
 
 def _material(name: str) -> bpy.types.Material:
@@ -258,7 +260,7 @@ def _material(name: str) -> bpy.types.Material:
 
 def _values(mesh: bpy.types.Mesh, name: str, kind: type) -> np.ndarray:
     attribute = mesh.attributes[name]
-    values = np.empty(len(attribute.data), kind)
+    values: np.ndarray = np.empty(len(attribute.data), kind)
     attribute.data.foreach_get("value", values)
     return values
 

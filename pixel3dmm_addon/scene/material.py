@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ...core.rigged_head import RiggedHead
-from . import folds, skin
+from . import skin, wrinkles
 from .pictures import packed, principled
 
 Colour = tuple[float, float, float]
@@ -99,7 +99,7 @@ _SURFACE: dict[str, dict[str, Any]] = {
 
 
 def kind_of_part(part: str) -> str:
-    """The material's kind for a part's name; parts that nobody knows are skin."""
+    """The material's kind for a part's name; parts of another name are skin."""
     for suffix in ("_l", "_r"):
         part = part.removesuffix(suffix)
     return KIND_OF_PART.get(part, "skin")
@@ -118,7 +118,7 @@ def add_slots(mesh: bpy.types.Mesh, rigged: RiggedHead) -> np.ndarray:
         material = make_material(f"{mesh.name} {kind}", kind, colour_of(kind, rigged))
         if kind == "skin":
             skin.dress(material, rigged)
-            folds.add(material, rigged)
+            wrinkles.add(material, rigged)
         elif kind == "eye":
             _wear(material, packed(material.name, rigged.eye_picture))
         elif kind in _OF_MOUTH and mouth is not None:

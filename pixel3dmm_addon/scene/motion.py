@@ -65,9 +65,9 @@ def rig_of(mesh: bpy.types.Object) -> bpy.types.Object | None:
 def joint_bones(rig: bpy.types.Object) -> dict[str, str]:
     """Of head, eye_l, eye_r those that the rig has, with the bones' names."""
     found = {str(bone[JOINT]): bone.name for bone in rig.data.bones if JOINT in bone}
-    plain = {re.sub(r"[^a-z0-9]", "", bone.name.lower()): bone.name for bone in rig.data.bones}
+    letters = {re.sub(r"[^a-z0-9]", "", bone.name.lower()): bone.name for bone in rig.data.bones}
     for joint, names in _BONES.items():
-        guess = next((plain[name] for name in names if name in plain), None)
+        guess = next((letters[name] for name in names if name in letters), None)
         if joint not in found and guess is not None:
             found[joint] = guess
     return {joint: found[joint] for joint in _BONES if joint in found}
@@ -111,8 +111,8 @@ def apply_motion(
             _turn(rig, at[joint], frames, motion.turns[joint])
             bones.append(at[joint])
     missing = tuple(n for n in ARKIT_NAMES if n in motion.names and n not in shared)
-    kept = tuple(found[n] for n in shared)
-    return Applied(kept, tuple(bones), (int(frames[0]), int(frames[-1])), missing)
+    moved = tuple(found[n] for n in shared)
+    return Applied(moved, tuple(bones), (int(frames[0]), int(frames[-1])), missing)
 
 
 def apply_action(mesh: bpy.types.Object, action: bpy.types.Action) -> Applied:
@@ -143,13 +143,14 @@ def apply_action(mesh: bpy.types.Object, action: bpy.types.Action) -> Applied:
     if onto_bones and rig is not None:
         _fresh_action(rig, f"{action.name} {rig.name}")
     for name, curve in onto_bones:
-        bone = rig.pose.bones[name]
+        assert rig is not None
+        posed = rig.pose.bones[name]
         if curve.data_path.endswith("rotation_quaternion"):
-            bone.rotation_mode = "QUATERNION"
-        elif curve.data_path.endswith("rotation_euler") and bone.rotation_mode == "QUATERNION":
-            bone.rotation_mode = "XYZ"
+            posed.rotation_mode = "QUATERNION"
+        elif curve.data_path.endswith("rotation_euler") and posed.rotation_mode == "QUATERNION":
+            posed.rotation_mode = "XYZ"
         curves.copy_curve(curve, rig, curve.data_path)
-    first, last = action.frame_range
+    first, last = action.frame_range[0], action.frame_range[1]
     return Applied(
         tuple(dict.fromkeys(key for key, _ in onto_keys)),
         tuple(dict.fromkeys(name for name, _ in onto_bones)),

@@ -7,6 +7,8 @@ are gone while it is shown, so that nothing of them reaches a file.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import bmesh
 import bpy
 import numpy as np
@@ -59,7 +61,7 @@ def drop_hidden(head: bpy.types.Object) -> None:
     delete(head, hidden)
 
 
-def delete(head: bpy.types.Object, which: list[str]) -> None:
+def delete(head: bpy.types.Object, which: Sequence[str]) -> None:
     """Removes parts from the mesh for good, and vertices that no face has."""
     slots = {_slot(head, part) for part in which}
     mesh = bmesh.new()

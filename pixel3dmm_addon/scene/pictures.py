@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 import numpy as np
 
@@ -24,9 +26,7 @@ def principled(material: bpy.types.Material) -> bpy.types.Node:
     return next(n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED")
 
 
-def named_texture(
-    material: bpy.types.Material, name: str, data: np.ndarray, height: float
-) -> bpy.types.Node:
+def named_texture(material: bpy.types.Material, name: str, data: np.ndarray, height: float) -> Any:
     """A new node, marked with a name of ours, of a picture that is called after its last word."""
     node = material.node_tree.nodes.new("ShaderNodeTexImage")
     node.name = node.label = name

@@ -20,7 +20,7 @@ from ...core.reconstruct.continuation import Continuation
 from ...core.reconstruct.recipe import carried_on
 from ...core.rigged_head import RiggedHead
 from . import camera as photo_camera
-from . import folds, kept, likeness, skin, told
+from . import continuation, custom_properties, likeness, skin, wrinkles
 from .head import PREFIX
 from .rig import JOINT
 
@@ -34,7 +34,7 @@ def apply(
     context: bpy.types.Context, head: bpy.types.Object, after: RiggedHead, before: RiggedHead
 ) -> None:
     """Raises ModelFileError, before anything was changed, for a mesh that is no longer ours."""
-    reason = kept.why_not(head)
+    reason = continuation.why_not(head)
     if reason:
         raise ModelFileError(f"{reason}.")
     if len(head.data.vertices) != len(after.basis) or len(before.basis) != len(after.basis):
@@ -46,11 +46,11 @@ def apply(
         bpy.ops.object.mode_set(mode="OBJECT")
     # Objects that were just appended or moved do not know yet where they stand.
     context.view_layer.update()
-    last = kept.continuation(head)
+    last = continuation.read(head)
     now = Continuation.from_json(after.continuation_json)
     _move_points(head, after, before)
     _set_values(head, after, before)
-    folds.drive(head, after, is_painted=skin.skin_of(head) is not None)
+    wrinkles.drive(head, after, is_painted=skin.skin_of(head) is not None)
     rig = head.find_armature()
     if rig is not None:
         _move_bones(context, rig, after, before)
@@ -58,11 +58,11 @@ def apply(
     for i in range(len(last.photos)):
         camera = photo_camera.camera_of(head, i)
         if camera is not None and camera.is_editable:
-            was, is_ = kept.photo_camera_of(last, i), kept.photo_camera_of(now, i)
+            was, is_ = continuation.photo_camera_of(last, i), continuation.photo_camera_of(now, i)
             photo_camera.place(context.scene, camera, is_, was)
-    kept.keep(head, after.continuation_json)
+    continuation.store(head, after.continuation_json)
     head[PREFIX + "recipe"] = carried_on(head.get(PREFIX + "recipe"), after.recipe_json)
-    said = told.json_object(head, PREFIX + "report")
+    said = custom_properties.json_object(head, PREFIX + "report")
     head[PREFIX + "report"] = json.dumps({**said, **after.report})
     likeness.follow(head, after)
 
@@ -138,7 +138,7 @@ def _move_bones(
 def _turn_bones(rig: bpy.types.Object, after: RiggedHead, before: RiggedHead) -> None:
     """Bones that still look where the last fit let them look follow the new one."""
     bones = {bone.bone.get(JOINT): bone for bone in rig.pose.bones}
-    turns = (matrix_from_vector(r.joint_rotations) for r in (before, after))
+    turns = (matrix_from_vector(r.joint_rotations.astype(np.float64)) for r in (before, after))
     for joint, was, is_ in zip(after.joint_names, *turns, strict=True):
         bone = bones.get(str(joint))
         if bone is None or bone.rotation_mode != "QUATERNION":

@@ -45,7 +45,7 @@ def make_rig(
     bpy.ops.object.mode_set(mode="EDIT")
     try:
         heads, tails = axes.to_scene(rigged.joints), axes.to_scene(rigged.joint_tails)
-        bones = []
+        bones: list[bpy.types.EditBone] = []
         for joint, head, tail, parent in zip(
             rigged.joint_names, heads, tails, rigged.parents, strict=True
         ):
@@ -84,7 +84,7 @@ def bind(head: bpy.types.Object, rig: bpy.types.Object, rigged: RiggedHead) -> N
 
 def pose(rig: bpy.types.Object, rigged: RiggedHead) -> None:
     """Turns the bones as the photo has them: the eyes look where they look there."""
-    matrices = matrix_from_vector(rigged.joint_rotations)
+    matrices = matrix_from_vector(rigged.joint_rotations.astype(np.float64))
     for joint, matrix in zip(rigged.joint_names, matrices, strict=True):
         bone = rig.pose.bones[bone_name(str(joint))]
         rest = np.array(bone.bone.matrix_local.to_3x3())

@@ -112,7 +112,7 @@ def _lines(head: bpy.types.Object, name: str) -> np.ndarray:
 
 
 def _landmarks(head: bpy.types.Object) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 3) vertices and shares of the landmarks; both empty where nobody kept them."""
+    """(n, 3) vertices and shares of the landmarks; both empty where the mesh has none."""
     try:
         vertices, shares = (
             np.array(head.data.get(name, ()), np.float64).reshape(-1, 3) for name in _LANDMARKS

@@ -2,7 +2,8 @@
 """The painted skin in a material: packed textures of its colour, roughness and fine relief.
 
 Its colour comes as in the photo and without the photo's light; a Mix node between the two is the
-slider "Photo's Light". Engines know no such node: for export :func:`plain` makes one of the two.
+slider "Photo's Light". Engines know no such node: for export :func:`make_exportable` makes one of
+the two.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 from ...core.photos.colour import mixed
 from ...core.rigged_head import RiggedHead
-from . import folds
+from . import wrinkles
 from .pictures import named_texture, principled
 
 #: Marks the nodes of ours, whatever they are called in a translated Blender.
@@ -33,8 +34,7 @@ def dress(material: bpy.types.Material, rigged: RiggedHead) -> None:
     mix.name = mix.label = LIGHT
     mix.data_type = "RGBA"
     mix.location = (-220, 280)
-    factor = light(material)
-    factor.default_value = 0.0
+    mix.inputs[0].default_value = 0.0
     for name, data, socket, y in (
         (ALBEDO, rigged.skin_albedo, mix.inputs[6], 420),
         (PHOTO, rigged.skin_photo, mix.inputs[7], 120),
@@ -83,7 +83,7 @@ def skin_of(head: bpy.types.Object) -> bpy.types.Material | None:
 
 def is_special(material: bpy.types.Material | None) -> bool:
     """Whether it has nodes that only Blender knows."""
-    return light(material) is not None or folds.strength(material) is not None
+    return light(material) is not None or wrinkles.strength(material) is not None
 
 
 def show(context: bpy.types.Context) -> None:
@@ -94,29 +94,30 @@ def show(context: bpy.types.Context) -> None:
                 space.shading.color_type = "TEXTURE"
 
 
-def plain(mesh: bpy.types.Mesh, names: dict[bpy.types.ID, str]) -> None:
-    """On a copy for export: one texture straight into Base Color, as engines read it, and no folds.
+def make_exportable(mesh: bpy.types.Mesh, names: dict[bpy.types.ID, str]) -> None:
+    """On a copy for export: one texture straight into Base Color, as engines read it, and no
+    wrinkles.
 
     names: what materials are called that have stepped aside.
     """
     for slot, material in enumerate(mesh.materials):
-        if not is_special(material):
+        if material is None or not is_special(material):
             continue
         double = material.copy()
         double.name = name = names.get(material, material.name)
         mesh.materials[slot] = double
-        folds.strip(double)
+        wrinkles.strip(double)
         factor = light(double)
         if factor is None:
             continue
         nodes, links = double.node_tree.nodes, double.node_tree.links
         share = 0.0 if factor.is_linked else float(factor.default_value)
         keep, drop = (ALBEDO, PHOTO) if share < 0.5 else (PHOTO, ALBEDO)
-        images = [nodes[n].image if n in nodes else None for n in (ALBEDO, PHOTO)]
+        albedo, photo = (nodes[n].image if n in nodes else None for n in (ALBEDO, PHOTO))
         if keep not in nodes:
             continue
-        if 1e-3 < share < 1 - 1e-3 and all(images):
-            nodes[keep].image = _blend(*images, share, name)
+        if 1e-3 < share < 1 - 1e-3 and albedo is not None and photo is not None:
+            nodes[keep].image = _blend(albedo, photo, share, name)
         shader = principled(double)
         links.new(nodes[keep].outputs["Color"], shader.inputs["Base Color"])
         nodes.remove(nodes[LIGHT])
@@ -133,7 +134,8 @@ def _blend(
     pixels = [np.empty(width * height * 4, np.float32) for _ in range(2)]
     for image, values in zip((albedo, photo), pixels, strict=True):
         image.pixels.foreach_get(values)
-    joined = mixed(*(p.reshape(height, width, 4)[..., :3] for p in pixels), share)
+    first, second = (p.reshape(height, width, 4)[..., :3] for p in pixels)
+    joined = mixed(first, second, share)
     rgba = np.ones((height, width, 4), np.float32)
     rgba[..., :3] = joined
     out.pixels.foreach_set(rgba.reshape(-1))

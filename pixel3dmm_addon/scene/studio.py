@@ -40,7 +40,16 @@ _LAMPS = (
 #: Where there is no denoiser, so many times the light paths.
 _NOISY = 3
 _NAME = "Studio"
-_KINDS = ("scenes", "objects", "meshes", "curves", "cameras", "lights", "worlds", "materials")
+_KINDS: tuple[str, ...] = (
+    "scenes",
+    "objects",
+    "meshes",
+    "curves",
+    "cameras",
+    "lights",
+    "worlds",
+    "materials",
+)
 _KINDS += ("images",)
 
 
@@ -164,10 +173,10 @@ def looking(eye: Vector, target: Vector, turn: Matrix) -> Matrix:
 
 
 def above_neck(head: bpy.types.Object) -> np.ndarray:
-    """World points (N, 3) of what a portrait shows; the whole head if nobody knows the neck."""
+    """World points (N, 3) of what a portrait shows; the whole head if its neck is not known."""
     points, rig = world_points(head), head.find_armature()
     bone = None if rig is None else find_bone(rig, "neck")
-    if bone is None:
+    if rig is None or bone is None:
         return points
     up = np.array(rig.matrix_world.to_3x3().normalized().col[2])
     floor = np.array(rig.matrix_world @ bone.bone.head_local) @ up

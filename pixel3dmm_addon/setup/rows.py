@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ...core.runtime import default_variant
+from .. import neural_runtime
 from ..jobs import session
 from . import state
 
@@ -19,7 +20,7 @@ _NAME = 0.35
 
 def draw(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """What is needed for Pixel3DMM's networks, and what of it is there."""
-    ours = state.preferences(context)
+    ours = neural_runtime.preferences(context)
     if ours is None:
         return
     box = layout.box()
@@ -48,8 +49,8 @@ def _part(box: bpy.types.UILayout, title: str, words: str, ready: bool) -> bpy.t
     return part
 
 
-def _runtime(box: bpy.types.UILayout, ours: bpy.types.AddonPreferences) -> None:
-    found, variant = state.runtime(), default_variant()
+def _runtime(box: bpy.types.UILayout, ours: neural_runtime.Preferences) -> None:
+    found, variant = neural_runtime.runtime(), default_variant()
     own = f"Another Python: {ours.existing_python}" if ours.existing_python else found.words
     part = _part(box, "Runtime", own, found.ready)
     row = part.row()

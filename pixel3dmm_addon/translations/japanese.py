@@ -7,7 +7,7 @@ WORDS: dict[str, str] = {
     "Drag landmarks; X removes a pin; Enter ends": "特徴点をドラッグ。X で固定を解除、Enter で終了",
     "Painting the skin": "肌を描いています",
     "Photo's Light": "写真の光",
-    "Folds": "しわ",
+    "Wrinkles": "しわ",
     "Skin Texture": "肌のテクスチャ",
     "{} pins, {} photos": "固定点 {} 個、写真 {} 枚",
     "Add Sculpt Layer": "スカルプト用レイヤーを追加",

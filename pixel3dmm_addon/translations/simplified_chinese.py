@@ -7,7 +7,7 @@ WORDS: dict[str, str] = {
     "Drag landmarks; X removes a pin; Enter ends": "拖动特征点；X 移除固定点；回车结束",
     "Painting the skin": "正在绘制皮肤",
     "Photo's Light": "照片光照",
-    "Folds": "褶皱",
+    "Wrinkles": "褶皱",
     "Skin Texture": "皮肤贴图",
     "{} pins, {} photos": "固定点 {} 个，照片 {} 张",
     "Add Sculpt Layer": "添加雕刻层",

@@ -34,7 +34,7 @@ class Window:
 def modal_operator(ours, monkeypatch):
     """(operator, context, reports): the operator as the event loop would drive it."""
     module = ours("pixel3dmm_addon.operators.reconstruct")
-    running = ours("pixel3dmm_addon.operators.running")
+    running = ours("pixel3dmm_addon.operators.worker_operator")
     app = SimpleNamespace(background=False)
     monkeypatch.setattr(running, "bpy", SimpleNamespace(app=app))
     operator = module.PIXEL3DMM_OT_reconstruct_face
@@ -42,7 +42,7 @@ def modal_operator(ours, monkeypatch):
     methods += ("_begin", "_advance", "_show", "_finish", "_say", "_end", "_key")
     methods += ("_make_run", "_build")
     reports = []
-    fake = type("Fake", (running.RunOperator,), {"_path": operator._path})()
+    fake = type("Fake", (running.WorkerOperator,), {"_path": operator._path})()
     for name, value in {
         "_timer": None, "_run": None, "report": lambda kind, text: reports.append(text),
         "photo": "", "match_render_size": False, "expression": 1.0,

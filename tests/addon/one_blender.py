@@ -18,7 +18,7 @@ PACKAGE = "bl_ext.user_default.pixel3dmm"
 photo, times = sys.argv[1], int(sys.argv[2])
 bpy.ops.extensions.repo_refresh_all()
 addon_utils.enable(PACKAGE, default_set=True)
-session = importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.session")
+session = importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.jobs.session")
 
 
 def tell(**values):
@@ -27,7 +27,8 @@ def tell(**values):
 
 
 if not times:
-    steps = importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.run").Run(Path(photo)).steps()
+    runs = importlib.import_module(f"{PACKAGE}.pixel3dmm_addon.jobs.reconstruction")
+    steps = runs.ReconstructionRun(Path(photo)).steps()
     for news in steps:
         if news is not None and news.fraction > 0.1:
             tell()
@@ -37,5 +38,5 @@ if not times:
 for _ in range(times):
     bpy.context.scene.pixel3dmm.photo = photo
     ended = bpy.ops.pixel3dmm.reconstruct_face()
-    points = session.kept.outcome.rigged.posed
+    points = session.last_run.outcome.rigged.posed
     tell(ended=list(ended), sum=float(points.sum()), sample=points[::600].tolist())

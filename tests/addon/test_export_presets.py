@@ -27,7 +27,7 @@ def export(path, preset, **options):
 
 
 def result(ours):
-    last = ours("pixel3dmm_addon.export.last")
+    last = ours("pixel3dmm_addon.export.last_export")
     return last.of(ours("pixel3dmm_addon.scene.head").active_head(bpy.context))
 
 

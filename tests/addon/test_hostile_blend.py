@@ -76,11 +76,11 @@ def see_all(ours, head):
         value = getattr(head.pixel3dmm, name)
         assert not isinstance(value, float) or np.isfinite(value), name
     ours("pixel3dmm_addon.export.licence").licence_of(head).notice.encode()
-    ours("pixel3dmm_addon.export.last").of(head)
+    ours("pixel3dmm_addon.export.last_export").of(head)
     cameras = ours("pixel3dmm_addon.scene.camera")
     cameras.photos(head)
     for photo in (0, 1):
-        cameras.kept_photo(head, photo)
+        cameras.head_photo(head, photo)
 
 
 def put(block, name, value):
@@ -198,12 +198,15 @@ def test_earlier_photos_of_a_hostile_file_are_no_photos_and_no_more(
     ours, head, example_photo, tmp_path
 ):
     """A path that leads anywhere, bytes that are no picture, and what a copy is said to be of."""
-    of_head, run = ours("pixel3dmm_addon.scene.camera").kept_photo, ours("pixel3dmm_addon.jobs.run")
-    kept = ours("pixel3dmm_addon.photos.loading").KeptPhoto
+    of_head, run = (
+        ours("pixel3dmm_addon.scene.camera").head_photo,
+        ours("pixel3dmm_addon.jobs.refit"),
+    )
+    head_photo = ours("pixel3dmm_addon.photos.loading").HeadPhoto
 
     def at_hand(photo):
         one = run.RefitRun("", [], [example_photo], earlier=[photo])
-        steps = one._at_hand(photo, tmp_path, 0, 0.0)
+        steps = one._pixels(photo, tmp_path, 0, 0.0)
         while True:
             try:
                 next(steps)
@@ -215,7 +218,7 @@ def test_earlier_photos_of_a_hostile_file_are_no_photos_and_no_more(
         image.filepath = path
         assert at_hand(of_head(head, 0)) is None
     for data in (b"", b"no photo", b"\xff\xd8\xff", example_photo.read_bytes()[:4000]):
-        assert at_hand(kept(data)) is None
+        assert at_hand(head_photo(data)) is None
     image.filepath = str(example_photo)
     image.pack()
     for value in HOSTILE:

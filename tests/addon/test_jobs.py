@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import core.errors
+
 FAKE = Path(__file__).with_name("fake_worker.py")
 
 
@@ -21,7 +23,7 @@ def jobs_with(ours, tmp_path):
 
     def make(mode, **options):
         module = ours("pixel3dmm_addon.jobs.queue")
-        jobs = module.Jobs(
+        jobs = module.JobQueue(
             lambda: tmp_path / "logs" / "worker.log",
             lambda: [sys.executable, str(FAKE), mode],
             **options,
@@ -139,6 +141,45 @@ def test_what_cannot_be_started_is_one_sentence(jobs_with, ours):
 def test_the_workers_own_sentence_and_kind_arrive(jobs_with, ours):
     with pytest.raises(ours("core.errors").NoFaceError, match="No face was found"):
         finish(jobs_with("says no").start("reconstruct", {}))
+
+
+#: The real worker, whose looks at photos raise the error that the photo's file is called after.
+RAISES = """
+import importlib, pathlib, sys
+sys.path.insert(0, sys.argv[1])
+errors, table, worker = (
+    importlib.import_module(f"{sys.argv[2]}.{name}") for name in ("errors", "jobs.table", "worker")
+)
+def look(parameters, *_):
+    name = pathlib.Path(parameters.path("photo")).stem
+    raise getattr(errors, name)(f"{name} has a sentence of its own: mend it.")
+table.JOBS["look"] = look
+sys.exit(worker.main())
+"""
+KINDS = [
+    name
+    for name, kind in vars(core.errors).items()
+    if isinstance(kind, type) and issubclass(kind, core.errors.PersonError)
+]
+
+
+def test_every_kind_of_error_crosses_the_process_border_as_itself(ours, tmp_path):
+    errors, protocol = ours("core.errors"), ours("core.protocol")
+    python = ours("pixel3dmm_addon.jobs.process").find_python()
+    jobs = ours("pixel3dmm_addon.jobs.queue").JobQueue(
+        lambda: tmp_path / "worker.log",
+        lambda: [python, "-I", "-c", RAISES, *protocol.worker_command(python)[-2:]],
+    )
+    try:
+        for name in KINDS:
+            asked = {"photo": str(tmp_path / f"{name}.npz"), "out": str(tmp_path)}
+            with pytest.raises(errors.PersonError) as caught:
+                finish(jobs.start("look", asked), seconds=60)
+            assert type(caught.value) is getattr(errors, name)
+            assert str(caught.value) == f"{name} has a sentence of its own: mend it."
+    finally:
+        jobs.close()
+    assert len(KINDS) > 5 and {"RuntimeSetupError", "MotionError"} <= set(KINDS)
 
 
 @pytest.mark.parametrize("mode", ["silent", "deaf"])
@@ -280,7 +321,7 @@ def test_python_is_found_where_blender_names_its_own_binary(ours, monkeypatch):
 
 def test_the_real_worker_starts_and_ends(ours, tmp_path):
     """The installed extension's own worker, in the interpreter that Blender has."""
-    jobs = ours("pixel3dmm_addon.jobs.queue").Jobs(lambda: tmp_path / "worker.log")
+    jobs = ours("pixel3dmm_addon.jobs.queue").JobQueue(lambda: tmp_path / "worker.log")
     job = jobs.start("no such kind", {})
     with pytest.raises(ours("core.errors").PersonError):
         finish(job, seconds=60)

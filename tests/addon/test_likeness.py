@@ -169,7 +169,7 @@ def test_a_render_shows_the_paint(head, scene, tmp_path):
 def test_an_export_has_the_heads_own_materials(ours, head, scene):
     own = [s.material.name for s in head.material_slots]
     show("SOURCE")
-    copies = ours("pixel3dmm_addon.export.copies").make_copies(scene, head, plain=True)
+    copies = ours("pixel3dmm_addon.export.copies").make_copies(scene, head, for_file=True)
     assert [s.material.name for s in copies.head.material_slots] == own
     assert "Likeness" not in copies.head.data.color_attributes
     assert "Likeness" in head.data.color_attributes
@@ -200,7 +200,7 @@ def test_a_head_that_does_not_know_says_so(ours, person):
 def test_from_a_photo_to_the_words_and_over_the_photo(ours, likeness, example_photo, tmp_path):
     reconstruct(example_photo)
     head = bpy.context.object
-    kept = ours("pixel3dmm_addon.scene.kept")
+    continuation = ours("pixel3dmm_addon.scene.continuation")
     _, advice = likeness.described(head)
     assert {"nose", "mouth"} <= set(advice.measured)
     assert "ears" in advice.guessed or "left ear" in advice.guessed
@@ -213,7 +213,7 @@ def test_from_a_photo_to_the_words_and_over_the_photo(ours, likeness, example_ph
     assert (photo.display_depth, overlay.display_depth) == ("BACK", "FRONT")
     assert fine.show_viewport
     head.modifiers.remove(fine)
-    one = kept.continuation(head).photos[0]
+    one = continuation.read(head).photos[0]
     told = likeness.on_photo(head, 0)
     report = json.loads(head["pixel3dmm_report"])["photos"][0]
     whole = np.mean([pixels for pixels, _ in told.values()])

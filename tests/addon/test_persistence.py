@@ -12,17 +12,17 @@ from looking import evaluated, reconstruct
 
 
 @pytest.fixture
-def kept(ours):
-    return ours("pixel3dmm_addon.scene.kept")
+def continuation(ours):
+    return ours("pixel3dmm_addon.scene.continuation")
 
 
 @pytest.fixture
-def saved(example_photo, tmp_path, kept):
+def saved(example_photo, tmp_path, continuation):
     """A file with a pinned head, whose photo is gone."""
     photo = tmp_path / "person.jpg"
     photo.write_bytes(example_photo.read_bytes())
     reconstruct(photo)
-    goal = kept.continuation(bpy.context.object).photos[0].landmarks_fit[61] + (-4.0, 2.0)
+    goal = continuation.read(bpy.context.object).photos[0].landmarks_fit[61] + (-4.0, 2.0)
     bpy.ops.pixel3dmm.pin_landmark(landmark=61, x=goal[0], y=goal[1])
     path = tmp_path / "head.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
@@ -35,38 +35,40 @@ def the_head():
     return head
 
 
-def pull(kept, head):
+def pull(continuation, head):
     bpy.context.view_layer.objects.active = head
-    goal = kept.continuation(head).photos[0].landmarks_fit[4] + (2.0, 0.0)
+    goal = continuation.read(head).photos[0].landmarks_fit[4] + (2.0, 0.0)
     done = bpy.ops.pixel3dmm.pin_landmark(landmark=4, x=float(goal[0]), y=float(goal[1]))
     assert done == {"FINISHED"}
-    assert np.linalg.norm(kept.continuation(head).photos[0].landmarks_fit[4] - goal) < 1
+    assert np.linalg.norm(continuation.read(head).photos[0].landmarks_fit[4] - goal) < 1
 
 
-def test_the_fit_goes_on_without_the_photo_in_a_new_worker(ours, saved, kept):
+def test_the_fit_goes_on_without_the_photo_in_a_new_worker(ours, saved, continuation):
     shown = evaluated(the_head())
     ours("pixel3dmm_addon.jobs.session").close()  # another machine knows nothing of it
     bpy.ops.wm.open_mainfile(filepath=str(saved))
     head = the_head()
     assert np.abs(evaluated(head) - shown).max() < 1e-6
-    assert [p.landmark for p in kept.continuation(head).pins] == [61]
-    pull(kept, head)
-    assert sorted(p.landmark for p in kept.continuation(head).pins) == [4, 61]
+    assert [p.landmark for p in continuation.read(head).pins] == [61]
+    pull(continuation, head)
+    assert sorted(p.landmark for p in continuation.read(head).pins) == [4, 61]
 
 
-def test_a_head_made_again_from_its_numbers_moves_no_more_than_a_fit_would(ours, saved, kept):
+def test_a_head_made_again_from_its_numbers_moves_no_more_than_a_fit_would(
+    ours, saved, continuation
+):
     """The difference is added to what stands there: what a new worker makes again must be it."""
     bpy.ops.wm.open_mainfile(filepath=str(saved))
     here = evaluated(the_head())
     ours("pixel3dmm_addon.jobs.session").close()
-    known = kept.continuation(the_head())
+    known = continuation.read(the_head())
     p = known.pins[0]
     bpy.context.view_layer.objects.active = the_head()
     bpy.ops.pixel3dmm.pin_landmark(landmark=p.landmark, x=p.x, y=p.y)  # the pin that is there
     assert np.median(np.linalg.norm(evaluated(the_head()) - here, axis=1)) < 3e-4
 
 
-def test_renamed_and_appended(saved, kept):
+def test_renamed_and_appended(saved, continuation):
     head = the_head()
     head.name, head["pixel3dmm_camera"].name = "somebody", "her camera"
     name = head.name
@@ -78,11 +80,11 @@ def test_renamed_and_appended(saved, kept):
     for obj in (head, head.find_armature(), head["pixel3dmm_camera"]):
         if not obj.users_collection:
             bpy.context.collection.objects.link(obj)
-    assert kept.why_not(head) == ""
-    pull(kept, head)
+    assert continuation.why_not(head) == ""
+    pull(continuation, head)
 
 
-def test_two_heads_appended_from_one_file_do_not_share_a_camera(saved, kept):
+def test_two_heads_appended_from_one_file_do_not_share_a_camera(saved, continuation):
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     for _ in range(2):
         with bpy.data.libraries.load(str(saved), link=False) as (_, target):
@@ -91,8 +93,8 @@ def test_two_heads_appended_from_one_file_do_not_share_a_camera(saved, kept):
     # Nothing has been evaluated since: what is placed must not trust what is not known yet.
     one, two = [o for o in bpy.data.objects if "pixel3dmm_continuation" in o]
     assert one["pixel3dmm_camera"] != two["pixel3dmm_camera"]
-    pull(kept, two)
-    assert len(kept.continuation(one).pins) == 1
+    pull(continuation, two)
+    assert len(continuation.read(one).pins) == 1
     bpy.context.view_layer.update()
     cameras = [np.array(h["pixel3dmm_camera"].matrix_world) for h in (one, two)]
     # The second moved a little with its pin, and from where it stood.
@@ -110,7 +112,7 @@ def test_linked_says_why(saved):
             getattr(bpy.ops.pixel3dmm, verb)()
 
 
-def test_a_head_of_the_first_schema_works_and_says_what_it_cannot(saved, kept):
+def test_a_head_of_the_first_schema_works_and_says_what_it_cannot(saved, continuation):
     head = the_head()
     for name in ("continuation", "camera"):
         del head["pixel3dmm_" + name]
@@ -169,7 +171,7 @@ def test_hostile_properties_are_one_sentence(ours, saved, value):
     panel.draw(SimpleNamespace(layout=Layout()), bpy.context)
 
 
-def test_a_fit_that_is_damaged_deep_inside(saved, kept):
+def test_a_fit_that_is_damaged_deep_inside(saved, continuation):
     head = the_head()
     data = json.loads(head["pixel3dmm_continuation"])
     data["photos"][0]["state"]["t"] = [0, 0, -1]

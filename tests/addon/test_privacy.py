@@ -125,7 +125,7 @@ def test_files_on_the_way_are_private_and_gone(ours, photo, monkeypatch):
 
     sys.addaudithook(lambda event, args: listening and look(event, args))
     listening = True
-    run = ours("pixel3dmm_addon.jobs.run").Run(photo)
+    run = ours("pixel3dmm_addon.jobs.reconstruction").ReconstructionRun(photo)
     modes = set()
     try:
         for _ in run.steps(wait=0.02):

@@ -74,9 +74,9 @@ def test_a_head_whose_fit_went_on_keeps_pins_and_first_options(ours, photo):
     bpy.context.scene.pixel3dmm.photo = str(photo)
     bpy.context.scene.pixel3dmm.face = 0
     bpy.ops.pixel3dmm.reconstruct_face()
-    kept = ours("pixel3dmm_addon.scene.kept")
+    continuation = ours("pixel3dmm_addon.scene.continuation")
     old = bpy.context.object
-    x, y = kept.continuation(old).photos[0].landmarks_fit[61] + (-4.0, 2.0)
+    x, y = continuation.read(old).photos[0].landmarks_fit[61] + (-4.0, 2.0)
     assert bpy.ops.pixel3dmm.pin_landmark(landmark=61, x=x, y=y) == {"FINISHED"}
     assert json.loads(old["pixel3dmm_recipe"])["options"]["face"] == 0
     shape = evaluated(old)
@@ -84,7 +84,7 @@ def test_a_head_whose_fit_went_on_keeps_pins_and_first_options(ours, photo):
     assert bpy.ops.pixel3dmm.rebuild_from_recipe() == {"FINISHED"}
     new = bpy.context.object
     assert np.median(np.linalg.norm(evaluated(new) - shape, axis=1)) < 1e-5
-    assert [p.landmark for p in kept.continuation(new).pins] == [61]
+    assert [p.landmark for p in continuation.read(new).pins] == [61]
 
 
 def test_a_photo_that_is_elsewhere_inside_or_another_one(photo, tmp_path):

@@ -95,7 +95,7 @@ def test_redo_builds_the_scene_anew_and_runs_nothing(ours, modal, example_photo,
     assert again == pytest.approx(0.25 * smile, abs=1e-6)
     # Another photo under the same path is another job.
     session = ours("pixel3dmm_addon.jobs.session")
-    monkeypatch.setattr(session.kept, "key", "of another photo")
+    monkeypatch.setattr(session.last_run, "key", "of another photo")
     started = []
     start = jobs.start
     monkeypatch.setattr(jobs, "start", lambda *a: started.append(a) or start(*a))
@@ -124,7 +124,7 @@ def test_photos_that_wait_start_by_themselves_and_end_with_a_cancel(
     ours, modal, example_photo, status, monkeypatch
 ):
     operator, context, _ = modal
-    module = ours("pixel3dmm_addon.operators.running")
+    module = ours("pixel3dmm_addon.operators.worker_operator")
     timers = SimpleNamespace(register=lambda call, **_: started.append(call))
     module.bpy.app.timers, started = timers, []
     bpy.context.scene.pixel3dmm.photo = str(example_photo)

@@ -224,7 +224,7 @@ def test_an_export_leaves_out_what_is_put_away(ours, person, tmp_path):
     head = person.head
     head.pixel3dmm.brows = False
     made = ours("pixel3dmm_addon.export.copies").make_copies(
-        bpy.data.scenes.new("stage"), head, plain=True
+        bpy.data.scenes.new("stage"), head, for_file=True
     )
     kinds = [m.get("pixel3dmm_kind") for m in made.head.data.materials]
     faces = np.empty(len(made.head.data.polygons), np.int32)
@@ -291,7 +291,7 @@ def test_failure_half_way_leaves_nothing(ours, rigged, loaded, monkeypatch, step
         if hasattr(module, step):
             monkeypatch.setattr(module, step, fail)
     build = ours("pixel3dmm_addon.scene.build").build_person
-    with pytest.raises(ValueError, match="no"):
+    with pytest.raises(ours("core.errors").PersonError, match="nothing was changed"):
         build(bpy.context, rigged, loaded, match_render_size=True)
     assert datablocks() == before
     assert (scene.render.resolution_x, scene.render.resolution_y) == size

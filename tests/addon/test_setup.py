@@ -45,7 +45,7 @@ def flame_file(folder: Path) -> Path:
 
 
 def test_nothing_is_installed_at_first(ours, empty_models):
-    state = ours("pixel3dmm_addon.setup.state")
+    state = ours("pixel3dmm_addon.neural_runtime")
     assert state.runtime().words == "Not installed"
     assert state.weights_words() == state.flame_words() == "Not imported"
     there = ours("pixel3dmm_addon.installed").predictors()
@@ -95,7 +95,7 @@ def test_a_runtime_that_cannot_be_made_is_one_sentence(ours, ours_preferences, t
     ours_preferences.wheels_folder = str(tmp_path)
     with pytest.raises(RuntimeError, match="There are no wheels"):
         bpy.ops.pixel3dmm.install_runtime()
-    assert ours("pixel3dmm_addon.setup.state").runtime().words == "Not installed"
+    assert ours("pixel3dmm_addon.neural_runtime").runtime().words == "Not installed"
     ours_preferences.existing_python = str(tmp_path / "python3")
     with pytest.raises(RuntimeError, match="There is no file"):
         bpy.ops.pixel3dmm.check_python()
@@ -108,7 +108,7 @@ def test_from_nothing_to_a_head_with_networks(
     """Random networks say nothing: the head comes from the landmarks, and that is said."""
     ours_preferences.wheels_folder = WHEELS
     assert bpy.ops.pixel3dmm.install_runtime() == {"FINISHED"}
-    assert ours("pixel3dmm_addon.setup.state").runtime().ready
+    assert ours("pixel3dmm_addon.neural_runtime").runtime().ready
     flame_file(tmp_path)
     for kind in ("uv", "normals"):
         name = f"pixel3dmm_{kind}_tiny.ckpt"

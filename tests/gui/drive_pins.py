@@ -42,17 +42,17 @@ def head():
 
 
 def pins():
-    return [[p.landmark, p.x, p.y] for p in ours("scene.kept").continuation(head()).pins]
+    return [[p.landmark, p.x, p.y] for p in ours("scene.continuation").read(head()).pins]
 
 
 def fitted():
-    return ours("scene.kept").continuation(head()).photos[0].landmarks_fit[LANDMARK].tolist()
+    return ours("scene.continuation").read(head()).photos[0].landmarks_fit[LANDMARK].tolist()
 
 
 def on_screen(pixel):
     """A photo pixel in the window."""
-    kept = ours("scene.kept")
-    camera = kept.photo_camera_of(kept.continuation(head()), 0)
+    continuation = ours("scene.continuation")
+    camera = continuation.photo_camera_of(continuation.read(head()), 0)
     view = ours("scene.photo_view").PhotoView.of(head()["pixel3dmm_camera"], camera)
     import numpy as np
 
@@ -64,7 +64,7 @@ def share_of_viewport():
     """What the landmarks take of the free width or height, whichever is more."""
     import numpy as np
 
-    points = ours("scene.kept").continuation(head()).photos[0].landmarks_fit
+    points = ours("scene.continuation").read(head()).photos[0].landmarks_fit
     at = np.array([on_screen(point) for point in points if np.isfinite(point).all()])
     free = np.array([region().width - region("UI").width, region().height])
     return float(((at.max(axis=0) - at.min(axis=0)) / free).max())
@@ -106,7 +106,7 @@ def choose_all(folder):
 
 def added():
     """The head's photos, and its cameras' pictures."""
-    names = [p.name for p in ours("scene.kept").continuation(head()).photos]
+    names = [p.name for p in ours("scene.continuation").read(head()).photos]
     cameras = [v for k, v in sorted(head().items()) if k.startswith("pixel3dmm_camera_")]
     return names, [Path(c.data.background_images[0].image.filepath).name for c in cameras]
 
@@ -135,7 +135,7 @@ def steps():
     for name in ("Cube", "Light"):
         bpy.data.objects.remove(bpy.data.objects[name])
     bpy.context.scene.pixel3dmm.photo = str(FOLDER / "photo.jpg")
-    status = ours("session").status
+    status = ours("jobs.session").status
     with in_viewport():
         bpy.ops.pixel3dmm.reconstruct_face("INVOKE_DEFAULT")
     yield from wait_for(lambda: not status.running)

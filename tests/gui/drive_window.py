@@ -31,7 +31,7 @@ def ours(name):
 
 
 def status():
-    return ours("session").status
+    return ours("jobs.session").status
 
 
 def press_button():
@@ -100,7 +100,7 @@ def first_head():
     seen["at_start"] = counts()
     seen["images"] = [image.name for image in bpy.data.images]
     # The worker starts with this job, not with the look at the photo.
-    ours("session").jobs().stop()
+    ours("jobs.session").jobs().stop()
     started = time.perf_counter()
     seen["invoke"] = list(press_button())
     yield from hands.wait_for(lambda: status().fraction > 0.4 or not status().running)
@@ -372,7 +372,7 @@ def quit_meanwhile():
     bpy.context.scene.pixel3dmm.photo = str(FOLDER / "photo.jpg")
     press_button()
     yield from hands.wait_for(lambda: status().fraction > 0.1)
-    seen["worker_at_quit"] = ours("session").jobs().pid
+    seen["worker_at_quit"] = ours("jobs.session").jobs().pid
 
 
 def what_must_not_break():

@@ -73,7 +73,8 @@ bpy.ops.extensions.package_install_files(
     filepath=archive, repo="user_default", enable_on_install=True, overwrite=True
 )
 bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-steps = importlib.import_module(f"{PACKAGE}.run").Run(Path(photo)).steps(0.05)
+runs = importlib.import_module(f"{PACKAGE}.jobs.reconstruction")
+steps = runs.ReconstructionRun(Path(photo)).steps(0.05)
 while True:
     try:
         next(steps)
@@ -93,6 +94,6 @@ with tempfile.TemporaryDirectory() as folder:
     Path(f"{name}.blend").write_bytes(blend.read_bytes())
     arrays = np.load(Path(folder, "head.npz"), allow_pickle=False)
     np.savez_compressed(f"{name}.npz", **arrays)
-importlib.import_module(f"{PACKAGE}.session").close()
+importlib.import_module(f"{PACKAGE}.jobs.session").close()
 sys.stdout.flush()
 os._exit(0)

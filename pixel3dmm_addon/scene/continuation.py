@@ -16,19 +16,19 @@ from ...core.reconstruct.continuation import Continuation
 from .camera import CAMERA, PHOTO_CAMERA
 from .head import PREFIX, SCHEMA
 
-CONTINUATION = PREFIX + "continuation"
+PROPERTY = PREFIX + "continuation"
 
 #: Of the head that was shown last.
 _counts: dict[tuple[int, int], tuple[int, int]] = {}
 
 
-def keep(head: bpy.types.Object, text: str) -> None:
+def store(head: bpy.types.Object, text: str) -> None:
     """The continuation, as the worker gave it."""
-    head[CONTINUATION] = text
+    head[PROPERTY] = text
     head[PREFIX + "schema"] = SCHEMA
 
 
-def told(head: bpy.types.Object) -> str:
+def text(head: bpy.types.Object) -> str:
     """The continuation's text, checked. Raises PersonError in one sentence."""
     schema = head.get(PREFIX + "schema", 1)
     if isinstance(schema, int) and schema > SCHEMA:
@@ -36,14 +36,14 @@ def told(head: bpy.types.Object) -> str:
             f"{head.name} was made by a newer version of Pixel3DMM: update the extension to go on "
             "with its fit."
         )
-    text = head.get(CONTINUATION, "")
-    Continuation.from_json(text)
-    return str(text)
+    found = head.get(PROPERTY, "")
+    Continuation.from_json(found)
+    return str(found)
 
 
-def continuation(head: bpy.types.Object) -> Continuation:
-    """As told(), read."""
-    return Continuation.from_json(told(head))
+def read(head: bpy.types.Object) -> Continuation:
+    """As text(), parsed. Raises PersonError."""
+    return Continuation.from_json(text(head))
 
 
 def why_not(head: bpy.types.Object | None) -> str:
@@ -58,19 +58,19 @@ def why_not(head: bpy.types.Object | None) -> str:
         return "The head is linked from another file and cannot be changed"
     if head.data.shape_keys is None:
         return "The head's shape keys were removed, so its fit cannot go on"
-    if not isinstance(head.get(CONTINUATION), str) or not head[CONTINUATION]:
+    if not isinstance(head.get(PROPERTY), str) or not head[PROPERTY]:
         return "The head was made by an earlier version: reconstruct it from its photo again"
     return ""
 
 
 def counts(head: bpy.types.Object) -> tuple[int, int]:
     """Pins and photos, for show. Quick: a panel is drawn often and the text is long."""
-    text = head[CONTINUATION]
-    key = (len(text), hash(text))
+    found = head[PROPERTY]
+    key = (len(found), hash(found))
     if key not in _counts:
         _counts.clear()
         try:
-            known = Continuation.from_json(text)
+            known = Continuation.from_json(found)
             _counts[key] = len(known.pins), len(known.photos)
         except PersonError:
             _counts[key] = 0, 0
@@ -88,8 +88,10 @@ def photo_index(head: bpy.types.Object, camera: bpy.types.Object | None) -> int:
 
 
 def photo_camera_of(known: Continuation, photo: int) -> Camera:
-    """The camera in the head frame as the last fit left it."""
+    """The camera in the head frame as the last fit left it. Raises PersonError."""
     if not 0 <= photo < len(known.photos):
         raise PersonError(f"This head has no photo {photo}: it has {len(known.photos)}.")
     p = known.photos[photo]
+    if p.state is None:
+        raise PersonError(f"Photo {photo} of this head was not fitted: add it again.")
     return Camera.with_focal(p.state.focal, p.state.R, p.state.t, p.width, p.height)

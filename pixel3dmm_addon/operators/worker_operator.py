@@ -10,15 +10,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Literal
 
 import bpy
 
 from ...core.errors import Cancelled, PersonError
-from .. import preferences, properties
+from .. import preferences
+from ..blender_types import OperatorMixin, OperatorReturn
 from ..jobs import session
 from ..jobs.job import Progress
-from ..jobs.run import Run
+from ..jobs.run import StepwiseWork
+from ..redraw import redraw_status
 
 #: Seconds between two looks at the job.
 TICK = 0.05
@@ -30,15 +32,23 @@ REDRAW, REDRAW_SHARE, STAGE_SHARE, LONGEST = 0.2, 10, 3, 1.0
 LOG = logging.getLogger("pixel3dmm")
 
 
-class RunOperator:
+class WorkerOperator(OperatorMixin):
     """Mixed into an operator that has a ``_make_run`` and a ``_finish``."""
 
     _is_setup = False
     _timer: bpy.types.Timer | None = None
-    _run: Run | None = None
+    _run: StepwiseWork[Any] | None = None
     _steps: Generator[Progress | None, None, Any]
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def _make_run(self, context: bpy.types.Context) -> StepwiseWork[Any]:
+        """What to do. Raises PersonError where it cannot be begun."""
+        raise NotImplementedError
+
+    def _finish(self, context: bpy.types.Context, outcome: Any) -> OperatorReturn:
+        """What comes of it is put into the scene."""
+        raise NotImplementedError
+
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """The whole job in one go, for scripts and background Blender."""
         if not self._begin(context, wait=TICK):
             return {"CANCELLED"}
@@ -49,7 +59,7 @@ class RunOperator:
         finally:
             self._end(context)
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event | None) -> OperatorReturn:
         """Starts the job and gives control back at once."""
         if bpy.app.background:
             # Nothing would ever tick here.
@@ -61,7 +71,7 @@ class RunOperator:
         manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorReturn:
         """One step a tick; every event but Esc goes on to whom it was meant for."""
         if event.type == "ESC" and event.value == "PRESS":
             session.status.cancel = True
@@ -95,10 +105,10 @@ class RunOperator:
         status.stage, status.fraction, status.message = "Starting", 0.0, ""
         status.setup = self._is_setup
         status.photo, status.started = self._run.path.stem, time.monotonic()
-        properties.redraw(context)
+        redraw_status(context)
         return True
 
-    def _advance(self, context: bpy.types.Context) -> set[str]:
+    def _advance(self, context: bpy.types.Context) -> OperatorReturn:
         """One step, its news shown; RUNNING_MODAL while there are more to come."""
         assert self._run is not None
         status, now = session.status, time.monotonic()
@@ -120,7 +130,7 @@ class RunOperator:
         except PersonError as error:
             return self._say(context, "ERROR", str(error))
         except OSError as error:
-            # A full disk, or a temporary folder that nobody may write to.
+            # A full disk, or a temporary folder that cannot be written to.
             reason = error.strerror or error
             return self._say(
                 context,
@@ -150,9 +160,11 @@ class RunOperator:
         usual = max(REDRAW, REDRAW_SHARE * slow)
         if since > min(STAGE_SHARE * slow if fresh else usual, LONGEST):
             self._redrawn = now
-            properties.redraw(context)
+            redraw_status(context)
 
-    def _say(self, context: bpy.types.Context, level: str, sentence: str) -> set[str]:
+    def _say(
+        self, context: bpy.types.Context, level: Literal["INFO", "ERROR"], sentence: str
+    ) -> OperatorReturn:
         """The last word of the job, in the status bar and in the panel."""
         status = session.status
         status.message, status.failed = sentence, level == "ERROR"
@@ -174,7 +186,7 @@ class RunOperator:
                 bpy.app.timers.register(start_next, first_interval=TICK, persistent=True)
         status = session.status
         status.running = status.cancel = False
-        properties.redraw(context)
+        redraw_status(context)
 
 
 def start_next() -> None:

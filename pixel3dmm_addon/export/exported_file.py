@@ -12,6 +12,7 @@ from pathlib import Path
 
 import bpy
 
+from ...core.errors import OutputError
 from ...core.rig.round_trip import Check, Verdict, compare
 from ..scene import skin
 from ..scene.camera import photo_camera
@@ -28,8 +29,10 @@ LOG = logging.getLogger("pixel3dmm")
 
 
 @dataclass(frozen=True)
-class Written:
-    """What came of it. verdict is None if nobody looked; seconds: writing, reading back."""
+class ExportedFile:
+    """What came of it. verdict is None if the file was not read back; seconds: of writing and of
+    reading back; kept: False if nothing was written because the check failed.
+    """
 
     path: Path
     preset: Preset
@@ -60,11 +63,39 @@ def export_head(
     options: Options,
     *,
     keep_failed: bool = False,
-) -> Written:
+) -> ExportedFile:
     """Writes the head. Nothing of the artist's changes, nor a file of old if the check fails.
 
-    Raises OSError if the folder cannot be written to, RuntimeError with an exporter's words.
+    Raises OutputError if the folder cannot be written to, or with the words of Blender's exporter.
     """
+    try:
+        return _export(context, head, path, preset, options, keep_failed)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path.name} cannot be written to {path.parent} ({reason}): choose another."
+        ) from error
+    except (RuntimeError, AttributeError) as error:
+        LOG.exception("Blender's exporter failed")
+        reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
+        raise OutputError(f"{path.name} could not be exported ({reason}).") from error
+
+
+def why_not_exported(context: bpy.types.Context, head: bpy.types.Object) -> str:
+    """Why the head cannot be exported now, in a sentence; empty if it can."""
+    if any(obj.name not in context.view_layer.objects for obj in family(head)):
+        return "The head or its rig is excluded from this view layer"
+    return ""
+
+
+def _export(
+    context: bpy.types.Context,
+    head: bpy.types.Object,
+    path: Path,
+    preset: Preset,
+    options: Options,
+    keep_failed: bool,
+) -> ExportedFile:
     licence = licence_of(head)
     # Blender's glTF and USD exporters take any unit of the scene for a metre (4.2 to 5.0).
     metres = preset.format in ("GLB", "USD")
@@ -84,7 +115,7 @@ def export_head(
         verdict = Verdict(tuple(checks)) if options.check else None
         kept = verdict is None or verdict.passed or keep_failed
         moved, size = _move(Path(scratch), path.parent) if kept else ((), 0)
-    return Written(
+    return ExportedFile(
         path=path,
         preset=preset,
         files=moved,
@@ -109,7 +140,7 @@ def _taken(head: bpy.types.Object, preset: Preset) -> list[bpy.types.ID]:
     for kind in ("scenes", "actions", "collections"):
         blocks += holders(kind, [head.name])
     if preset.format != "BLEND":
-        blocks += filter(skin.is_special, head.data.materials)
+        blocks += [m for m in head.data.materials if skin.is_special(m)]
     return blocks
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shape keys as files know them: each a full offset from the first one, with a plain name.
+"""Shape keys as files know them: full offsets from the first one, with names that files can hold.
 
 Blender's keys may start from another key than the basis and may be held to a vertex group; its
 glTF and USD exporters know neither and write something else without a word (4.2 to 5.0).
@@ -14,7 +14,7 @@ from .lods import key_positions
 from .presets import identifier_name
 
 
-def make_keys_plain(head: bpy.types.Object) -> None:
+def make_keys_independent(head: bpy.types.Object) -> None:
     """Puts masks and other starting points into the keys themselves; nothing is seen of it."""
     keys = head.data.shape_keys
     if keys is None:

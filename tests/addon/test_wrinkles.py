@@ -20,14 +20,14 @@ KINDS_OF = {
 
 
 @pytest.fixture
-def scene_folds(ours):
-    return ours("pixel3dmm_addon.scene.folds")
+def scene_wrinkles(ours):
+    return ours("pixel3dmm_addon.scene.wrinkles")
 
 
 @pytest.fixture
 def amounts(ours):
     """Of a head, (kind, side) -> how deep its folds are now."""
-    folds, core = ours("pixel3dmm_addon.scene.folds"), ours("core.appearance.wrinkles")
+    folds, core = ours("pixel3dmm_addon.scene.wrinkles"), ours("core.appearance.wrinkles")
 
     def read(head):
         # Cycles and EEVEE look at the evaluated object.
@@ -104,26 +104,26 @@ def test_several_sliders_do_not_add_up_without_end(ours, person, amounts):
     assert amounts(person.head)["nasolabial", "Left"] == pytest.approx(most)
 
 
-def test_they_follow_relief_and_lead_to_the_shader(scene_folds, painted):
-    tree = scene_folds.skin_of(painted).node_tree
-    node = tree.nodes[scene_folds.NODE]
+def test_they_follow_relief_and_lead_to_the_shader(scene_wrinkles, painted):
+    tree = scene_wrinkles.skin_of(painted).node_tree
+    node = tree.nodes[scene_wrinkles.NODE]
     (out,) = node.outputs["Normal"].links
     assert out.to_node.type == "BSDF_PRINCIPLED" and out.to_socket.name == "Normal"
     assert node.inputs["Normal"].links[0].from_node.type == "NORMAL_MAP"
-    slider = scene_folds.strength(scene_folds.skin_of(painted))
+    slider = scene_wrinkles.strength(scene_wrinkles.skin_of(painted))
     assert (slider.default_value, slider.node.node_tree.users) == (1.0, 1)
     images = [n.image for n in node.node_tree.nodes if n.type == "TEX_IMAGE"]
     assert images[0] == images[1] and images[0].packed_file is not None
     assert images[0].colorspace_settings.name == "Non-Color"
 
 
-def test_saved_and_opened_again_they_move_on(scene_folds, painted, amounts, tmp_path):
+def test_saved_and_opened_again_they_move_on(scene_wrinkles, painted, amounts, tmp_path):
     name, path = painted.name, str(tmp_path / "saved.blend")
-    scene_folds.strength(scene_folds.skin_of(painted)).default_value = 0.4
+    scene_wrinkles.strength(scene_wrinkles.skin_of(painted)).default_value = 0.4
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
     head = bpy.data.objects[name]
-    assert scene_folds.strength(scene_folds.skin_of(head)).default_value == pytest.approx(0.4)
+    assert scene_wrinkles.strength(scene_wrinkles.skin_of(head)).default_value == pytest.approx(0.4)
     head.data.shape_keys.key_blocks["browDownRight"].value = 0.25
     assert amounts(head)["frown", "Right"] == 0.25
 
@@ -144,25 +144,25 @@ def test_appended_or_linked_elsewhere_they_move_on(painted, amounts, tmp_path):
             assert amounts(head)["frown", "Right"] == 0.75
 
 
-def test_a_fit_that_went_on_moves_the_start(scene_folds, rigged, painted, amounts):
+def test_a_fit_that_went_on_moves_the_start(scene_wrinkles, rigged, painted, amounts):
     names = list(rigged.key_names)
     values = rigged.key_values.copy()
     values[names.index("browDownRight")] = 0.5
     count = len(painted.animation_data.drivers)
     after = replace(rigged, key_values=values)
-    scene_folds.drive(painted, after, is_painted=True)
+    scene_wrinkles.drive(painted, after, is_painted=True)
     assert len(painted.animation_data.drivers) == count
     painted.data.shape_keys.key_blocks["browDownRight"].value = 0.75
     assert amounts(painted)["frown", "Right"] == 0.25
 
 
-def test_the_panel_shows_the_slider(ours, scene_folds, painted):
+def test_the_panel_shows_the_slider(ours, scene_wrinkles, painted):
     def sockets():
         return draw(ours, "PIXEL3DMM_PT_head").count(("prop", "default_value"))
 
     bpy.context.view_layer.objects.active = painted
     assert sockets() == 2
-    scene_folds.strip(scene_folds.skin_of(painted))
+    scene_wrinkles.strip(scene_wrinkles.skin_of(painted))
     assert sockets() == 1
 
 
@@ -182,7 +182,7 @@ def test_a_copy_has_folds_of_its_own(person, amounts):
 @pytest.mark.parametrize("texture", [True, False])
 @pytest.mark.parametrize(("suffix", "preset"), [(".fbx", "UNREAL"), (".glb", "GODOT")])
 def test_engines_get_a_skin_without_them(
-    scene_folds, painted, rigged, loaded, ours, tmp_path, suffix, preset, texture
+    scene_wrinkles, painted, rigged, loaded, ours, tmp_path, suffix, preset, texture
 ):
     head = painted
     if not texture:
@@ -190,11 +190,11 @@ def test_engines_get_a_skin_without_them(
         head = build.build_person(bpy.context, rigged, loaded).head
     kinds = ("materials", "images", "node_groups")
     before = {kind: set(getattr(bpy.data, kind)) for kind in kinds}
-    name = scene_folds.skin_of(head).name
+    name = scene_wrinkles.skin_of(head).name
     path = tmp_path / f"head{suffix}"
     assert bpy.ops.pixel3dmm.export_head(filepath=str(path), preset=preset) == {"FINISHED"}
     assert {kind: set(getattr(bpy.data, kind)) for kind in kinds} == before
-    assert scene_folds.skin_of(head).name == name and scene_folds.AMOUNTS[0] in head
+    assert scene_wrinkles.skin_of(head).name == name and scene_wrinkles.AMOUNTS[0] in head
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     reader = bpy.ops.import_scene
     (reader.fbx if suffix == ".fbx" else reader.gltf)(filepath=str(path))
@@ -218,21 +218,21 @@ def test_an_asset_keeps_them(painted, amounts, tmp_path):
     assert amounts(head)["nose", "Left"] == 1.0
 
 
-def test_a_head_of_an_earlier_version_has_none(ours, scene_folds, rigged, loaded):
+def test_a_head_of_an_earlier_version_has_none(ours, scene_wrinkles, rigged, loaded):
     empty = np.zeros(0, np.uint8), np.zeros(0, np.float32)
     head = replace(rigged, folds_picture=empty[0], folds_layout=empty[1])
     person = ours("pixel3dmm_addon.scene.build").build_person(bpy.context, head, loaded)
-    assert scene_folds.skin_of(person.head) is None
-    assert scene_folds.AMOUNTS[0] not in person.head
+    assert scene_wrinkles.skin_of(person.head) is None
+    assert scene_wrinkles.AMOUNTS[0] not in person.head
     assert not bpy.data.node_groups
 
 
-def test_cycles_sees_them_where_they_are_and_only_when_they_are_on(ours, scene_folds, person):
+def test_cycles_sees_them_where_they_are_and_only_when_they_are_on(ours, scene_wrinkles, person):
     """Two pictures of the frown, which differ between the brows and nowhere else."""
     head = person.head
     relax(head)
     head.data.shape_keys.key_blocks["browDownLeft"].value = 1.0
-    slider = scene_folds.strength(scene_folds.skin_of(head))
+    slider = scene_wrinkles.strength(scene_wrinkles.skin_of(head))
     shots = []
     with ours("pixel3dmm_addon.scene.studio").studio(head, (96, 112), samples=4) as studio:
         for value in (0.0, 0.0, 2.0):

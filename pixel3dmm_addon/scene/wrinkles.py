@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folds of the skin that its sliders bring out, as bumps in the skin's material.
+"""Wrinkles of the skin that its sliders bring out, as bumps in the skin's material.
 
 Drivers on the head turn its keys into amounts, custom properties that a node group in the material
 reads off whatever object it shades: so copies of a head that share the material wrinkle each
-on their own. The group's slider is the folds' strength.
+on their own. The group's slider is their strength.
+
+Names in .blend files say "folds" for them, as the first version did, and stay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import bpy
 
@@ -24,7 +27,7 @@ STRONGEST = 2.0
 
 
 def amounts_name(tile: str, side: str) -> str:
-    """The head's custom property with how deep the three kinds of fold of a tile are on a side."""
+    """The head's custom property: how deep the three kinds of wrinkle of a tile are on a side."""
     return f"pixel3dmm_folds_{tile}_{side.lower()}"
 
 
@@ -32,7 +35,7 @@ AMOUNTS = tuple(amounts_name(tile, side) for tile in TILES for side in SIDES)
 
 
 def add(material: bpy.types.Material, rigged: RiggedHead) -> None:
-    """Puts the folds, if the head has any, between the skin's relief and its shader."""
+    """Puts the wrinkles, if the head has any, between the skin's relief and its shader."""
     if not rigged.folds_picture.size:
         return
     nodes, links = material.node_tree.nodes, material.node_tree.links
@@ -47,7 +50,7 @@ def add(material: bpy.types.Material, rigged: RiggedHead) -> None:
 
 
 def strength(material: bpy.types.Material | None) -> bpy.types.NodeSocket | None:
-    """The slider of a skin that has folds; None for any other material."""
+    """The slider of a skin that has wrinkles; None for any other material."""
     if material is None or material.node_tree is None:
         return None
     node = material.node_tree.nodes.get(NODE)
@@ -55,14 +58,14 @@ def strength(material: bpy.types.Material | None) -> bpy.types.NodeSocket | None
 
 
 def skin_of(head: bpy.types.Object) -> bpy.types.Material | None:
-    """The head's material with folds, if it has one."""
+    """The head's material with wrinkles, if it has one."""
     return next((m for m in head.data.materials if strength(m) is not None), None)
 
 
 def drive(head: bpy.types.Object, rigged: RiggedHead, *, is_painted: bool) -> None:
-    """Amounts that follow the head's keys, if its skin has folds; again when its fit went on.
+    """Amounts that follow the head's keys, if its skin has wrinkles; again when its fit went on.
 
-    A skin that was painted from the photo has the folds of the photo's expression on it: they
+    A skin that was painted from the photo has the wrinkles of the photo's expression on it: they
     count from there.
     """
     if skin_of(head) is None or head.data.shape_keys is None:
@@ -94,7 +97,7 @@ def drop(head: bpy.types.Object) -> None:
 
 
 def strip(material: bpy.types.Material) -> None:
-    """Takes the folds out of a material; what came in before them goes on to the shader."""
+    """Takes the wrinkles out of a material; what came in before them goes on to the shader."""
     node = material.node_tree.nodes.get(NODE)
     if strength(material) is None or node is None:
         return
@@ -144,8 +147,8 @@ def _group(name: str, rigged: RiggedHead) -> bpy.types.NodeTree:
     make.link(place, split.inputs[0])
     # Which side of the face it is, 0 on the person's right.
     side = make("ShaderNodeMapRange", (-1000, 520), interpolation_type="SMOOTHSTEP")
-    for socket, value in (("From Min", right), ("From Max", left)):
-        side.inputs[socket].default_value = value
+    for end_name, value in (("From Min", right), ("From Max", left)):
+        side.inputs[end_name].default_value = value
     make.link(split.outputs["X"], side.inputs["Value"])
     heights = []
     for i, (tile, kinds) in enumerate(TILES.items()):
@@ -192,9 +195,7 @@ class _Maker:
     def __init__(self, tree: bpy.types.NodeTree) -> None:
         self._tree = tree
 
-    def __call__(
-        self, kind: str, location: tuple[float, float], **settings: object
-    ) -> bpy.types.Node:
+    def __call__(self, kind: str, location: tuple[float, float], **settings: object) -> Any:
         """A node with settings."""
         node = self._tree.nodes.new(kind)
         node.location = location

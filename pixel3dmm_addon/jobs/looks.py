@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
 
 from ...core.errors import Cancelled, PersonError
-from .. import properties
-from ..jobs import session
-from ..jobs.job import SEE_LOG
-from ..jobs.scratch import PrivateFolder
-from . import thumbnails
-from .loading import loading
+from .. import redraw
+from ..photos import thumbnails
+from ..photos.loading import loading
+from . import session
+from .job import SEE_LOG
+from .scratch import PrivateFolder
 
 TICK = 0.05
 
@@ -50,7 +51,7 @@ _steps: Generator[None, None, None] | None = None
 
 
 def of(path: Path) -> Look | None:
-    """What is known of this photo; None if nobody looked, or the file changed since."""
+    """What is known of this photo; None before a look at it, or if the file changed since."""
     if _look is None or _look.path != path or _look.stamp != _stamp(path):
         return None
     return _look
@@ -94,7 +95,7 @@ def _tick() -> float | None:
         return None
     for _ in _steps:
         return TICK
-    properties.redraw(bpy.context)
+    redraw.redraw_status(bpy.context)
     return None
 
 
@@ -113,23 +114,26 @@ def _take(look: Look, wait: float) -> Generator[None, None, None]:
         if len(look.faces) > 1:
             look.picture = thumbnails.picture(f"{look.path}|{look.stamp}|faces", picture)
     except Cancelled:
-        look.error = "Nobody looked at the photo to the end"
+        look.error = "The look at the photo was cancelled: check the photo again."
     except PersonError as error:
         look.error = str(error)
     except OSError as error:
         look.error = f"The photo cannot be handed on ({error.strerror or error})."
     except (LookupError, TypeError, ValueError, EOFError):
-        look.error = f"Nobody could look at the photo: {SEE_LOG}"
+        look.error = f"The photo could not be looked at: {SEE_LOG}"
     look.done = True
 
 
-def _result(events: Generator) -> Generator[None, None, dict]:
+def _result(
+    events: Generator[object, None, dict[str, Any]],
+) -> Generator[None, None, dict[str, Any]]:
     try:
         while True:
             next(events)
             yield
     except StopIteration as end:
-        return end.value
+        result: dict[str, Any] = end.value
+        return result
     finally:
         events.close()
 

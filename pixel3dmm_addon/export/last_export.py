@@ -6,12 +6,12 @@ from __future__ import annotations
 import bpy
 
 from ..scene.head import PREFIX
-from .run import Written
+from .exported_file import ExportedFile
 
-_last: dict[str, Written] = {}
+_last: dict[str, ExportedFile] = {}
 
 
-def remember(head: bpy.types.Object, written: Written) -> None:
+def remember(head: bpy.types.Object, written: ExportedFile) -> None:
     """Instead of what was remembered of this head."""
     _last[_key(head)] = written
 
@@ -21,7 +21,7 @@ def forget(head: bpy.types.Object) -> None:
     _last.pop(_key(head), None)
 
 
-def of(head: bpy.types.Object) -> Written | None:
+def of(head: bpy.types.Object) -> ExportedFile | None:
     """None if it was not exported since Blender started, or the last time failed earlier."""
     return _last.get(_key(head))
 
