@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All checkers in one go: ruff, mypy on core, bandit, and the house's own gate."""
+"""All checkers in one go: ruff, mypy on core and the add-on, bandit, and the house's own gate."""
 
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
+from .blender_types import PACKAGE, extension_package, mend_stubs
 from .environments import lint_recipe, prepare
 from .findings import bandit_faults
 from .gate import check_tree
@@ -20,6 +22,11 @@ def lint() -> int:
     ok &= _run("ruff format", python, "-m", "ruff", "format", "--check", "--quiet", ".")
     # -p, since the extension's own __init__.py makes the root look like a package to mypy
     ok &= _run("mypy (core)", python, "-m", "mypy", "-p", "core")
+    mend_stubs(python)
+    addon = ("-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), "-p")
+    ok &= _run(
+        "mypy (add-on)", python, *addon, f"{PACKAGE}.pixel3dmm_addon", folder=extension_package()
+    )
     for name, faults in (("bandit", bandit_faults(python)), ("house rules", check_tree(ROOT))):
         for fault in faults:
             say(fault)
@@ -27,8 +34,8 @@ def lint() -> int:
     return 0 if ok else 1
 
 
-def _run(name: str, *command: str) -> bool:
-    code = subprocess.run(command, cwd=ROOT, env=clean_variables(), check=False).returncode
+def _run(name: str, *command: str, folder: Path = ROOT) -> bool:
+    code = subprocess.run(command, cwd=folder, env=clean_variables(), check=False).returncode
     return _tell(name, code == 0)
 
 
