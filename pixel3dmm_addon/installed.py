@@ -45,7 +45,7 @@ def models_folder() -> Path:
 def heads() -> tuple[Entry, ...]:
     """The first is what everybody has."""
     imported = (_flame(path, _changed(path)) for path in sorted(models_folder().glob("*.npz")))
-    return (Entry(OPEN_HEAD, "Open Head", "CC0-1.0", True), *(e for e in imported if e))
+    return (Entry(OPEN_HEAD, "Open Head", "CC0-1.0 AND MIT", True), *(e for e in imported if e))
 
 
 def predictors() -> tuple[Entry, ...]:

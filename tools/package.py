@@ -33,7 +33,8 @@ SHIPPED = (
     "pixel3dmm_addon",
     "vendor",
 )
-NOT_SHIPPED = ("__pycache__", "*.pyc", ".*", "images")
+#: What the open head's builder reads stays at home; its notice goes along.
+NOT_SHIPPED = ("__pycache__", "*.pyc", ".*", "images", "people.npz")
 MAX_MEGABYTES = 15.0
 
 

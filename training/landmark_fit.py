@@ -27,7 +27,6 @@ from core.fitting.prior_blocks import (
     TYPICAL_FOCAL_MM,
     TYPICAL_FOCAL_SIGMA,
     expression_sigma,
-    identity_sigma,
 )
 from core.geometry.camera import Camera, focal_from_35mm
 from core.geometry.rotation import cross_matrix, matrix_from_vector
@@ -94,7 +93,7 @@ class LandmarkFitter:
         counts = head.identity_count, head.expression_count, self.habits.shape[2]
         self.spread = np.concatenate(
             [
-                identity_sigma(head, counts[0]),
+                np.ones(counts[0]),
                 expression_sigma(head),
                 np.ones(counts[2]),
             ]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +21,6 @@ Array = NDArray[np.float64]
 TYPICAL_FOCAL_MM, TYPICAL_FOCAL_SIGMA = 45.0, 0.35
 #: With EXIF: makers round, and a photo may have been cropped a little.
 KNOWN_FOCAL_SIGMA = 0.02
-
-#: How far people are asymmetric, in the open head's sigma units.
-ASYMMETRY_SIGMA = 0.4
 
 
 class IdentityPrior:
@@ -144,7 +140,7 @@ def priors(
     head: HeadModel, layout: Layout, cues: Sequence[ScreenCues], focal: Sequence[float | None]
 ) -> list[Block]:
     """On everything that the photos' cues are fitted with; focal: pixels where they are known."""
-    blocks: list[Block] = [IdentityPrior(layout, identity_sigma(head, layout.identity_count))]
+    blocks: list[Block] = [IdentityPrior(layout)]
     for i, (c, f) in enumerate(zip(cues, focal, strict=True)):
         spread = KNOWN_FOCAL_SIGMA if f else TYPICAL_FOCAL_SIGMA
         blocks += [
@@ -154,22 +150,6 @@ def priors(
             FocalPrior(i, layout, float(np.log(f or typical_focal(c))), spread),
         ]
     return blocks
-
-
-@lru_cache(maxsize=4)
-def identity_sigma(head: HeadModel, count: int) -> Array:
-    """(count,) spread of each identity component around the average face; not to be written to.
-
-    Components that are odd under the mirror are asymmetries, of which people have less than the
-    open head's sampled population; the symmetry of the identity leaves expressions alone.
-    """
-    out = np.ones(count)
-    if head.mirror is None:
-        return out
-    basis = head.identity_basis[:, :, :count]
-    mirrored = basis[head.mirror] * np.array([-1.0, 1.0, 1.0])[:, None]
-    even = (basis * mirrored).sum(axis=(0, 1)) / (basis**2).sum(axis=(0, 1))
-    return np.where(even < -0.5, ASYMMETRY_SIGMA, out)
 
 
 def expression_sigma(head: HeadModel) -> Array:

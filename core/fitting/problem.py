@@ -26,10 +26,6 @@ from .state import Layout, PhotoState, State
 
 Array = NDArray[np.float64]
 
-#: Identity components that a fit solves for, of a head model that has more of them: the only
-#: bound in core. A problem may set its own (``identity_limit``).
-MOST_IDENTITY = 100
-
 
 @dataclass(frozen=True, eq=False)
 class Start:
@@ -48,7 +44,8 @@ class FitProblem:
     head: the model to fit; cues: what each photo shows; focal: pixels for each photo, None where
     unknown (empty: unknown for all); pins: where a person says landmarks are; matches: between the
     photos; start: where an earlier fit ended; landmark_model: how the predictor errs, None for the
-    measured one; identity_limit: most identity components to solve for. Sequences are kept as
+    measured one; identity_limit: most identity components to solve for, None for
+    the head's own number. Sequences are kept as
     tuples. Raises ValueError if the photos do not agree in number.
     """
 
@@ -59,7 +56,7 @@ class FitProblem:
     matches: Sequence[PhotoMatches] = ()
     start: Start | None = None
     landmark_model: LandmarkModel | None = None
-    identity_limit: int = MOST_IDENTITY
+    identity_limit: int | None = None
 
     def __post_init__(self) -> None:
         count = len(self.cues)
@@ -77,7 +74,7 @@ class FitProblem:
     @property
     def identity_count(self) -> int:
         """I, the identity components that are solved for: the head model's own, bounded."""
-        return min(self.head.identity_count, self.identity_limit)
+        return min(self.head.identity_count, self.identity_limit or self.head.fitted_count)
 
     @property
     def start_of_photos(self) -> tuple[PhotoState | None, ...]:

@@ -71,7 +71,8 @@ class HeadModel:
     joints follow the expression too, as FLAME's do, not the identity alone. ``locked_joints``
     never turn, since the head does their work by other means. ``own_components`` (V, 3, n): the
     expression components of the file itself, in sigma units, where sliders stand in for them.
-    ``followers``: the last vertices, if they ride on the others.
+    ``followers``: the last vertices, if they ride on the others. ``fitted_count``: how many of the
+    identity components, from the first on, are worth solving for.
     """
 
     name: str
@@ -101,6 +102,7 @@ class HeadModel:
     locked_joints: tuple[str, ...] = ()
     own_components: Array | None = None
     followers: Followers | None = None
+    fitted_count: int = 100
 
     @property
     def vertex_count(self) -> int:

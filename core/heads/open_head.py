@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Loads the open head: the CC0 head model that ships with the extension."""
+"""Loads the open head: the head model that ships with the extension."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ from ..errors import ModelFileError
 from .followers import Followers
 from .model import HeadModel, Licence
 
+#: MIT asks for the copyright line beside what is made from the model of people.
+NOTICE = (
+    "MakeHuman / MPFB2 base mesh and targets, CC0 1.0; average and spread of people from ICT "
+    "FaceKit Light, MIT, Copyright (c) 2020 USC Institute for Creative Technologies"
+)
+
 VENDOR = Path(__file__).resolve().parents[2] / "vendor" / "open_head"
 
 
@@ -29,21 +35,37 @@ def load_open_head(folder: Path = VENDOR) -> HeadModel:
         data = path.read_bytes()
         with np.load(io.BytesIO(data), allow_pickle=False) as z:
             a = {name: z[name] for name in z.files}
-        return _build(a, hashlib.sha256(data).hexdigest())
+        _check(a)
+        return build_head(a, hashlib.sha256(data).hexdigest())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ModelFileError(
             f"The open head ({path.name}) is missing or damaged: reinstall the extension."
         ) from error
 
 
-def _build(a: dict[str, np.ndarray], digest: str) -> HeadModel:
+def _check(a: dict[str, np.ndarray]) -> None:
+    """Raises ValueError unless the population's arrays are whole and of one size."""
+    for name in ("v_template", "shapedirs", "exprdirs", "posedirs", "J_regressor", "weights"):
+        if not np.isfinite(a[name]).all():
+            raise ValueError(f"{name} holds what is no number")
+    proper, count = len(a["shapedirs"]), len(a["v_template"])
+    sizes = {len(a[name]) for name in ("exprdirs", "posedirs")} | {a["J_regressor"].shape[1]}
+    if sizes != {proper} or proper + len(a["follow_start"]) - 1 != count:
+        raise ValueError("the population is of another head")
+
+
+def build_head(a: dict[str, np.ndarray], digest: str) -> HeadModel:
+    """The head of the file's arrays; digest: sha256 of the file.
+
+    Raises KeyError or ValueError where they do not fit together.
+    """
     quads = a["quads"].astype(np.int32)
     regions = {str(n): m.astype(bool) for n, m in zip(a["region_names"], a["regions"], strict=True)}
     gaze = {str(n): r for n, r in zip(a["gaze_names"], a["gaze_rotvec"].astype(float), strict=True)}
     follow = followers(a)
     return HeadModel(
         name="Open Head",
-        licence=Licence("CC0-1.0", True, "MakeHuman / MPFB2 base mesh and targets, CC0 1.0"),
+        licence=Licence("CC0-1.0 AND MIT", True, NOTICE),
         digest=digest,
         template=a["v_template"].astype(np.float64),
         quads=quads,
@@ -65,6 +87,7 @@ def _build(a: dict[str, np.ndarray], digest: str) -> HeadModel:
         mirror=a["mirror"].astype(np.int32),
         gaze_range=gaze,
         followers=follow,
+        fitted_count=a["shapedirs"].shape[2],
     )
 
 

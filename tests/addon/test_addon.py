@@ -61,7 +61,7 @@ def test_panel_before_during_and_after(ours, scene, status, example_photo):
 def test_head_panel_and_sliders(ours, scene, person):
     drawn = draw(ours, "PIXEL3DMM_PT_head")
     assert ("label", "someone") in drawn
-    assert ("label", "Open Head: CC0-1.0") in drawn
+    assert ("label", "Open Head: CC0-1.0 AND MIT") in drawn
     assert ("label", "The light comes from one side.") in drawn
     assert ("operator", "pixel3dmm.look_through") in drawn
     sliders = [text for kind, text in draw(ours, "PIXEL3DMM_PT_sliders") if kind == "prop"]

@@ -100,7 +100,7 @@ def test_round_trip_keeps_all(ours, person, rigged, tmp_path, suffix, importer):
     else:
         assert matched(neutral, basis).max() < 1e-5
         assert set(weights_of(head)) >= {n for n, w in weights.items() if w.max() > 0}
-    assert head["pixel3dmm_licence"] == "CC0-1.0"
+    assert head["pixel3dmm_licence"] == "CC0-1.0 AND MIT"
     assert head["pixel3dmm_commercial_use"] == "yes"
 
 

@@ -56,7 +56,7 @@ def test_ufbx_finds_every_key_bone_and_figure(person, read, tmp_path, preset):
     mesh = found["meshes"]["someone"]
     assert mesh["vertices"] == len(person.head.data.vertices)
     assert mesh["faces"] == len(person.head.data.polygons)
-    assert mesh["stamps"]["pixel3dmm_licence"] == "CC0-1.0"
+    assert mesh["stamps"]["pixel3dmm_licence"] == "CC0-1.0 AND MIT"
     assert mesh["stamps"]["pixel3dmm_notice"].endswith("Commercial use is allowed.")
     assert found["unit"] == 0.01
     assert found["curves"] >= 52 + 3 * 3
@@ -110,7 +110,7 @@ def test_pygltflib_finds_every_key_and_bone(person, read, tmp_path, preset):
     assert "someone" in found["moving"]
     assert mesh["tangents"] and not mesh["normals"]
     assert mesh["stamps"]["pixel3dmm_commercial_use"] == "yes"
-    assert found["copyright"].startswith("Made with the head model Open Head: CC0-1.0")
+    assert found["copyright"].startswith("Made with the head model Open Head: CC0-1.0 AND MIT")
 
 
 def test_morph_normals_are_there_when_asked_for(person, read, tmp_path):

@@ -93,7 +93,9 @@ def test_what_is_not_installed_is_said(ours, scene):
     )
     scene.pixel3dmm.head_choice = "open-head"
     assert scene.pixel3dmm.head == "open-head"
-    assert any("CC0-1.0, commercial use" in t for t in labels(draw(ours, "PIXEL3DMM_PT_options")))
+    assert any(
+        "CC0-1.0 AND MIT, commercial use" in t for t in labels(draw(ours, "PIXEL3DMM_PT_options"))
+    )
     # What everybody may use needs no line of the panel that is always open.
     assert not any("commercial" in text for text in labels(draw(ours, "PIXEL3DMM_PT_photo")))
 

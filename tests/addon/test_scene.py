@@ -246,7 +246,7 @@ def test_head_remembers_recipe_report_and_licence(person, rigged):
     head = person.head
     assert json.loads(head["pixel3dmm_recipe"]) == {"made": "up"}
     assert json.loads(head["pixel3dmm_report"])["warnings"]
-    assert head["pixel3dmm_licence"] == "CC0-1.0"
+    assert head["pixel3dmm_licence"] == "CC0-1.0 AND MIT"
     assert head["pixel3dmm_commercial_use"] == "yes"
     assert head["pixel3dmm_schema"] == 2
     assert re.fullmatch(r"[0-9a-f-]{36}", head["pixel3dmm_uuid"])

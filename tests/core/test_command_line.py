@@ -124,7 +124,7 @@ def test_the_report(done, example_photo):
         "Opening the photo", "Reading landmarks", "Fitting the head", "Building the rig"
     }  # fmt: skip
     assert report["memory_peak_mb"] > 50
-    assert report["licences"]["head"]["spdx"] == "CC0-1.0"
+    assert report["licences"]["head"]["spdx"] == "CC0-1.0 AND MIT"
     assert report["recipe"]["options"]["predictor"] == "mediapipe"
 
 

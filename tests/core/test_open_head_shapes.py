@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 
@@ -11,6 +12,7 @@ import pytest
 from conftest import missing
 from support.open_head_measures import (
     BLINK,
+    COMPONENTS,
     EYE_L,
     EYE_R,
     FOLDER,
@@ -98,8 +100,8 @@ def test_blink_closes_the_lids(head, people):
 
 def test_lips_are_sealed_at_rest(head, people):
     assert lip_gap_mm(head, head()) <= 0.2
-    assert lip_overlap_mm(head, head()) <= 0.2
-    # All 100 coefficients drawn at full sigma: about one head in a hundred has lips so thin that
+    assert lip_overlap_mm(head, head()) <= 0.25
+    # All coefficients drawn at full sigma: about one head in a hundred has lips so thin that
     # the mouth bag shows at a corner.  That is no slit; the measure sees it all the same.
     gap = [lip_gap_mm(head, head(p)) for p in people]
     assert np.percentile(gap, 95) <= 0.2
@@ -191,12 +193,13 @@ def dense(head, shapes, name):
 
 
 def test_named_shapes_agree_with_the_components(head, shapes):
-    """The components span what the sliders' larger shapes do, and name_to_pca says how. Gums go
-    with the mouth around them, and what follows adds nothing of its own.
+    """name_to_pca says how near the components come to what the sliders' larger shapes do: people
+    differ along other lines. Gums go with the mouth around them, and what follows adds nothing of
+    its own.
     """
     own = np.arange(head.own)
     own = np.setdiff1d(own, head.triangles_of("gums_upper", "gums_lower")[0])
-    flat = head.shapedirs[own].reshape(-1, 100)
+    flat = head.shapedirs[own].reshape(-1, COMPONENTS)
     names = shapes["names"].tolist()
     kept = []
     for name in (
@@ -208,41 +211,64 @@ def test_named_shapes_agree_with_the_components(head, shapes):
         told = flat @ shapes["name_to_pca"][names.index(name)].astype(float)
         assert np.linalg.norm(told - shape) < np.linalg.norm(shape)
         best = flat @ np.linalg.lstsq(flat, shape, rcond=None)[0]
-        assert np.linalg.norm(told - shape) < 1.01 * np.linalg.norm(best - shape)
+        assert np.linalg.norm(told - shape) < 1.03 * np.linalg.norm(best - shape)
         kept.append(1 - ((best - shape) ** 2).sum() / (shape**2).sum())
-    assert min(kept) > 0.6
+    assert min(kept) > 0.2
 
 
 def test_components_are_ordered_and_in_sigma_units(head):
+    """The first hundred are people's own, in the scans' order; those after them are MakeHuman's,
+    by size, and are no mixture of people's.
+    """
     own = head.shapedirs[: head.own]
     size = 1000 * np.sqrt((own**2).sum(axis=(0, 1)) / head.own)
     assert np.allclose(size, head.shape_std_mm, rtol=2e-3)
-    # Ordered before the gums were made to go with the mouth, which changes the last ones a little.
-    assert (np.diff(head.shape_std_mm) < 0.006).all()
-    assert 2 < head.shape_std_mm[0] < 8
-    gums = head.triangles_of("gums_upper", "gums_lower")[0]
-    flat = np.delete(own, np.unique(gums[gums < head.own]), axis=0).reshape(-1, 100)
-    cosine = (flat.T @ flat) / np.outer(*2 * [np.linalg.norm(flat, axis=0)])
-    # At right angles they were together with the bands that the gums stand in for: alone, skin and
-    # eyes are nearly so in the first components, and in the last within seven degrees.
-    assert np.abs(cosine - np.eye(100))[:20, :20].max() < 0.035
-    assert np.abs(cosine - np.eye(100)).max() < 0.12
+    assert 3 < size[0] < 5
+    assert size[:10].min() > 2 * size[50:60].max() > 2 * size[90:100].max()
+    # Ordered before lips, gums and eyes were made to go with the face.
+    assert (np.diff(size[100:]) < 0.02).all()
+    flat = own.reshape(-1, COMPONENTS)
+    more = flat[:, 100:]
+    told = flat[:, :100] @ np.linalg.lstsq(flat[:, :100], more, rcond=None)[0]
+    assert (np.linalg.norm(told, axis=0) < 0.5 * np.linalg.norm(more, axis=0)).all()
+
+
+def test_people_have_the_spread_of_people(head):
+    """In the face nearly all of the variety is the scans'; ears, skull and neck have their own."""
+    own = head.shapedirs[: head.own]
+
+    def spread(region, part):
+        return 1000 * np.sqrt(
+            (own[head.region(region)[: head.own]][:, :, part] ** 2).sum(2).sum(1).mean()
+        )
+
+    people, further = slice(0, 100), slice(100, None)
+    assert 3 < spread("face", people) < 5
+    assert spread("face", further) < 0.15 * spread("face", people)
+    for region in ("ear_l", "scalp", "neck"):
+        assert spread(region, further) > 0.15 * spread(region, people)
 
 
 def test_licence_and_source_stand_beside(head):
     record = json.loads((FOLDER / "source.json").read_text(encoding="utf-8"))
-    assert record["licence"] == "CC0-1.0"
+    assert record["licence"] == "CC0-1.0 AND MIT"
     assert len(record["source"]["sha256_of_wheel"]) == 64
     lines = record["source"]["licence_lines_of_the_wheel"]
     for folder, line in zip(("data/mpfb2", "data/faceunits01"), lines, strict=True):
         assert folder in line
         assert "CC0 1.0" in line
     assert "CC0 1.0 Universal" in (FOLDER / "LICENSE.CC0.txt").read_text(encoding="utf-8")
+    people = FOLDER.parent / "people"
+    digest = hashlib.sha256((people / "people.npz").read_bytes()).hexdigest()
+    assert digest in (people / "SOURCE.md").read_text(encoding="utf-8")
+    assert record["also_read"]["people.npz"]["sha256"] == digest
+    line = "Copyright (c) 2020 USC Institute for Creative Technologies"
+    assert line in (people / "LICENSE.MIT.txt").read_text(encoding="utf-8")
 
 
 def test_rebuilding_gives_the_same_arrays(tmp_path):
     pytest.importorskip("scipy")
-    from tools.open_head.build import build
+    from tools.open_head.build import PEOPLE, build
     from tools.open_head.source import Source, SourceError, check_wheel, download_wheel
     from tools.open_head.write import HEAD_FILE, REGISTRATION_FILE, SHAPES_FILE, write_npz
 
@@ -251,7 +277,7 @@ def test_rebuilding_gives_the_same_arrays(tmp_path):
     except SourceError as error:
         missing(f"the wheel that holds the source data ({error})")
     check_wheel(wheel)
-    built = build(Source(wheel), FOLDER / REGISTRATION_FILE, lambda line: None)
+    built = build(Source(wheel), FOLDER / REGISTRATION_FILE, PEOPLE, lambda line: None)
     for name, arrays in zip((HEAD_FILE, SHAPES_FILE), built, strict=True):
         stream = io.BytesIO()
         write_npz(stream, arrays)

@@ -79,7 +79,7 @@ def test_report_and_recipe_are_complete_and_json(photo, person):
     report = json.loads(json.dumps(person.report, allow_nan=False))
     assert report["head"] == "Open Head"
     assert report["predictor"] == "mediapipe"
-    assert report["licences"]["head"]["spdx"] == "CC0-1.0"
+    assert report["licences"]["head"]["spdx"] == "CC0-1.0 AND MIT"
     assert report["licences"]["head"]["commercial_use"] is True
     assert set(report["seconds"]) == {READING, FITTING}
     assert all(seconds > 0 for seconds in report["seconds"].values())

@@ -16,6 +16,7 @@ FLIP = np.array([-1.0, 1.0, 1.0])
 JAW, EYE_L, EYE_R = 3, 4, 5
 BLINK = {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}
 PEOPLE = 24
+COMPONENTS = 130
 
 
 class Head:
@@ -217,4 +218,4 @@ def load_named_shapes():
 
 @cache
 def random_people():
-    return np.random.default_rng(2024).standard_normal((PEOPLE, 100))
+    return np.random.default_rng(2024).standard_normal((PEOPLE, COMPONENTS))

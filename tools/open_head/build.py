@@ -7,7 +7,8 @@ What the files hold (V vertices, F faces, T triangles, U uv vertices; metres, he
     Mesh: v_template (V,3); quads (F,4), a triangle has -1 in its fourth place; triangles (T,3) and
     triangle_quad (T,), the face each comes from; part_names and face_part (F,); uv (U,2) with v
     upwards and uv_quads (F,4); mirror (V,); neck_loop, the boundary in face orientation.
-    Shapes: shapedirs (V,3,100) per sigma and shape_std_mm (100,); exprdirs (V,3,52), expr_names.
+    Shapes: shapedirs (V,3,130) per sigma, the 100 components of real people first, and
+    shape_std_mm (130,); exprdirs (V,3,52), expr_names.
     Rig: posedirs (V,3,45) per entry of R_j - I, row-major, joints 1..5; J_regressor (6,V), weights
     (V,6), parents, joint_names; gaze_names, gaze_rotvec (8,3) and jaw_open_rotvec (3,), radians.
     What is put on (teeth, gums, lashes, brows, the cut of the neck, tears): the last n of the V
@@ -20,7 +21,7 @@ What the files hold (V vertices, F faces, T triangles, U uv vertices; metres, he
 ``named_shapes.npz``
     Sparse shapes: of shape i the rows ptr[i]:ptr[i+1] of index (vertex) and delta_10um (int16 steps
     of 10 micrometres); names; slider_names, slider_groups, slider_negative and slider_positive
-    (shape names joined by "|"), slider_sigma; name_to_pca (420,100), the least-squares coefficients
+    (shape names joined by "|"), slider_sigma; name_to_pca (420,130), the least-squares coefficients
     of each shape.
 """
 
@@ -34,7 +35,7 @@ import numpy as np
 from .add_ons import assemble
 from .atlas import build_atlas
 from .embedding import landmark_embedding
-from .expressions import ARKIT_NAMES, GAZE_NAMES, read_expressions
+from .expressions import ARKIT_NAMES, GAZE_NAMES, jaw_turned, read_expressions
 from .hairs import brow, lashes
 from .identity_basis import principal_components, sample_population
 from .identity_targets import Slider, read_shapes, read_sliders, shape_names
@@ -42,9 +43,12 @@ from .lip_contact import part_lips
 from .lip_seal import make_lip_seal
 from .mesh import PART_NAMES, HeadMesh, build_mesh, split_quads
 from .neck_cut import neck_cut
+from .people import read_people
+from .population import Seats, even_or_odd, people_population
 from .regions import build_regions
 from .rig import (
     EYE_L,
+    JAW,
     JOINT_NAMES,
     PARENTS,
     joint_centres,
@@ -56,14 +60,22 @@ from .source import Source
 from .tears import tears
 from .teeth import affinely, arches, ridges, seat, settle, teeth
 
+PEOPLE = Path(__file__).parents[2] / "vendor" / "people" / "people.npz"
+"""Statistics of real people: see ``people``."""
 COMPONENTS = 100
 _REGRESSOR_HEADS = 300
 _ORIGIN_BELOW_EYES, _ORIGIN_BEHIND_EYES = 0.0323, 0.0832
 _EAR_TARGETS = ("ears/l-ear-trans-up", "ears/r-ear-trans-up")
 
 
-def build(source: Source, registration: Path, say: Callable[[str], None]) -> tuple[dict, dict]:
-    """Build the arrays of ``open_head.npz`` and of ``named_shapes.npz``."""
+def build(
+    source: Source, registration: Path, people: Path | None, say: Callable[[str], None]
+) -> tuple[dict, dict]:
+    """Build the arrays of ``open_head.npz`` and of ``named_shapes.npz``.
+
+    people: the file of statistics of real people; without it the head is MakeHuman's average and
+    its components those of a population that MakeHuman's sliders were drawn for, by guess.
+    """
     mesh = build_mesh(source)
     say(f"mesh: {len(mesh.positions)} vertices, {len(mesh.quads)} faces")
 
@@ -81,17 +93,38 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
 
     template = seal.close(mesh.positions) + basis.mean
     template = (template + mesh.mirrored(template)) / 2
+    components, average, moved = basis.components, template, np.zeros_like(template)
+    weights = skin_weights(source, mesh)
+    some = weights_of_people[:_REGRESSOR_HEADS]
+    heads = mesh.positions + np.einsum("ns,svc->nvc", some, shapes)
+    rest = np.stack([source.positions[v].mean(axis=0) for v in joint_vertices.values()])
+    joints = rest + np.einsum("ns,sjc->njc", some, joint_shapes)
+    of_joint = dict(zip(joint_vertices, joints.transpose(1, 0, 2), strict=True))
+    regressor = joint_regressor(mesh, template, heads, of_joint)
+    ears = sum(mesh.displacement(source.identity_target(*n.split("/"))) for n in _EAR_TARGETS)
+    if people is not None:
+        seats = Seats(mesh, template, seal)
+        outside = _outside(mesh, template, weights, registration, ears)
+        of_people = read_people(people, len(template))
+        population = people_population(mesh, seats, of_people, outside, shapes, weights_of_people)
+        template = template + population.mean
+        # Where lips of this average touch is told by itself.
+        for _ in range(2):
+            seal = make_lip_seal(mesh, template)
+            template = seal.close(template)
+        template = (template + mesh.mirrored(template)) / 2
+        moved = template - average
+        shapes = np.stack([seal.close(s) for s in shapes])
+        components = np.moveaxis(
+            np.stack([seal.close(c) for c in np.moveaxis(population.components, 2, 0)]), 0, 2
+        )
+        components = even_or_odd(mesh, components)
+        say(f"identity: {components.shape[2]} components about the average of people")
+    expressions = read_expressions(source, mesh, seal)
+    expressions = jaw_turned(expressions, seal, weights[:, JAW], moved, regressor[JAW] @ moved)
     origin = _origin(mesh, template)
     template = template - origin
 
-    expressions = read_expressions(source, mesh, seal)
-    weights = skin_weights(source, mesh)
-    people = weights_of_people[:_REGRESSOR_HEADS]
-    heads = mesh.positions - origin + np.einsum("ns,svc->nvc", people, shapes)
-    rest = np.stack([source.positions[v].mean(axis=0) for v in joint_vertices.values()]) - origin
-    joints = rest + np.einsum("ns,sjc->njc", people, joint_shapes)
-    of_joint = dict(zip(joint_vertices, joints.transpose(1, 0, 2), strict=True))
-    regressor = joint_regressor(mesh, template, heads, of_joint)
     correctives = pose_correctives(template, weights, regressor, expressions)
     say(
         "rig: joints "
@@ -102,7 +135,6 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
 
     lmk_vertices, lmk_bary, _ = landmark_embedding(mesh, template, registration, measured=False)
     landmarks = np.einsum("nk,nkc->nc", lmk_bary.astype(float), template[lmk_vertices])
-    ears = sum(mesh.displacement(source.identity_target(*n.split("/"))) for n in _EAR_TARGETS)
     regions = build_regions(mesh, template, weights, landmarks, ears)
 
     triangles, triangle_quad = mesh.triangles()
@@ -118,8 +150,8 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
     banded, template = template, ridges(mesh, template, both)
     directions = settle(mesh, banded, template, directions)
     correctives = affinely(mesh, banded, template, correctives)
-    components = seat(mesh, banded, template, basis.components)
-    size_mm = 1000 * np.sqrt((components**2).sum(axis=(0, 1)) / len(components))
+    seated = seat(mesh, banded, template, components)
+    size_mm = 1000 * np.sqrt((seated**2).sum(axis=(0, 1)) / len(seated))
     named = seat(mesh, banded, template, shapes.transpose(1, 2, 0)).transpose(2, 0, 1)
     places = lmk_vertices, lmk_bary.astype(float)
     put_on = [
@@ -150,7 +182,7 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
         "follow_start": add.follow_start,
         "follow_leader": add.follow_leader,
         "follow_weight": add.follow_weight,
-        "shapedirs": components.astype(np.float16),
+        "shapedirs": seated.astype(np.float16),
         "shape_std_mm": size_mm.astype(np.float32),
         "exprdirs": directions.transpose(1, 2, 0).astype(np.float16),
         "expr_names": np.array(ARKIT_NAMES),
@@ -172,7 +204,7 @@ def build(source: Source, registration: Path, say: Callable[[str], None]) -> tup
         "mh_index": np.concatenate([mesh.mh_index, none]).astype(np.int32),
         "eye_ring": np.concatenate([mesh.eye_ring, none]).astype(np.int8),
     }
-    to_components = _in_components(shapes, basis.components)
+    to_components = _in_components(shapes, components)
     return head, _named_shapes(names, named, sliders, to_components)
 
 
@@ -181,6 +213,17 @@ def _origin(mesh: HeadMesh, template: np.ndarray) -> np.ndarray:
     ball = template[mesh.spans["eyeball_l"]]
     eye = (ball.max(axis=0) + ball.min(axis=0)) / 2
     return np.array([0.0, eye[1] - _ORIGIN_BELOW_EYES, eye[2] - _ORIGIN_BEHIND_EYES])
+
+
+def _outside(
+    mesh: HeadMesh, template: np.ndarray, weights: np.ndarray, registration: Path, ears: np.ndarray
+) -> np.ndarray:
+    """(V,) ears, skull and neck of MakeHuman's average (V, 3) in MakeHuman's origin."""
+    template = template - _origin(mesh, template)
+    vertices, bary, _ = landmark_embedding(mesh, template, registration, measured=False)
+    landmarks = np.einsum("nk,nkc->nc", bary.astype(float), template[vertices])
+    regions = build_regions(mesh, template, weights, landmarks, ears)
+    return np.any([regions[n] for n in ("ear_l", "ear_r", "scalp", "neck")], axis=0)
 
 
 def _named_shapes(
@@ -209,6 +252,6 @@ def _named_shapes(
 def _in_components(shapes: np.ndarray, components: np.ndarray) -> np.ndarray:
     """(n, K) least-squares coefficients of shapes (n, V, 3)."""
     flat = components.reshape(-1, components.shape[2])
-    out = shapes.reshape(len(shapes), -1) @ flat / (flat**2).sum(axis=0)
+    out = np.linalg.solve(flat.T @ flat, flat.T @ shapes.reshape(len(shapes), -1).T).T
     # Rounded, so that the noise of different BLAS versions around zero is not part of the file.
     return np.round(out, 6) + 0.0

@@ -7,7 +7,7 @@ the eyeballs are turned by their joints.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,6 +91,35 @@ def read_expressions(source: Source, mesh: HeadMesh, seal: LipSeal) -> Expressio
         gaze_rotvec=np.stack([(gaze[n] + flip * gaze[mirror_name(n)]) / 2 for n in GAZE_NAMES]),
         jaw_open_rotvec=jaw * [1.0, 0.0, 0.0],
     )
+
+
+def jaw_turned(
+    shapes: Expressions, seal: LipSeal, share: np.ndarray, moved: np.ndarray, joint: np.ndarray
+) -> Expressions:
+    """jawOpen, sculpted as a turn of the jaw on one face, as the same turn on another; mouthClose
+    goes on undoing as much of it as before.
+
+    share (V,): weight of the jaw; moved (V, 3) and joint (3,): from the one to the other, metres.
+    """
+    turn = rotation_matrix(shapes.jaw_open_rotvec) - np.eye(3)
+    moved = moved - joint
+    directions = shapes.directions.copy()
+    opened, closed = ARKIT_NAMES.index("jawOpen"), ARKIT_NAMES.index("mouthClose")
+    more = share[:, None] * (moved @ turn.T)
+    undone = -(directions[opened] * directions[closed]).sum(axis=1)
+    undone = np.clip(undone / np.maximum((directions[opened] ** 2).sum(axis=1), 1e-12), 0, 1)
+    directions[opened] += more
+    both = directions[opened] + directions[closed] - undone[:, None] * more
+    directions[closed] = seal.close(both) - directions[opened]
+    return replace(shapes, directions=directions)
+
+
+def rotation_matrix(rotvec: np.ndarray) -> np.ndarray:
+    """(3, 3) rotation of a rotation vector in radians (Rodrigues)."""
+    angle = np.linalg.norm(rotvec)
+    x, y, z = rotvec / angle
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
 def _helper_rotation(source: Source, unit: str, group: str) -> np.ndarray:

@@ -52,7 +52,7 @@ def make_lip_seal(mesh: HeadMesh, template: np.ndarray) -> LipSeal:
     vertices of the lower lip's rows that come to lie at the upper lip are attached to it as well:
     else they would stand out of its coarser surface.
     """
-    rings = _mouth_rings(mesh)
+    rings = mouth_rings(mesh)
     upper, lower = _lips(mesh, template, rings)
     attached = _attachments(mesh, template, upper, np.concatenate(lower), np.inf)
     band = np.unique(np.concatenate([*rings, _bag_rings(mesh, rings[0])]))
@@ -75,7 +75,7 @@ def _solve(mesh: HeadMesh, band: np.ndarray, gap: np.ndarray) -> LipSeal:
     return LipSeal(gap, closing)
 
 
-def _mouth_rings(mesh: HeadMesh) -> list[np.ndarray]:
+def mouth_rings(mesh: HeadMesh) -> list[np.ndarray]:
     """Closed vertex loops round the mouth, from the mouth bag's rim outwards."""
     inside = set(np.flatnonzero(mesh.face_part == PART_NAMES.index("mouth_interior")).tolist())
     skin = np.flatnonzero(mesh.face_part == PART_NAMES.index("skin"))

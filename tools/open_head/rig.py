@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import nnls
 from scipy.sparse import coo_matrix, diags
 
-from .expressions import GAZE_NAMES, Expressions
+from .expressions import GAZE_NAMES, Expressions, rotation_matrix
 from .mesh import HeadMesh
 from .source import Source
 from .topology import face_edges
@@ -156,14 +156,6 @@ def _ball_centre_weights(mesh: HeadMesh, side: str) -> np.ndarray:
     weights[front] = -b / (a - b) / front.sum()
     weights[back] = a / (a - b) / back.sum()
     return weights
-
-
-def rotation_matrix(rotvec: np.ndarray) -> np.ndarray:
-    """(3, 3) rotation of a rotation vector in radians (Rodrigues)."""
-    angle = np.linalg.norm(rotvec)
-    x, y, z = rotvec / angle
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
 def pose_correctives(

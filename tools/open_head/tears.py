@@ -21,7 +21,7 @@ _BETWEEN = 2
 
 def tears(mesh: HeadMesh, template: np.ndarray, weights: np.ndarray, centre: np.ndarray) -> AddOn:
     """The strip of the left eye; template (V, 3), metres; centre (3,) of the eye's joint."""
-    rings = _lid_rings(mesh, template)
+    rings = lid_rings(mesh, template)
     n = _BETWEEN * len(rings)
     here = np.repeat(np.arange(len(rings)), _BETWEEN)
     # On a column of the lid's, both sides are that column.
@@ -58,7 +58,7 @@ def tears(mesh: HeadMesh, template: np.ndarray, weights: np.ndarray, centre: np.
     )
 
 
-def _lid_rings(mesh: HeadMesh, template: np.ndarray) -> np.ndarray:
+def lid_rings(mesh: HeadMesh, template: np.ndarray) -> np.ndarray:
     """(n, RINGS) vertices of the lid's margin: columns round the eye from its outer corner, each
     from the tucked edge outwards.
     """

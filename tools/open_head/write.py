@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -26,12 +27,13 @@ def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
                 np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
 
 
-def write_provenance(folder: Path, source: Source) -> None:
+def write_provenance(folder: Path, source: Source, people: Path) -> None:
     """Write LICENSE.CC0.txt and source.json."""
     (folder / "LICENSE.CC0.txt").write_text(source.cc0_text(), encoding="utf-8")
     record = {
-        "what": "Open head model derived from MakeHuman / MPFB2 data",
-        "licence": "CC0-1.0",
+        "what": "Open head model derived from MakeHuman / MPFB2 data, with the average and the "
+        "spread of real people",
+        "licence": "CC0-1.0 AND MIT",
         "source": {
             "project": WHEEL_PROJECT,
             "version": WHEEL_VERSION,
@@ -43,7 +45,12 @@ def write_provenance(folder: Path, source: Source) -> None:
         "also_read": {
             REGISTRATION_FILE: "our registration of MediaPipe's canonical face mesh "
             "(google-ai-edge/mediapipe, canonical_face_model.obj, Apache-2.0) to this head: "
-            "vertex numbers and barycentric weights; its provenance stands in the file"
+            "vertex numbers and barycentric weights; its provenance stands in the file",
+            people.name: {
+                "what": "statistics computed from ICT FaceKit Light (MIT, Copyright (c) 2020 USC "
+                "Institute for Creative Technologies); see ../people/SOURCE.md",
+                "sha256": hashlib.sha256(people.read_bytes()).hexdigest(),
+            },
         },
     }
     text = json.dumps(record, indent=2, ensure_ascii=False)
