@@ -11,7 +11,7 @@ from typing import Any
 from .errors import PersonError
 
 OPEN_HEAD = "open-head"
-PREDICTORS = ("mediapipe", "dense", "pixel3dmm")
+PREDICTORS = ("mediapipe", "landmarks", "dense", "pixel3dmm")
 
 #: Sizes of a texture by the names a person gives them; "auto" is the smallest that holds the
 #: photo's detail.
@@ -26,8 +26,9 @@ _LARGEST = 1e9
 class Options:
     """What a person may choose. Raises PersonError for values that make no sense.
 
-    predictor: "mediapipe"; or "dense", our own network, or "pixel3dmm", whose maps are added to
-    MediaPipe's landmarks;
+    predictor: "mediapipe", MediaPipe's landmarks and, for the open head, what our network says of
+    the face's shape around them; "landmarks" without that network; or "dense", our own network of
+    maps, or "pixel3dmm", whose maps are added to the landmarks;
     head: "open-head", or the path of an imported FLAME head;
     models: the folder with Pixel3DMM's weights, and with the FLAME head whose texture layout the
     open head borrows for them;

@@ -16,15 +16,17 @@ from .appearance.mouth_picture import with_mouth_picture
 from .appearance.painted_skin import PaintedSkin, painted_skin
 from .appearance.wrinkles import with_wrinkles
 from .cues.dense_correction import with_bare_skin
+from .cues.learnt_shape import load_shape_network
 from .cues.photo_matches import PhotoMatches
 from .fitting.checked_maps import fit_checked_maps
 from .fitting.problem import FitProblem
 from .fitting.several_photos import fit_several_photos
+from .fitting.shaped_fit import ShapedProblem, ask_shape
 from .heads import HeadModel
-from .options import Options
+from .options import OPEN_HEAD, Options
 from .photos.colour import face_colours
 from .photos.photo import Photo
-from .progress import FITTING, MAPPING, PAINTING, RIGGING, Progress, part, silent
+from .progress import FITTING, MAPPING, PAINTING, RIGGING, SHAPING, Progress, part, silent
 from .reconstruct.assembly import build_rigged_head
 from .reconstruct.refit import continuation_of
 from .reconstruct.report import Stopwatch, completed
@@ -78,11 +80,14 @@ def rig_heads(
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A person's fit, the photos with the cues that it had, and what matches between them."""
+    """A person's fit, the photos with the cues that it had, what matches between them, and notes on
+    what was left out.
+    """
 
     fit: Reconstruction
     seen: Sequence[SeenPhoto]
     matches: Sequence[PhotoMatches]
+    notes: tuple[str, ...] = ()
 
 
 def fit(
@@ -93,7 +98,9 @@ def fit(
     watch: Stopwatch,
     progress: Progress,
 ) -> Fitted:
-    """One person's head: by landmarks and what photos show alike, then by maps that agree."""
+    """One person's head: by landmarks, what pixels say of the shape, and what photos show alike;
+    then by maps that agree.
+    """
     problem = FitProblem(
         # In whatever texture layout: the vertices are the head's own.
         head if tier is None else tier.head,
@@ -101,18 +108,25 @@ def fit(
         [s.focal for s in seen],
     )
     landmark_fit, fitted_by = None, 0.0
+    shaped: ShapedProblem | None = None
+    if options.predictor == "mediapipe" and options.head == OPEN_HEAD:
+        with watch.stage(SHAPING):
+            photos = [s.photo for s in seen]
+            shaped = ask_shape(problem, photos, progress=part(progress, 0.0, 0.4))
+        problem, fitted_by = shaped.problem, 0.4
+        seen = [replace(s, cues=c) for s, c in zip(seen, problem.cues, strict=True)]
     if options.predictor == "dense" or len(seen) > 1:
         with watch.stage(FITTING):
             photos = [s.photo for s in seen]
-            matched = fit_several_photos(problem, photos, progress=part(progress, 0.0, 0.3))
-        landmark_fit, fitted_by = matched.fit, 0.3
+            matched = fit_several_photos(problem, photos, progress=part(progress, fitted_by, 0.6))
+        landmark_fit, fitted_by = matched.fit, 0.6
         problem = replace(problem, matches=matched.matches)
     if options.predictor == "dense" and landmark_fit is not None:
         with watch.stage(MAPPING):
-            progress(MAPPING, 0.3)
+            progress(MAPPING, 0.6)
             network = load_dense()
             seen = [s.corrected(network, head, landmark_fit, i) for i, s in enumerate(seen)]
-        problem, fitted_by = replace(problem, cues=[s.cues for s in seen]), 0.4
+        problem, fitted_by = replace(problem, cues=[s.cues for s in seen]), 0.7
     with watch.stage(FITTING):
         whole = fit_checked_maps(
             problem,
@@ -120,7 +134,10 @@ def fit(
             landmark_fit=landmark_fit,
             progress=part(progress, fitted_by, 1.0),
         )
-    return Fitted(with_bare_skin(whole, problem.cues), seen, problem.matches)
+    whole = with_bare_skin(whole, problem.cues)
+    if shaped is None:
+        return Fitted(whole, seen, problem.matches)
+    return Fitted(shaped.told(whole), seen, problem.matches, shaped.notes)
 
 
 def report(
@@ -130,6 +147,8 @@ def report(
     networks = {} if tier is None else tier.networks
     if options.predictor == "dense":
         networks = {"dense": load_dense().sha256}
+    if "shape_network" in fitted.fit.report:
+        networks = {"shape": load_shape_network().sha256}
     done = completed(
         fitted.fit,
         head,
@@ -138,7 +157,7 @@ def report(
         options=options.for_recipe(),
         seconds=watch.seconds,
         networks=networks,
-        notes=() if tier is None else tier.notes,
+        notes=(*(() if tier is None else tier.notes), *fitted.notes),
     )
     records = [s.record for s in fitted.seen]
     continuation = continuation_of(head, done, records, (), fitted.matches)

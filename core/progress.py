@@ -11,6 +11,7 @@ from collections.abc import Callable
 LOADING, OPENING = "Loading the networks", "Opening the photo"
 FINDING, READING = "Finding the face", "Reading landmarks"
 FITTING, MAPPING = "Fitting the head", "Reading the surface"
+SHAPING = "Reading the face's shape"
 PAINTING, RIGGING, WRITING = "Painting the skin", "Building the rig", "Writing files"
 
 Progress = Callable[[str, float], None]

@@ -57,8 +57,11 @@ class Drawing:
         return self.seen.triangle >= 0
 
 
-def face_region(head: HeadModel, vertices: Array, camera: Camera) -> Region:
-    """The crop's place in the photo, of vertices (V, 3) in the head frame.
+def face_region(
+    head: HeadModel, vertices: Array, camera: Camera, scale: float = CROP_SCALE
+) -> Region:
+    """The crop's place in the photo, of vertices (V, 3) in the head frame. scale: its side over
+    the longer side of the box around the face's landmarks.
 
     Raises FitError if the face is not in front of the camera.
     """
@@ -72,7 +75,7 @@ def face_region(head: HeadModel, vertices: Array, camera: Camera) -> Region:
     turn = turned(angle)
     along = points @ turn
     low, high = along.min(axis=0), along.max(axis=0)
-    return Region(turn @ ((low + high) / 2), CROP_SCALE * float((high - low).max()), angle)
+    return Region(turn @ ((low + high) / 2), scale * float((high - low).max()), angle)
 
 
 def turned(angle: float) -> Array:

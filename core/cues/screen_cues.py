@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import FitError
 from ..heads.face_landmarks import LANDMARK_COUNT
+from .shape_cue import ShapeCue
 
 Array = NDArray[np.float64]
 Map = NDArray[np.float32]
@@ -38,6 +39,7 @@ class ScreenCues:
     background: (h, w) in [0, 1]; 1 where the photo surely shows nothing of the head.
     skin: (h, w) in [0, 1]; 1 where bare skin is seen, 0 where something covers it.
     crop_to_photo: (2, 3) affine map from the crop's pixels to the photo's.
+    shape: what the photo's pixels say of the open head's identity.
     """
 
     width: int
@@ -53,6 +55,7 @@ class ScreenCues:
     crop_to_photo: Array | None = None
     background: Map | None = None
     skin: Map | None = None
+    shape: ShapeCue | None = None
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a converted neural network with numpy: NHWC, float32, batch of one.
 
-A tensor program is an .npz file made by ``tools/mediapipe`` from a .tflite file. It holds the
-weights (``t<id>``, float16 where the original stored halves) and ``plan``: UTF-8 JSON with
-``format``, ``version``, ``input`` {id, shape}, ``outputs`` {name: id} and ``operations``, a list
-of {kind, inputs, output, options} in the order of execution. The operations themselves stand in
-`tensor_operations`.
+A tensor program is an .npz file made by ``tools/mediapipe`` from a .tflite file, or by training. It
+holds the weights and ``plan``. Weights are ``t<id>``, float16 where the original stored halves, or
+int8, of which ``s<id>`` (channels,) says what a step of each of the last axis's channels is worth.
+The plan is UTF-8 JSON with ``format``, ``version``, ``input`` {id, shape}, ``outputs`` {name: id}
+and ``operations``, a list of {kind, inputs, output, options} in the order of execution. The
+operations themselves stand in `tensor_operations`.
 
 Loading checks the whole plan and raises `ModelFileError`; running checks the input's shape.
 """
@@ -13,6 +14,7 @@ Loading checks the whole plan and raises `ModelFileError`; running checks the in
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,17 +50,22 @@ class TensorProgram:
     """A network that is ready to run; keeps no state between calls.
 
     ``input_shape`` is (1, height, width, channels), ``output_names`` what a call returns.
-    Raises `ModelFileError` if the file is missing or damaged.
+    ``beside`` names arrays of the file that are no part of the program; they are kept under
+    that name. Raises `ModelFileError` if the file is missing or damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, beside: Collection[str] = ()) -> None:
         self._path = path
         arrays = read_arrays(path)
+        if missing := set(beside) - set(arrays):
+            raise damaged(path, f"no array {min(missing)}")
+        self.beside = {name: arrays.pop(name) for name in beside}
         try:
             plan = json.loads(arrays.pop("plan").tobytes())
             if plan["format"] != FORMAT or plan["version"] != VERSION:
                 raise _PlanError(f"no {FORMAT} of version {VERSION}")
-            self._constants = {int(n[1:]): _constant(n, a) for n, a in arrays.items()}
+            steps = {int(n[1:]): arrays.pop(n) for n in list(arrays) if n.startswith("s")}
+            self._constants = {int(n[1:]): _constant(n, a, steps) for n, a in arrays.items()}
             self._input = int(plan["input"]["id"])
             self.input_shape = tuple(int(n) for n in plan["input"]["shape"])
             self._outputs = {str(n): int(i) for n, i in plan["outputs"].items()}
@@ -88,12 +95,18 @@ class TensorProgram:
         return {name: values[i] for name, i in self._outputs.items()}
 
 
-def _constant(name: str, array: NDArray[Any]) -> Array:
-    if not name.startswith("t") or array.dtype not in (np.float16, np.float32):
+def _constant(name: str, array: NDArray[Any], steps: Mapping[int, NDArray[Any]]) -> Array:
+    if not name.startswith("t") or array.dtype not in (np.int8, np.float16, np.float32):
         raise _PlanError(f"unexpected array {name}")
-    if not np.isfinite(array).all():
+    values = array.astype(np.float32)
+    if array.dtype == np.int8:
+        step = steps[int(name[1:])]
+        if step.dtype != np.float32 or step.shape != array.shape[-1:]:
+            raise _PlanError(f"array {name} has no steps")
+        values *= step
+    if not np.isfinite(values).all():
         raise _PlanError(f"array {name} is not finite")
-    return array.astype(np.float32)
+    return values
 
 
 def _steps(

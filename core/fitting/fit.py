@@ -38,6 +38,9 @@ DENSE_ROUNDS, ROUGH = ((6, 1e-2), (6, 1e-2), (60, 1e-4), (60, 1e-4), (60, 1e-4))
 LANDMARK_ROUNDS = ((40, 1e-5),)
 #: With matches between photos, which begins where the landmarks alone have led.
 MATCHED_ROUNDS = ((40, 1e-4),)
+#: With what a network says of the shape, which begins there too: the depths of a face are the
+#: directions in which the landmarks' fit is slow.
+SHAPED_ROUNDS = ((20, 1e-4),)
 #: For a fit that goes on from where an earlier one ended; and for one that stays there.
 AGAIN, STILL = ((12, 1e-3),), ((0, 1.0),)
 
@@ -107,7 +110,10 @@ def _rounds(problem: FitProblem, still: bool) -> tuple[tuple[int, float], ...]:
         return STILL
     if problem.matches and not problem.pins:
         return MATCHED_ROUNDS
-    return LANDMARK_ROUNDS if None in problem.start_of_photos else AGAIN
+    again = None not in problem.start_of_photos
+    if again and not problem.pins and any(c.shape is not None for c in problem.cues):
+        return SHAPED_ROUNDS
+    return AGAIN if again else LANDMARK_ROUNDS
 
 
 def _share(done: int, of: int) -> tuple[float, float]:

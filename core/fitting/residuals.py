@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The residual blocks of a FitProblem around a state, all but those of dense maps.
 
-Priors first, then pins, then landmarks. Bias, visibility and
+Priors first, then what the pixels say of the shape, pins and landmarks. Bias, visibility and
 weights of the blocks depend on the state, so they are made anew for each round of the fit.
 """
 
@@ -17,6 +17,7 @@ from .pins import pin_blocks, pinned
 from .points import PointSet
 from .prior_blocks import priors
 from .problem import FitProblem, has_landmarks
+from .shape_block import shape_blocks
 from .state import Layout, State
 
 Array = NDArray[np.float64]
@@ -28,10 +29,11 @@ OVERRULED = 1e6
 def residual_blocks(
     problem: FitProblem, layout: Layout, model: LandmarkModel, state: State
 ) -> list[Block]:
-    """Priors, pins and landmarks. model: how the landmarks' predictor errs on this head."""
+    """Priors, shape, pins and landmarks. model: how the landmarks' predictor errs on this head."""
     head, cues = problem.head, problem.cues
     return [
         *priors(head, layout, cues, problem.focal),
+        *shape_blocks(layout, cues),
         *pin_blocks(head, layout, cues, state, problem.pins),
         *_landmark_blocks(problem, layout, model, state),
     ]

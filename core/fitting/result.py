@@ -21,6 +21,7 @@ from .points import EYES, GazeMap, eye_rotation
 from .problem import FitProblem, Solved
 from .residual_shape import residual_shape
 from .sanity import identity_warnings, photo_warnings
+from .shape_block import shape_report
 from .solver import Problem
 from .state import PhotoState, State
 from .uncertainty import evidence_report, identity_information, surface_spread
@@ -55,7 +56,10 @@ def assemble(problem: FitProblem, solved: Solved, *, uncertainty: bool = True) -
         warnings.append("The fit stopped before it settled.")
     yaws = [float(p.report["pose_degrees"]["yaw"]) for p in photos]
     information = identity_information(equations, state) if uncertainty else None
-    sure = {} if information is None else evidence_report(head, equations, state, yaws, information)
+    sure: dict[str, Any] = {}
+    if information is not None:
+        sure = evidence_report(head, equations, state, yaws, information)
+        sure |= shape_report(head, equations, state, information)
     report: dict[str, Any] = {
         "solver": {
             "steps": trace.steps,

@@ -22,6 +22,7 @@ NOTICE = (
 )
 
 VENDOR = Path(__file__).resolve().parents[2] / "vendor" / "open_head"
+OPEN_HEAD_NAME = "Open Head"
 
 
 @lru_cache(maxsize=2)
@@ -64,7 +65,7 @@ def build_head(a: dict[str, np.ndarray], digest: str) -> HeadModel:
     gaze = {str(n): r for n, r in zip(a["gaze_names"], a["gaze_rotvec"].astype(float), strict=True)}
     follow = followers(a)
     return HeadModel(
-        name="Open Head",
+        name=OPEN_HEAD_NAME,
         licence=Licence("CC0-1.0 AND MIT", True, NOTICE),
         digest=digest,
         template=a["v_template"].astype(np.float64),

@@ -57,6 +57,7 @@ def refit_job(
         own_components=options.own_components,
         earlier=at_hand,
         before=LAST_HEADS.get(continuation),
+        shape=options.predictor != "landmarks",
         progress=part(progress, end, 0.95),
     )
     LAST_HEADS.add(done.after)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cues.screen_cues import ScreenCues
+from ..cues.shape_cue import ShapeCue
 from ..fitting.state import PhotoState
 from ..geometry.rotation import matrix_from_vector, vector_from_matrix
 from ..heads.face_landmarks import LANDMARK_COUNT
@@ -29,7 +30,7 @@ class PhotoRecord:
     and sigma (478,) as in ScreenCues; dense: the fit also had maps, which are not kept; focal
     (pixels, None if unknown) and focal_source as the fit was given; colours of skin and iris;
     landmarks_fit (478, 2) pixels, nan where the head has no such point, and state: where the
-    fit ended, None before there was one.
+    fit ended, None before there was one; shape: what the photo's pixels said of the identity.
     """
 
     name: str
@@ -46,6 +47,7 @@ class PhotoRecord:
     colours: FaceColours
     landmarks_fit: Array
     state: PhotoState | None = None
+    shape: ShapeCue | None = None
 
     @property
     def cues(self) -> ScreenCues:
@@ -57,6 +59,7 @@ class PhotoRecord:
             landmarks=self.landmarks,
             landmark_depth=self.depth,
             landmark_sigma=self.sigma,
+            shape=self.shape,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -93,12 +96,13 @@ class PhotoRecord:
                 "expression": numbers(self.state.expression),
                 "drift": numbers(self.state.drift),
             },
+            "shape": None if self.shape is None else self.shape.to_json(),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PhotoRecord:
-        """Inverse of to_json. Raises ValueError, TypeError, LookupError or ArithmeticError for
-        what is damaged.
+        """Inverse of to_json. Raises ValueError, TypeError, LookupError, ArithmeticError or
+        FitError for what is damaged.
         """
         width, height, state = data["width"], data["height"], data["state"]
         if not (isinstance(width, int) and isinstance(height, int)):
@@ -139,4 +143,6 @@ class PhotoRecord:
                 expression=vector(state["expression"]),
                 drift=vector(state["drift"]),
             ),
+            # Heads of earlier versions have none.
+            shape=None if data.get("shape") is None else ShapeCue.from_json(data["shape"]),
         )

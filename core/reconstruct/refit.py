@@ -15,12 +15,13 @@ import numpy as np
 
 from ..cues.photo_matches import PhotoMatches
 from ..errors import FitError, ModelFileError
-from ..fitting.fit import solve_head
+from ..fitting.fit import fit_head, solve_head
 from ..fitting.landmark_model import load_landmark_model
 from ..fitting.pins import Pin
 from ..fitting.problem import FitProblem, Start
 from ..fitting.result import assemble
 from ..fitting.several_photos import fit_to_matches, state_of
+from ..fitting.shaped_fit import ask_shape
 from ..heads.model import HeadModel
 from ..options import OPEN_HEAD
 from ..photos.photo import Photo
@@ -69,14 +70,16 @@ def refit(
     own_components: bool = False,
     earlier: Sequence[Photo | None] = (),
     before: RiggedHead | None = None,
+    shape: bool = True,
     progress: Progress,
 ) -> Refit:
     """Solves identity, and every photo's expression, pose and camera again.
 
     continuation: a Continuation's JSON. more: further photos of the person. earlier: the
     continuation's own, as far as they are at hand, for further ones to be compared with. before:
-    the head as the last fit left it, which is made again where it is not at hand. Raises FitError,
-    and ModelFileError where it cannot go on.
+    the head as the last fit left it, which is made again where it is not at hand. shape: whether
+    the shape network reads photos that are at hand. Raises FitError, and ModelFileError where it
+    cannot go on.
     """
     last = Continuation.from_json(continuation)
     head = load_head(head_name)
@@ -104,19 +107,30 @@ def refit(
         pixels = [*_unchanged(last.photos, earlier), *(n.photo for n in more)]
         if None in pixels:
             notes = (*notes, NOT_AT_HAND)
-        both = fit_to_matches(asked, fit, pixels, progress=part(progress, 0.4, 1.0))
+        if shape:
+            # What was read in a photo once is kept, around whichever fit it was read.
+            unread = [
+                None if c.shape is not None else p for c, p in zip(asked.cues, pixels, strict=True)
+            ]
+            shaped = ask_shape(asked, unread, first=fit, progress=part(progress, 0.4, 0.5))
+            asked, notes = shaped.problem, (*notes, *shaped.notes)
+            fit = shaped.told(fit_head(asked))
+        both = fit_to_matches(asked, fit, pixels, progress=part(progress, 0.5, 1.0))
         fit, pairs = both.fit, both.matches
     done = completed(
         fit,
         head,
         [*(_facts(p) for p in last.photos), *(n.facts for n in more)],
-        predictor="mediapipe",
+        predictor="mediapipe" if any(c.shape is not None for c in asked.cues) else "landmarks",
         options={"head": head.name, "pins": pins_to_json(pins)},
         seconds={},
         networks={},
         notes=notes,
     )
-    records = [*last.photos, *(n.record for n in more)]
+    records = [
+        replace(record, shape=c.shape)
+        for record, c in zip((*last.photos, *(n.record for n in more)), asked.cues, strict=True)
+    ]
     done = replace(done, continuation=continuation_of(head, done, records, pins, pairs).to_json())
     after = _rigged(head, done, last.photos[0], own_components)
     if before is None:
@@ -164,7 +178,8 @@ def _problem(head: HeadModel, last: Continuation) -> FitProblem:
     )
     return FitProblem(
         head,
-        [p.cues for p in last.photos],
+        # What was said of other components says nothing of these.
+        [p.cues if same else replace(p.cues, shape=None) for p in last.photos],
         [p.focal for p in last.photos],
         last.pins,
         last.matches,

@@ -23,7 +23,13 @@ from ..reconstruction import Reconstruction
 SCHEMA = 1
 
 PREDICTOR_LICENCES = {
-    "mediapipe": Licence("Apache-2.0", True),
+    "mediapipe": Licence(
+        "Apache-2.0 AND MIT",
+        True,
+        "MediaPipe's landmarks (Apache-2.0), and our own shape network, trained on people drawn "
+        "from ICT FaceKit's statistics (MIT, (c) 2020 USC Institute for Creative Technologies)",
+    ),
+    "landmarks": Licence("Apache-2.0", True),
     "dense": Licence(
         "Apache-2.0 AND CC0-1.0",
         True,

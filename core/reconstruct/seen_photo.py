@@ -87,6 +87,7 @@ class SeenPhoto:
             focal_source=self.focal_source,
             colours=face_colours(self.photo.pixels, cues.landmarks),
             landmarks_fit=np.full(cues.landmarks.shape, np.nan),
+            shape=cues.shape,
         )
 
 

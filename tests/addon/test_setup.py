@@ -49,7 +49,7 @@ def test_nothing_is_installed_at_first(ours, empty_models):
     assert state.runtime().words == "Not installed"
     assert state.weights_words() == state.flame_words() == "Not imported"
     there = ours("pixel3dmm_addon.installed").predictors()
-    assert [e.name for e in there] == ["mediapipe", "dense"]
+    assert [e.name for e in there] == ["mediapipe", "landmarks", "dense"]
 
 
 def test_a_folder_with_everything_is_imported_at_once(
@@ -63,9 +63,14 @@ def test_a_folder_with_everything_is_imported_at_once(
     state, installed = ours("pixel3dmm_addon.setup.state"), ours("pixel3dmm_addon.installed")
     assert state.weights_words() == "Ready: normals and uv"
     assert state.flame_words().startswith("Ready: ")
-    assert [e.name for e in installed.predictors()] == ["mediapipe", "dense", "pixel3dmm"]
+    assert [e.name for e in installed.predictors()] == [
+        "mediapipe",
+        "landmarks",
+        "dense",
+        "pixel3dmm",
+    ]
     assert len(installed.heads()) == 2
-    assert installed.predictors()[2].commercial is False
+    assert installed.predictors()[3].commercial is False
 
 
 def test_files_that_do_harm_are_refused_in_one_sentence(ours, empty_models, shared_dir, tmp_path):
