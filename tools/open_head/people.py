@@ -26,7 +26,7 @@ from core.heads.registration import features, register
 
 from .mesh import FLIP_X
 from .scan_model import COMPONENTS, EYE_LEFT, EYE_RIGHT, ScanModel
-from .smooth import continued
+from .smooth import calmed, continued
 from .source import SourceError
 
 PEOPLE_FILE = "people.npz"
@@ -34,6 +34,8 @@ _MICRON = 1e-6
 #: Metres between a vertex and the scans' skin up to which it is read off, and the least cosine
 #: between their normals.
 _REACH, _ALIKE = 0.0006, 0.5
+#: How far ears are believed, whose folds the registration lays onto each other with some creases.
+_EAR_BELIEF = 0.1
 #: Parts whose vertices no scan shows.
 _HIDDEN = ("mouth_interior", "eye_socket_l", "eye_socket_r")
 
@@ -122,6 +124,8 @@ def statistics(head: HeadModel, scans: ScanModel) -> People:
         linked |= head.regions[name][:count]
     fields = np.concatenate([mean[:, :, None], modes], axis=2).reshape(count, -1)
     fields = continued(skin, fields, read | ~linked, linked & ~read).reshape(count, 3, -1)
+    ears = (head.regions["ear_l"] | head.regions["ear_r"])[:count]
+    fields = calmed(skin, fields.reshape(count, -1), ears, _EAR_BELIEF).reshape(fields.shape)
     fields[~linked] = 0.0
     return People(fields[:, :, 0], fields[:, :, 1:], read)
 
