@@ -86,8 +86,8 @@ def test_what_must_not_ship_is_found(stranger, tmp_path):
 def test_a_zip_that_is_too_big_is_refused(tmp_path):
     path = tmp_path / "x.zip"
     with zipfile.ZipFile(path, "w") as z:
-        z.writestr("vendor/big.npz", bytes(15_000_001))
-    with pytest.raises(BuildError, match=r"15\.0 MB and must stay under 15 MB"):
+        z.writestr("vendor/big.npz", bytes(20_000_001))
+    with pytest.raises(BuildError, match=r"20\.0 MB and must stay under 20 MB"):
         check_zip(path)
 
 

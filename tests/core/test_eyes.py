@@ -9,8 +9,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from support.eyes import ALLOWED, Eye, depths, people, ray_lengths
+from support.rigs import rigged_person
 
 from core.heads import load_open_head
+from core.rig.rig_arrays import RigArrays
 
 
 @pytest.fixture(scope="module")
