@@ -147,7 +147,20 @@ def _summary(
     return (
         f"{photo.name}: landmarks within {error:.1f} % of the eye distance, "
         f"focal length {fit.camera.focal_35mm:.0f} mm ({fit.report['focal_source']}), "
+        f"{_by_network(person)}"
         f"{sum(seconds.values()):.2f} s -> {folder}"
+    )
+
+
+def _by_network(person: Reconstruction) -> str:
+    """What the shape network gave beside the landmarks, as part of the summary."""
+    said = person.report.get("shape_network")
+    if said is None:
+        return ""
+    sure, unsure = person.report["face_uncertainty_mm"], said["face_uncertainty_without_mm"]
+    return (
+        f"face moved {said['moved_mm']:.1f} mm by the shape network, "
+        f"uncertainty {sure:.1f} mm instead of {unsure:.1f}, "
     )
 
 

@@ -51,8 +51,36 @@ def main() -> None:
     bench.add_argument("weights", type=Path)
     bench.add_argument("--bench", type=Path, required=True, help="the bench's folder")
     bench.add_argument("--out", type=Path, required=True, help="for the meshes")
+    card = steps.add_parser("card", help="the shape network, in one process")
+    card.add_argument("--out", type=Path, required=True, help="the run's folder")
+    card.add_argument("--minutes", type=float, default=8.0)
+    card.add_argument("--batch", type=int, default=96)
+    card.add_argument("--seed", type=int, default=1)
+    card.add_argument("--device", default="cuda")
+    card.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    carried = steps.add_parser("card-export", help="a shape network's weights for the product")
+    carried.add_argument("run", type=Path, help="a run's folder, or one of the trial's weights")
+    carried.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    if options.step == "make":
+    if options.step == "card":
+        from .card.train import Plan as CardPlan
+        from .card.train import train as train_on_card
+
+        train_on_card(
+            CardPlan(
+                options.out,
+                options.minutes,
+                options.batch,
+                options.seed,
+                options.device,
+                options.resume,
+            )
+        )
+    elif options.step == "card-export":
+        from .card.export import export_run
+
+        print(export_run(options.run, options.out))
+    elif options.step == "make":
         from .shards import make as make_shards
 
         make_shards(options.folder, options.count, options.seed, fits=options.fits)

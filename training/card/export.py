@@ -23,6 +23,7 @@ from torch import nn
 
 from core.cues.shape_network import component_size
 from core.cues.tensor_program import FORMAT, VERSION
+from core.heads import load_open_head
 from core.heads.model import HeadModel
 
 from .network import SIZE, Block, Network
@@ -60,6 +61,17 @@ def export(network: Network, errors: Mapping[str, NDArray[Any]], head: HeadModel
     _write(arrays, out)
     lost = np.sqrt(writer.lost / writer.total)
     return f"{out.stat().st_size / 1e6:.2f} MB; weights are off by {100 * lost:.2f} % (rms)"
+
+
+def export_run(run: Path, out: Path) -> str:
+    """Of a run's folder, or of one of `load_parts`; the open head is what it belongs to."""
+    if (run / "w0.npz").is_file():
+        network, errors = load_parts(run)
+    else:
+        network, errors = Network(), dict(_arrays(run / "errors.npz"))
+        state = torch.load(run / "state.pt", map_location="cpu", weights_only=True)
+        network.load_state_dict(state["average"])
+    return export(network, errors, load_open_head(), out)
 
 
 class _Writer:
