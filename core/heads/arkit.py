@@ -58,6 +58,9 @@ ARKIT_NAMES: tuple[str, ...] = (
     "tongueOut",
 )
 
+#: Degrees that an eye turns where its eyeLook slider is 1: what the sculpted lids were made for.
+LOOK_DEGREES = {"Up": 9.8, "Down": 11.4, "In": 15.3, "Out": 15.0}
+
 PHOTO_RESIDUAL = "photoResidual"
 
 

@@ -3,57 +3,47 @@
 
 The header is ``Timecode,BlendShapeCount``, the 52 names with a capital, then yaw, pitch and roll
 of HeadYaw, LeftEyeYaw, RightEyeYaw in radians. A timecode is ``HH:MM:SS:FF.mmm`` with frames and
-thousandths of a frame. While no face is seen a line has the count 0 and no values.
-
-The file does not say which way its angles count, and the app mirrors them when the phone lies on
-its side. But ARKit's eyeLook sliders tell the same gaze in words, so the signs are read from them.
+thousandths of a frame. While no face is seen a line has the count 0 and no values. Converters of
+other programs write the same columns in ways of their own, which :mod:`.table`, :mod:`.timecode`
+and :mod:`.angles` understand.
 """
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import MotionError
-from ..geometry.rotation import matrix_from_vector
-from . import Array, FaceMotion
+from . import Array, FaceMotion, table
+from .angles import KINDS, PARTS, Choices, turns_of
 from .key_names import arkit_name
+from .timecode import seconds_of
 
 MAX_SECONDS = 7200
 #: As many at 60 a second.
 MAX_ROWS = 432_000
-#: Characters. A recording's lines have about 600.
-MAX_LINE = 20_000
-#: Frames a second that cameras and phones count timecodes in.
-_RATES = (24, 25, 30, 48, 50, 60, 120, 240)
-_USUAL_RATE = 60
-_PARTS = ("Head", "LeftEye", "RightEye")
-_KINDS = ("Yaw", "Pitch", "Roll")
-_TRACKS = {"Head": "head", "LeftEye": "eye_l", "RightEye": "eye_r"}
-#: Less movement than this, in radians, says nothing of the signs.
-_TELLING = 0.02
-_CLOCK = re.compile(r"(\d{1,3}):(\d{1,2}):(\d{1,2})(?:[:;](\d{1,3})(?:\.(\d{1,4}))?|\.(\d{1,6}))?")
+_CLOCKS = ("timecode", "time", "timestamp", "time code")
+_COUNT = "blendshapecount"
+#: A line of zeros alone among lines with so many other numbers is a face that was lost.
+_FULL = 25
+#: No unit of angles counts so far: sums of squares of more would overflow.
+_FAR = 1e6
 
 
-def read_arkit_csv(path: Path, *, flip_yaw: bool = False, flip_pitch: bool = False) -> FaceMotion:
+def read_arkit_csv(path: Path, choices: Choices | None = None) -> FaceMotion:
     """Reads a recording. Raises MotionError with one sentence if it is none, or is damaged.
 
-    flip_yaw, flip_pitch: head and eyes turn (and tilt), or nod, the other way than is found out.
+    choices: what a person knows better than the file; None: all is found out.
     """
     path = Path(path)
-    flips = (-1.0 if flip_yaw else 1.0, -1.0 if flip_pitch else 1.0)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return _motion(path.name, csv.reader(_lines(file, path.name)), flips)
-    except UnicodeDecodeError as error:
-        raise _not_one(path.name, "it is not text") from error
-    except csv.Error as error:
+        with table.opened(path, _count_names) as (header, rows):
+            return _motion(path.name, header, rows, choices or Choices())
+    except table.NoTableError as error:
         raise _not_one(path.name, str(error)) from error
     # ValueError: a path with a null character.
     except (OSError, ValueError) as error:
@@ -61,50 +51,70 @@ def read_arkit_csv(path: Path, *, flip_yaw: bool = False, flip_pitch: bool = Fal
         raise MotionError(f"{path.name} cannot be read ({reason}): choose another file.") from error
 
 
-def _lines(file: TextIO, name: str) -> Iterator[str]:
-    """Line by line, none longer than a recording's: a file without ends must not fill memory."""
-    while line := file.readline(MAX_LINE + 1):
-        if len(line) > MAX_LINE:
-            raise _not_one(name, "its lines are too long")
-        yield line
+def _count_names(cells: list[str]) -> int:
+    return sum(arkit_name(cell) is not None for cell in cells)
 
 
 @dataclass
 class _Rows:
-    """What the lines hold: timecodes, numbers, and how many lines were no good."""
+    """What the lines hold: the timecode of each, its numbers (nan where there are none), whether
+    a face was seen in it; how many lines were no good, and a word where a number should be.
+    """
 
     codes: list[str] = field(default_factory=list)
     numbers: list[Array] = field(default_factory=list)
+    seen: list[bool] = field(default_factory=list)
     total: int = 0
-    lost: int = 0
     broken: int = 0
+    word: str = ""
+    long: int = 0
 
 
 def _read_rows(
-    name: str, lines: Iterator[list[str]], wanted: list[int], clock: int | None
+    name: str, lines: Iterator[list[str]], wanted: list[int], columns: dict[str, int], width: int
 ) -> _Rows:
     out = _Rows()
+    clock = next((columns[key] for key in _CLOCKS if key in columns), None)
+    counter = columns.get(_COUNT)
+    short = False
     for row in lines:
         if not any(cell.strip() for cell in row):
             continue
         out.total += 1
         if out.total > MAX_ROWS:
             raise _too_long(name)
-        cells = [row[i].strip() if i < len(row) else "" for i in wanted]
-        if not any(cells):
-            out.lost += 1
-            continue
-        try:
-            numbers = np.array([float(cell) for cell in cells])
-        except ValueError:  # a cut file ends within a line
+        out.long += len(row) > width + 1 and any(cell.strip() for cell in row[width + 1 :])
+        short = len(row) <= max(wanted)
+        cells = [row[i] if i < len(row) else "" for i in wanted]
+        numbers, words = _numbers(cells)
+        if words:
+            out.word = out.word or words[0].strip()
+        if 2 * len(words) > len(cells) - sum(not cell.strip() for cell in cells):
             out.broken += 1
             continue
-        if not np.isfinite(numbers).all():
-            out.broken += 1
-            continue
+        counted = row[counter].strip() if counter is not None and counter < len(row) else ""
+        out.seen.append(bool(np.isfinite(numbers).any()) and counted != "0")
         out.codes.append(row[clock] if clock is not None and clock < len(row) else "")
         out.numbers.append(numbers)
+    if short and out.seen and out.seen[-1]:  # the end of a file that was cut
+        out.broken += 1
+        del out.codes[-1], out.numbers[-1], out.seen[-1]
     return out
+
+
+def _numbers(cells: list[str]) -> tuple[Array, list[str]]:
+    """(n,) with nan where there is none, and the cells that hold something else."""
+    try:
+        out = np.array([float(cell) for cell in cells])
+        if np.isfinite(out).all():
+            return out, []
+    except ValueError:
+        pass
+    found = [table.number(cell) for cell in cells]
+    wrong = [f is None or f in (float("inf"), -float("inf")) for f in found]
+    words = [cell for cell, bad in zip(cells, wrong, strict=True) if bad]
+    values = [np.nan if bad else f for f, bad in zip(found, wrong, strict=True)]
+    return np.array(values, dtype=float), words
 
 
 def _columns(name: str, header: list[str]) -> dict[str, int]:
@@ -118,143 +128,140 @@ def _columns(name: str, header: list[str]) -> dict[str, int]:
     return out
 
 
-def _motion(name: str, lines: Iterator[list[str]], flips: tuple[float, float]) -> FaceMotion:
-    columns = _columns(name, next(lines, []))
+def _motion(
+    name: str, header: list[str], lines: Iterator[list[str]], choices: Choices
+) -> FaceMotion:
+    columns = _columns(name, header)
     sliders = [key for key in columns if arkit_name(key) == key]
     if not sliders:
         raise _not_one(name, "its first line names no ARKit slider")
-    angles = [f"{part}{kind}".lower() for part in _PARTS for kind in _KINDS]
-    angles = [angle for angle in angles if angle in columns]
-    wanted = [columns[key] for key in (*sliders, *angles)]
-    rows = _read_rows(name, lines, wanted, columns.get("timecode"))
-    if not rows.numbers:
-        raise _not_one(name, "no line of it holds a face")
-    if rows.broken > max(1, rows.total // 10):
-        raise _not_one(name, f"{rows.broken} of {rows.total} lines are damaged")
-    notes = []
-    if rows.lost:
-        notes.append(f"The face was lost in {rows.lost} of {rows.total} moments: they are bridged")
+    angles = [f"{part}{kind}".lower() for part in PARTS for kind in KINDS]
+    names = [*sliders, *(angle for angle in angles if angle in columns)]
+    rows = _read_rows(name, lines, [columns[key] for key in names], columns, len(header))
+    _refuse(name, rows)
+    times, notes = seconds_of(rows.codes, choices.rate)
+    times = times - times[0]
+    _refuse_jumps(name, rows.codes, times)
+    data = np.array(rows.numbers)
+    seen = _seen(np.array(rows.seen), data)
+    notes += _lost(seen, times)
     if rows.broken:
         notes.append(f"{rows.broken} damaged lines were left out")
-    times, said = _times(rows.codes)
+    end = times[-1]
+    times, data = times[seen], data[seen]
+    onward = np.diff(times, prepend=-np.inf) > 0
+    times, data = times[onward], data[onward]
+    data, names, said = _filled(data, names, header, columns)
     notes += said
-    # A single wrong timecode would ask the scene for millions of frames.
-    if times[-1] - times[0] > MAX_SECONDS:
-        raise _too_long(name)
-    onward = np.flatnonzero(np.diff(times, prepend=-np.inf) > 0)
-    data = np.array(rows.numbers)[onward]
-    values, said = _unit(data[:, : len(sliders)])
+    if not any(key in sliders for key in names):
+        raise _not_one(name, "its columns of sliders are empty")
+    # The take's own first and last moment, though the face was not seen yet or no longer.
+    if times[0] > 0:
+        times, data = np.append(0.0, times), np.concatenate([data[:1], data])
+    if times[-1] < end:
+        times, data = np.append(times, end), np.concatenate([data, data[-1:]])
+    kept = [key for key in names if key in sliders]
+    values, said = _unit(data[:, : len(kept)], choices.sliders)
     notes += said
-    turns, said = _turns(angles, data[:, len(sliders) :], sliders, values, flips)
-    notes += said
-    times = times[onward] - times[onward[0]]
-    return FaceMotion(times, tuple(sliders), values, turns, tuple(notes))
+    turns, said = turns_of(
+        {key: data[:, i].clip(-_FAR, _FAR) for i, key in enumerate(names) if key not in sliders},
+        {key: values[:, i] for i, key in enumerate(kept)},
+        choices,
+    )
+    return FaceMotion(times, tuple(kept), values, turns, tuple(notes + said))
 
 
-def _times(codes: list[str]) -> tuple[Array, list[str]]:
-    """(F,) seconds; moments that do not move on are for the caller to drop."""
-    found = [_CLOCK.fullmatch(code.strip()) for code in codes]
-    if any(match is None for match in found):
-        return np.arange(len(codes)) / _USUAL_RATE, [
-            f"There are no timecodes: {_USUAL_RATE} moments a second are taken for granted"
-        ]
-    parts = [match.groups() for match in found if match is not None]
-    whole = np.array([3600 * int(h) + 60 * int(m) + int(s) for h, m, s, *_ in parts], float)
-    frames = np.array([int(f or 0) + float(f"0.{t or 0}") for _, _, _, f, t, _ in parts])
-    fraction = np.array([float(f"0.{d or 0}") for *_, d in parts])
-    # The file does not say its rate: the least usual one that all of its frames fit into. Of a
-    # recording shorter than a second not all frames are seen.
-    usual = [rate for rate in _RATES if rate > frames.max()] or [int(frames.max()) + 1]
-    rate = usual[0] if np.ptp(whole) > 1 else max(usual[0], _USUAL_RATE)
-    times = whole + frames / rate + fraction
-    # Over midnight a clock begins again.
-    times += 86400 * np.cumsum(np.diff(times, prepend=times[0]) < -43200)
-    still = int((np.diff(times) <= 0).sum())
-    if still > len(times) // 10:
-        return np.arange(len(codes)) / _USUAL_RATE, [
-            f"The timecodes do not move on: {_USUAL_RATE} moments a second are taken for granted"
-        ]
-    return np.maximum.accumulate(times), []
+def _refuse(name: str, rows: _Rows) -> None:
+    """Raises MotionError with the reason where the lines hold too little of a face."""
+    if not rows.total:
+        raise _not_one(name, "nothing follows its first line")
+    if rows.long > rows.total // 10:
+        raise _not_one(
+            name,
+            "its lines have more columns than names, as where commas part both columns and "
+            "decimals: write it with semicolons or tabs",
+        )
+    if rows.broken > max(1, rows.total // 10) or not rows.codes:
+        said = f", {rows.word[:20]!r} is no number" if rows.word else ""
+        raise _not_one(name, f"{rows.broken} of {rows.total} lines are damaged{said}")
+    if not any(rows.seen):
+        raise _not_one(name, f"no face was seen in any of its {rows.total} lines")
 
 
-def _unit(values: Array) -> tuple[Array, list[str]]:
+def _refuse_jumps(name: str, codes: list[str], times: Array) -> None:
+    """A single wrong timecode would ask the scene for millions of frames."""
+    if times[-1] <= MAX_SECONDS:
+        return
+    jump = int(np.argmax(np.diff(times)))
+    if times[-1] - (times[jump + 1] - times[jump]) <= MAX_SECONDS:
+        raise MotionError(
+            f"{name} jumps in time from {codes[jump].strip()} to {codes[jump + 1].strip()}: delete "
+            "the lines on the shorter side of it."
+        )
+    raise _too_long(name)
+
+
+def _seen(seen: NDArray[np.bool_], data: Array) -> NDArray[np.bool_]:
+    """Without lines that hold zeros alone where others are full: some recorders write a lost face
+    so.
+    """
+    used = (np.nan_to_num(data) != 0).sum(axis=1)
+    if np.median(used[seen]) < _FULL:
+        return seen
+    return seen & (used > 0)
+
+
+def _lost(seen: NDArray[np.bool_], times: Array) -> list[str]:
+    """Sentences on where the face was not seen."""
+    at = np.flatnonzero(seen)
     notes = []
-    top = float(values.max())
-    if 2.0 < top <= 100.0:
+    if times[at[0]] > 0:
+        notes.append(
+            f"The face is seen from {times[at[0]]:.2f} s on: its first pose is held until then"
+        )
+    if times[at[-1]] < times[-1]:
+        notes.append(
+            f"The face is lost after {times[at[-1]]:.2f} s: its last pose is held to the end"
+        )
+    within = at[-1] - at[0] + 1 - len(at)
+    if within:
+        notes.append(f"The face was lost in {within} of {len(seen)} moments: they are bridged")
+    return notes
+
+
+def _filled(
+    data: Array, names: list[str], header: list[str], columns: dict[str, int]
+) -> tuple[Array, list[str], list[str]]:
+    """Without columns that hold no number; gaps in others bridged."""
+    there = np.isfinite(data)
+    used = there.sum(axis=0) > 0
+    empty = [header[columns[names[i]]].strip() for i in np.flatnonzero(~used)]
+    notes = []
+    if empty:
+        more = f" and {len(empty) - 3} more" if len(empty) > 3 else ""
+        notes.append(f"Columns without a number were left out: {', '.join(empty[:3])}{more}")
+    keep = np.flatnonzero(used)
+    gaps = 0
+    for i in keep[~there[:, keep].all(axis=0)]:
+        known = np.flatnonzero(there[:, i])
+        gaps += len(data) - len(known)
+        data[:, i] = np.interp(np.arange(len(data)), known, data[known, i])
+    if gaps:
+        notes.append(f"{gaps} cells without a number were bridged")
+    return data[:, keep], [names[i] for i in keep], notes
+
+
+def _unit(values: Array, unit: str) -> tuple[Array, list[str]]:
+    notes = []
+    # Not by a single spike.
+    top = float(np.quantile(values.max(axis=1), 0.99))
+    if unit == "PERCENT" or (unit == "AUTO" and 2.0 < top <= 200.0):
         values = values / 100
         notes.append("The sliders were read as percent")
     outside = int(((values < 0) | (values > 1)).any(axis=1).sum())
     if outside:
         notes.append(f"{outside} moments had sliders beyond 0 and 1, which were held there")
     return np.clip(values, 0.0, 1.0), notes
-
-
-def _turns(
-    names: list[str],
-    angles: Array,
-    sliders: list[str],
-    values: Array,
-    flips: tuple[float, float],
-) -> tuple[dict[str, Array], list[str]]:
-    """Rotations by track, with the signs that the eyeLook sliders bear out."""
-    if not names:
-        return {}, ["Head and eyes do not turn in this recording: it holds sliders alone"]
-    notes = []
-    if np.abs(angles).max() > 2 * np.pi:
-        angles = np.radians(angles)
-        notes.append("Angles were read as degrees")
-    at = {name: angles[:, i] for i, name in enumerate(names)}
-    slider = {name: values[:, i] for i, name in enumerate(sliders)}
-    zero = np.zeros(len(values))
-
-    def look(*words: tuple[str, float]) -> Array:
-        total: Array = sum((sign * slider.get(name, zero) for name, sign in words), zero)
-        return total
-
-    left = look(("eyeLookOutLeft", 1), ("eyeLookInLeft", -1))
-    left_too = look(("eyeLookInRight", 1), ("eyeLookOutRight", -1))
-    up = look(("eyeLookUpLeft", 1), ("eyeLookDownLeft", -1))
-    up_too = look(("eyeLookUpRight", 1), ("eyeLookDownRight", -1))
-    yaws = (at.get("lefteyeyaw", zero), left), (at.get("righteyeyaw", zero), left_too)
-    pitches = (at.get("lefteyepitch", zero), up), (at.get("righteyepitch", zero), up_too)
-    # Unreal's angles: to the right and up are positive, and so is a tilt to the right.
-    to_left, sure = _sign(yaws, otherwise=-1.0)
-    to_up, sure_too = _sign(pitches, otherwise=1.0)
-    if not (sure and sure_too):
-        notes.append("The eyes hardly move: if head or eyes turn the wrong way, flip them")
-    to_left, to_up = flips[0] * to_left, flips[1] * to_up
-    out = {}
-    for part in _PARTS:
-        yaw, pitch, roll = (at.get(f"{part}{kind}".lower(), zero) for kind in _KINDS)
-        if any(f"{part}{kind}".lower() in at for kind in _KINDS):
-            out[_TRACKS[part]] = rotations(to_left * yaw, to_up * pitch, to_left * roll)
-    return out, notes
-
-
-def _sign(pairs: tuple[tuple[Array, Array], ...], otherwise: float) -> tuple[float, bool]:
-    """1 if angles and sliders move together, -1 if against each other; and whether they move."""
-    agreement = 0.0
-    for angle, said in pairs:
-        moved = np.ptp(angle) > _TELLING and np.ptp(said) > _TELLING
-        if moved:
-            agreement += float(np.corrcoef(angle, said)[0, 1])
-    if abs(agreement) < 0.3:
-        return otherwise, False
-    return float(np.sign(agreement)), True
-
-
-def rotations(left: Array, up: Array, tilt: Array) -> Array:
-    """(F, 3, 3) in the head frame: tilted about the line of sight, then up, then to the left.
-
-    left, up, tilt (F,) in radians: positive to the subject's left, upward, and with the crown to
-    the subject's left.
-    """
-    zero = np.zeros_like(left)
-    turn = matrix_from_vector(np.stack([zero, left, zero], axis=1))
-    nod = matrix_from_vector(np.stack([-up, zero, zero], axis=1))
-    roll = matrix_from_vector(np.stack([zero, zero, -tilt], axis=1))
-    out: Array = turn @ nod @ roll
-    return out
 
 
 def _too_long(name: str) -> MotionError:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
 from ...core.errors import MotionError
 from ...core.motion import resampled
+from ...core.motion.angles import Choices
 from ...core.motion.arkit_csv import read_arkit_csv
 from ..blender_types import OperatorReturn
 from ..scene import motion as scene_motion
@@ -78,13 +79,63 @@ class PIXEL3DMM_OT_import_motion(_Onto, ImportHelper, bpy.types.Operator):
     )
     head: BoolProperty(name="Head Turns", description="Onto the head's bone", default=True)
     eyes: BoolProperty(name="Eyes Turn", description="Onto the eyes' bones", default=True)
+    angles: EnumProperty(
+        name="Angles",
+        description="The unit of the recording's angles",
+        items=[
+            ("AUTO", "As They Show", "Told by how far the eyes turn for their sliders"),
+            ("RADIANS", "Radians", "As Live Link Face writes them"),
+            ("DEGREES", "Degrees", "As some converters write them"),
+        ],
+    )
+    gaze: EnumProperty(
+        name="Gaze",
+        description="What turns the eyes",
+        items=[
+            ("AUTO", "As They Show", "Angles, unless the eyeLook sliders contradict them"),
+            ("ANGLES", "Angles", "The recording's angles of the eyes"),
+            ("SLIDERS", "Sliders", "The recording's eyeLook sliders"),
+        ],
+    )
+    exchange: EnumProperty(
+        name="Exchange",
+        description="Two angles of the head that stand in each other's column",
+        items=[
+            ("NONE", "Nothing", "Each angle is what its column says"),
+            ("YAW_PITCH", "Yaw and Pitch", "The head nods where it should turn"),
+            ("YAW_ROLL", "Yaw and Roll", "The head tilts where it should turn"),
+            ("PITCH_ROLL", "Pitch and Roll", "The head tilts where it should nod"),
+        ],
+    )
     flip_yaw: BoolProperty(
         name="Flip Left and Right",
-        description="Head and eyes turn and tilt the other way",
+        description="The head turns and tilts the other way; the eyes too, if their sliders do "
+        "not tell which way they turn",
         default=False,
     )
     flip_pitch: BoolProperty(
-        name="Flip Up and Down", description="Head and eyes nod the other way", default=False
+        name="Flip Up and Down",
+        description="The head nods the other way; the eyes too, if their sliders do not tell",
+        default=False,
+    )
+    flip_roll: BoolProperty(
+        name="Flip Tilt", description="The head alone tilts the other way", default=False
+    )
+    sliders: EnumProperty(
+        name="Sliders",
+        description="What a slider's full way is in the recording",
+        items=[
+            ("AUTO", "As They Show", "Percent where values are far above 1"),
+            ("UNIT", "0 to 1", "As Live Link Face writes them"),
+            ("PERCENT", "Percent", "0 to 100"),
+        ],
+    )
+    rate: FloatProperty(
+        name="Timecode Rate",
+        description="Frames a second in which the recording counts; 0: as its timecodes show",
+        default=0.0,
+        min=0.0,
+        max=240.0,
     )
     extend_range: BoolProperty(
         name="Extend Scene",
@@ -98,7 +149,7 @@ class PIXEL3DMM_OT_import_motion(_Onto, ImportHelper, bpy.types.Operator):
         render = context.scene.render
         rate = render.fps / render.fps_base
         try:
-            read = read_arkit_csv(path, flip_yaw=self.flip_yaw, flip_pitch=self.flip_pitch)
+            read = read_arkit_csv(path, self._choices())
             motion = resampled(read, rate)
             joints = ["head"] * self.head + ["eye_l", "eye_r"] * self.eyes
             done = [
@@ -116,6 +167,18 @@ class PIXEL3DMM_OT_import_motion(_Onto, ImportHelper, bpy.types.Operator):
         for note in motion.notes:
             self.report({"WARNING"}, note)
         return self._finish(context, done)
+
+    def _choices(self) -> Choices:
+        return Choices(
+            angles=self.angles,
+            sliders=self.sliders,
+            eyes=self.gaze,
+            exchange=self.exchange,
+            flip_yaw=self.flip_yaw,
+            flip_pitch=self.flip_pitch,
+            flip_roll=self.flip_roll,
+            rate=self.rate,
+        )
 
 
 #: Blender does not keep the strings of an enumeration alive, so this list does.

@@ -11,12 +11,11 @@ import bpy
 import numpy as np
 from mathutils import Euler
 
+from ...core.heads.arkit import LOOK_DEGREES
 from .rig_data import find_bone
 
 FOLLOW_NAME = "Pixel3DMM gaze"
 
-#: Degrees that an eye turns where a slider is 1: what the sculpted lids were made for.
-RANGE = {"Up": 9.8, "Down": 11.4, "In": 15.3, "Out": 15.0}
 _EYES = (("eye_l", "Left", 1), ("eye_r", "Right", -1))
 
 
@@ -31,12 +30,15 @@ def set_follow(head: bpy.types.Object, rig: bpy.types.Object, on: bool) -> None:
     keys = head.data.shape_keys
     for joint, side, outward in _EYES:
         bone = find_bone(rig, joint)
-        names = {end: f"eyeLook{end}{side}" for end in RANGE}
+        names = {end: f"eyeLook{end}{side}" for end in LOOK_DEGREES}
         if bone is None or any(n not in keys.key_blocks for n in names.values()):
             continue
         if on == (FOLLOW_NAME in bone.constraints):
             continue
-        value = {end: keys.key_blocks[n].value * np.radians(RANGE[end]) for end, n in names.items()}
+        value = {
+            end: keys.key_blocks[n].value * np.radians(LOOK_DEGREES[end])
+            for end, n in names.items()
+        }
         # The bone points forward with its x to the person's left: its z points down.
         added = Euler(
             (value["Down"] - value["Up"], 0.0, outward * (value["In"] - value["Out"]))
@@ -83,5 +85,5 @@ def _add(
                 target = variable.targets[0]
                 target.id_type, target.id = "KEY", keys
                 target.data_path = f'key_blocks["{name}"].value'
-            most, least = (sign * np.radians(RANGE[e]) for e in (plus, minus))
+            most, least = (sign * np.radians(LOOK_DEGREES[e]) for e in (plus, minus))
             driver.expression = f"a * {most:.6f} - b * {least:.6f}"

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from core.errors import MotionError
 from core.heads.arkit import ARKIT_NAMES
 from core.motion import FaceMotion, resampled
-from core.motion.arkit_csv import MAX_LINE, read_arkit_csv, rotations
+from core.motion.angles import Choices, rotations
+from core.motion.arkit_csv import read_arkit_csv
 from core.motion.key_names import arkit_name, matched_names
+from core.motion.table import MAX_LINE
 
 ANGLES = [f"{part}{kind}" for part in ("Head", "LeftEye", "RightEye") for kind in
           ("Yaw", "Pitch", "Roll")]  # fmt: skip
@@ -69,9 +71,9 @@ def test_signs_follow_the_sliders_whatever_the_file_counts(tmp_path, yaw, pitch)
     assert head[:, 0] == pytest.approx(np.sin(0.2) * np.cos(0.1))
     assert head[:, 1] == pytest.approx(np.sin(0.1))
     path = tmp_path / "take.csv"
-    flipped = read_arkit_csv(path, flip_yaw=True).turns["head"] @ np.array([0.0, 0.0, 1.0])
+    flipped = read_arkit_csv(path, Choices(flip_yaw=True)).turns["head"] @ np.array([0.0, 0.0, 1.0])
     assert flipped == pytest.approx(head * [-1, 1, 1])
-    flipped = read_arkit_csv(path, flip_pitch=True).turns["head"] @ np.array([0.0, 0.0, 1.0])
+    flipped = read_arkit_csv(path, Choices(flip_pitch=True)).turns["head"] @ np.array([0, 0, 1.0])
     assert flipped == pytest.approx(head * [1, -1, 1])
 
 
