@@ -9,6 +9,7 @@ from bpy.props import BoolProperty, StringProperty
 from ...core.errors import ModelFileError
 from ..blender_types import OperatorReturn
 from ..scene import body as bodies
+from ..scene.body_bridge import BRIDGE
 from ..scene.head import active_head, polled_head
 from .poll_reason import NO_HEAD, PollReason
 
@@ -29,7 +30,8 @@ def polled_rig(context: bpy.types.Context) -> bpy.types.Object:
 def chosen_body(context: bpy.types.Context) -> bpy.types.Object | None:
     """The one other armature that is selected, or else the only other one in the scene."""
     rig = our_rig(context)
-    others = [o for o in context.scene.objects if o.type == "ARMATURE" and o != rig]
+    rigs = [o for o in context.scene.objects if o.type == "ARMATURE" and o != rig]
+    others = [o for o in rigs if BRIDGE not in o]
     selected = [o for o in others if o.select_get()]
     found = selected or others
     return found[0] if len(found) == 1 else None
@@ -78,6 +80,13 @@ class PIXEL3DMM_OT_attach_to_body(PollReason, bpy.types.Operator):
         if bones is None:
             wanted = f"bone {self.bone}" if self.bone else "bone that is called a head"
             self.report({"ERROR"}, f"{body.name} has no {wanted}: name its head bone.")
+            return {"CANCELLED"}
+        if body.matrix_world.determinant() <= 0:
+            self.report(
+                {"ERROR"},
+                f"{body.name} is mirrored, by a negative scale of its own or of what carries it: "
+                "make that scale positive first.",
+            )
             return {"CANCELLED"}
         bodies.detach(rig, head)
         try:

@@ -20,16 +20,13 @@ from ...core.geometry import axes
 from ...core.heads.arkit import ARKIT_NAMES
 from ...core.motion import FaceMotion
 from ...core.motion.key_names import arkit_name, matched_names
+from ...core.rig import bone_names
+from ...core.rig.body_frame import body_frame
 from . import curves
+from .body import skeleton
 from .eyes import FOLLOW_NAME
 from .rig import JOINT
 
-#: What bones of other people's rigs are called, in small letters and without separators.
-_BONES = {
-    "head": ("head", "mixamorighead", "defspine006", "jbipchead"),
-    "eye_l": ("eyel", "lefteye", "lefteyejnt", "mixamoriglefteye", "defeyel", "eyeleft"),
-    "eye_r": ("eyer", "righteye", "righteyejnt", "mixamorigrighteye", "defeyer", "eyeright"),
-}
 _KEY_PATH = re.compile(r'key_blocks\["((?:[^"\\]|\\.)+)"\]\.value')
 _PROPERTY_PATH = re.compile(r'(?:.*)\["((?:[^"\\]|\\.)+)"\]')
 _BONE_PATH = re.compile(
@@ -64,13 +61,15 @@ def rig_of(mesh: bpy.types.Object) -> bpy.types.Object | None:
 
 def joint_bones(rig: bpy.types.Object) -> dict[str, str]:
     """Of head, eye_l, eye_r those that the rig has, with the bones' names."""
+    joints = ("head", "eye_l", "eye_r")
+    names = rig.data.bones.keys()
+    guessed = bone_names.eye_names(names)
+    head = bone_names.head_name(names)
+    if head is not None:
+        guessed["head"] = head
     found = {str(bone[JOINT]): bone.name for bone in rig.data.bones if JOINT in bone}
-    letters = {re.sub(r"[^a-z0-9]", "", bone.name.lower()): bone.name for bone in rig.data.bones}
-    for joint, names in _BONES.items():
-        guess = next((letters[name] for name in names if name in letters), None)
-        if joint not in found and guess is not None:
-            found[joint] = guess
-    return {joint: found[joint] for joint in _BONES if joint in found}
+    found = {**guessed, **found}
+    return {joint: found[joint] for joint in joints if joint in found}
 
 
 def apply_motion(
@@ -107,8 +106,9 @@ def apply_motion(
         turning = [j for j in turning if not _bone_is_driven(rig, at[j])]
         if turning:
             _fresh_action(rig, f"{name} {rig.name}")
+        upright = body_frame(skeleton(rig), at.get("head", rig.data.bones[0].name))
         for joint in turning:
-            _turn(rig, at[joint], frames, motion.turns[joint])
+            _turn(rig, at[joint], frames, motion.turns[joint], upright)
             bones.append(at[joint])
     missing = tuple(n for n in ARKIT_NAMES if n in motion.names and n not in shared)
     moved = tuple(found[n] for n in shared)
@@ -205,10 +205,15 @@ def _fresh_action(block: bpy.types.ID, name: str) -> None:
 
 
 def _turn(
-    rig: bpy.types.Object, name: str, frames: Sequence[float] | np.ndarray, turns: np.ndarray
+    rig: bpy.types.Object,
+    name: str,
+    frames: Sequence[float] | np.ndarray,
+    turns: np.ndarray,
+    upright: np.ndarray,
 ) -> None:
+    """turns (F, 3, 3) in the head frame; upright (3, 3): which way the rig's own axes lie."""
     bone = rig.pose.bones[name]
-    rest = np.array(bone.bone.matrix_local.to_3x3())
+    rest = upright.T @ np.array(bone.bone.matrix_local.to_3x3())
     matrices = axes.bone_rotation(turns, rest)
     values = np.array([Matrix(m.tolist()).to_quaternion() for m in matrices])
     values = curves.continuous(values)
