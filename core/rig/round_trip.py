@@ -50,7 +50,8 @@ class SceneFacts:
 
     bone_heads: bone -> (3,) at rest. frames (F,); curves (F, K) values of ``curve_keys``; turns
     (F, B, 4, 3): where each bone carries its own head and the three points 0.1 beside it along
-    the axes, in the order of bone_heads.
+    the axes, in the order of bone_heads. transforms: (name, (3, 3) rotation and scale) of each
+    object in the current frame, the identity for one that has none.
     """
 
     meshes: tuple[MeshFacts, ...]
@@ -60,6 +61,7 @@ class SceneFacts:
     curves: Array
     turns: Array
     stamps: dict[str, str]
+    transforms: tuple[tuple[str, Array], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ def compare(written: SceneFacts, read: SceneFacts, *, ranges_kept: bool = False)
         checks += _bone_checks(written, read)
     if written.frames:
         checks += _curve_checks(written, read)
+    if written.transforms:
+        checks.append(_transforms(written, read))
     checks.append(_stamps(written.stamps, read.stamps))
     return Verdict(tuple(checks))
 
@@ -235,6 +239,23 @@ def _curve_checks(written: SceneFacts, read: SceneFacts) -> list[Check]:
         figure = f"bones' motion within {_length(far)}"
         checks.append(Check("bone motion", far <= 10 * _tolerance(mine), figure))
     return checks
+
+
+def _transforms(written: SceneFacts, read: SceneFacts) -> Check:
+    """Objects are as they were written: without a rotation and a scale, or with the very same.
+
+    Readers may name objects otherwise, so each is compared with the nearest that was written.
+    """
+    wanted = [matrix for _, matrix in written.transforms]
+    clean = all(np.abs(m - np.eye(3)).max() <= VALUE_TOLERANCE for m in wanted)
+    for name, matrix in read.transforms:
+        off = min(_largest(np.abs(matrix - m)) / max(_largest(np.abs(m)), 1e-9) for m in wanted)
+        if off > VALUE_TOLERANCE:
+            scale = ", ".join(f"{s:.3g}" for s in np.linalg.norm(matrix, axis=0))
+            figure = f"{name} has a rotation or a scale ({scale}) of its own"
+            return Check("transforms", False, figure)
+    figure = "no rotation or scale on any object" if clean else "transforms kept"
+    return Check("transforms", True, figure)
 
 
 def _stamps(written: dict[str, str], read: dict[str, str]) -> Check:

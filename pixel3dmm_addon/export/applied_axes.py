@@ -19,8 +19,10 @@ from .presets import Preset
 _CENTIMETRES = 100.0
 
 
-def apply_axes(copies: Copies, scene: bpy.types.Scene, preset: Preset) -> float:
-    """Turns and scales meshes, keys and bones; returns the scale."""
+def apply_axes(copies: Copies, scene: bpy.types.Scene, preset: Preset) -> tuple[float, Matrix]:
+    """Turns and scales meshes, keys and bones; returns the scale, and the matrix (4, 4) that takes
+    it off an object's own.
+    """
     length = _CENTIMETRES * scene.unit_settings.scale_length
     turn = axis_conversion(to_forward=preset.forward, to_up=preset.up).to_4x4()
     change = turn @ Matrix.Scale(length, 4)
@@ -36,4 +38,4 @@ def apply_axes(copies: Copies, scene: bpy.types.Scene, preset: Preset) -> float:
             mesh.matrix_world = mesh.matrix_world @ back
         else:
             mesh.matrix_basis = change @ mesh.matrix_basis @ back
-    return length
+    return length, back

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import bpy
@@ -19,10 +19,11 @@ from .applied_axes import apply_axes
 from .blend_asset import write_blend
 from .copies import Copies, make_copies
 from .family import is_animated
-from .file_keys import give_identifiers, make_keys_independent
+from .file_keys import give_identifiers, make_keys_independent, rename
 from .licence import Licence, stamp
 from .lods import RATIOS, add_lods
-from .presets import Options, Preset
+from .own_transforms import apply_transforms
+from .presets import Options, Preset, identifier_name, short_name, unique_names
 
 #: What the names of the head's levels of detail end in.
 LEVELS = tuple(f"_LOD{i}" for i in range(len(RATIOS) + 1))
@@ -32,13 +33,15 @@ LEVELS = tuple(f"_LOD{i}" for i in range(len(RATIOS) + 1))
 class File:
     """One file, the facts that were written into it, and the frames (the current one first).
 
-    prefix: what to call it where there are several.
+    prefix: what to call it where there are several. axes (3, 3): of objects without a rotation
+    and a scale, as an importer of Blender's has them.
     """
 
     name: str
     facts: SceneFacts
     frames: tuple[float, ...]
     prefix: str
+    axes: np.ndarray = field(default_factory=lambda: np.eye(3))
 
 
 @dataclass(frozen=True)
@@ -70,23 +73,29 @@ class Draft:
             left = ", ".join(copies.left_out)
             notes.append(f"Left out, since no file holds keys and modifiers together: {left}")
         skin.make_exportable(copies.head.data, self.names)
-        frames, animated = self._prepare(copies)
+        frames, animated, axes, said = self._prepare(copies)
+        notes += said
         files = []
         for meshes, suffix in self._split(copies):
             target = path.with_name(path.stem + suffix + path.suffix)
             for mesh in copies.meshes:
                 mesh.select_set(mesh in meshes)
             self.scene.view_layers[0].objects.active = meshes[0]
-            found = facts.gather(self.scene, meshes, copies.rigs, frames, animated=animated)
+            found = facts.gather(
+                self.scene, meshes, copies.rigs, frames, animated=animated, axes=axes
+            )
             formats.write_file(target, self.preset, self.options, self.licence, animated=animated)
-            files.append(File(target.name, found, frames, suffix[1:]))
+            files.append(File(target.name, found, frames, suffix[1:], axes))
         return files, notes
 
-    def _prepare(self, copies: Copies) -> tuple[tuple[float, ...], bool]:
-        """Bakes, coarsens, turns and renames; (frames, the current one first; any motion?)."""
+    def _prepare(self, copies: Copies) -> tuple[tuple[float, ...], bool, np.ndarray, list[str]]:
+        """Bakes, coarsens, turns and renames; (frames, the current one first; any motion?; axes of
+        clean objects (3, 3); sentences).
+        """
         played = self.options.animation and is_animated(self.head)
         motion = baking.watch(self.scene, copies, animated=played)
         motion = replace(motion, objects=np.diag([*[self.unit] * 3, 1.0]) @ motion.objects)
+        motion, notes = apply_transforms(copies, motion)
         baking.freeze(copies, motion)
         make_keys_independent(copies.head)
         if self.preset.format == "USD":
@@ -96,17 +105,22 @@ class Draft:
         if self.options.lods:
             add_lods(copies, self.scene)
             self._give_level_names(copies)
-        length = apply_axes(copies, self.scene, self.preset) if self.preset.applied else 1.0
+        length, back = 1.0, np.eye(4)
+        if self.preset.applied:
+            length, lost = apply_axes(copies, self.scene, self.preset)
+            back = np.array(lost)
+            motion = replace(motion, objects=motion.objects @ back)
         for rig in copies.rigs:
-            for bone in rig.data.bones:
-                bone.name = self.preset.bone_name(bone.name, str(bone.get(JOINT, "")))
+            bones = list(rig.data.bones)
+            called = [self.preset.bone_name(b.name, str(b.get(JOINT, ""))) for b in bones]
+            rename(bones, unique_names(called))
         # USD of 4.2 writes the pose of an armature that is animated, and of no other.
         pose_too = self.preset.format == "USD"
         animated = baking.write(copies, motion, length, pose_too=pose_too)
         now = motion.frames[motion.current]
         if not animated:
             self.scene.frame_start = self.scene.frame_end = self.scene.frame_current
-        return tuple(float(f) for f in (now, *motion.frames[1:])), animated
+        return tuple(float(f) for f in (now, *motion.frames[1:])), animated, back[:3, :3], notes
 
     def _write_asset(self, path: Path, copies: Copies) -> list[File]:
         camera = photo_camera(self.head)
@@ -141,16 +155,25 @@ class Draft:
 
     def _give_names(self, copies: Copies) -> None:
         head, rigs = self.head, [m.object for m in self.head.modifiers if m.type == "ARMATURE"]
-        copies.head.name, copies.head.data.name = self.names[head], self.names[head.data]
+        called = self._called
+        copies.head.name, copies.head.data.name = called(head), called(head.data)
         if head.data.shape_keys is not None:
-            copies.head.data.shape_keys.name = self.names[head.data.shape_keys]
+            copies.head.data.shape_keys.name = called(head.data.shape_keys)
         for rig, double in zip(dict.fromkeys(r for r in rigs if r), copies.rigs, strict=True):
-            double.name, double.data.name = self.names[rig], self.names[rig.data]
+            double.name, double.data.name = called(rig), called(rig.data)
+            # In USD both lie below the rig: of one name, the skeleton would be lost.
+            if identifier_name(double.data.name, "") == identifier_name(copies.head.name, ""):
+                double.data.name = f"{double.data.name} skeleton"
         if self.preset.rig_name and copies.rigs:
             copies.rigs[0].name = copies.rigs[0].data.name = self.preset.rig_name
 
+    def _called(self, block: bpy.types.ID) -> str:
+        """The artist's name, short enough for what exporters put behind it; a .blend keeps it."""
+        name = self.names[block]
+        return name if self.preset.format == "BLEND" else short_name(name)
+
     def _give_level_names(self, copies: Copies) -> None:
-        base = self.names[self.head]
+        base = self._called(self.head)
         for mesh, level in zip(copies.meshes, LEVELS, strict=True):
             if level != LEVELS[0] or self.preset.lods_in_one_file:
                 mesh.name = mesh.data.name = base + level

@@ -21,6 +21,7 @@ from .borrowed_names import borrowed_names, holders
 from .draft import LEVELS, Draft, File
 from .family import family
 from .licence import licence_of
+from .obstacles import reasons, refuse
 from .presets import Options, Preset
 from .read_back import read_file
 from .stage import stage
@@ -31,7 +32,8 @@ LOG = logging.getLogger("pixel3dmm")
 @dataclass(frozen=True)
 class ExportedFile:
     """What came of it. verdict is None if the file was not read back; seconds: of writing and of
-    reading back; kept: False if nothing was written because the check failed.
+    reading back; kept: False if nothing was written because the check failed; reasons: of a red
+    verdict, what may be mended.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class ExportedFile:
     verdict: Verdict | None
     notes: tuple[str, ...]
     kept: bool
+    reasons: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -51,8 +54,9 @@ class ExportedFile:
             return f"{name}: {self.megabytes:.1f} MB, not checked"
         if self.verdict.passed:
             return f"{name}: {self.megabytes:.1f} MB, read back: {self.verdict.sentence}"
+        why = f" To mend it: {'; '.join(self.reasons)}." if self.reasons else ""
         fate = "was written all the same" if self.kept else "was not written"
-        return f"{name} {fate}. What was read back differs: {self.verdict.sentence}"
+        return f"{name} {fate}. What was read back differs: {self.verdict.sentence}{why}"
 
 
 def export_head(
@@ -66,8 +70,10 @@ def export_head(
 ) -> ExportedFile:
     """Writes the head. Nothing of the artist's changes, nor a file of old if the check fails.
 
-    Raises OutputError if the folder cannot be written to, or with the words of Blender's exporter.
+    Raises OutputError for a head that no file can hold, if the folder cannot be written to, or with
+    the words of Blender's exporter.
     """
+    refuse(head, preset)
     try:
         return _export(context, head, path, preset, options, keep_failed)
     except OSError as error:
@@ -124,6 +130,7 @@ def _export(
         verdict=verdict,
         notes=(*notes, *filter(None, [licence.warning])),
         kept=kept,
+        reasons=() if verdict is None or verdict.passed else tuple(reasons(head, preset)),
     )
 
 
@@ -152,7 +159,9 @@ def _check(scene: bpy.types.Scene, path: Path, file: File, preset: Preset) -> li
         LOG.exception("The exported file cannot be read")
         last = (str(error).strip().splitlines() or ["no reason given"])[-1]
         return [Check("file", False, f"{file.name} cannot be read ({last})")]
-    found = facts.gather(scene, meshes, rigs, file.frames, animated=bool(file.facts.frames))
+    found = facts.gather(
+        scene, meshes, rigs, file.frames, animated=bool(file.facts.frames), axes=file.axes
+    )
     checks = compare(file.facts, found, ranges_kept=preset.format == "BLEND").checks
     if not file.prefix:
         return list(checks)

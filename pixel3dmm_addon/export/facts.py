@@ -25,14 +25,16 @@ def gather(
     frames: Sequence[float],
     *,
     animated: bool,
+    axes: np.ndarray | None = None,
 ) -> SceneFacts:
-    """frames: the current one, then those of the animation, if there is one.
+    """frames: the current one, then those of the animation, if there is one. axes (3, 3): the
+    rotation and scale of an object that has none of its own.
 
     The scene must be the window's; it is left at the current frame. Other modifiers than
     armatures are switched off meanwhile: they make vertices of their own.
     """
     with _armatures_alone(meshes):
-        return _gather(scene, meshes, rigs, frames, animated)
+        return _gather(scene, meshes, rigs, frames, animated, np.eye(3) if axes is None else axes)
 
 
 @contextmanager
@@ -54,6 +56,7 @@ def _gather(
     rigs: Sequence[bpy.types.Object],
     frames: Sequence[float],
     animated: bool,
+    axes: np.ndarray,
 ) -> SceneFacts:
     played = list(frames[1:]) if animated else []
     chosen = {0, *np.linspace(0, max(len(played) - 1, 0), _POSES).astype(int)} if played else set()
@@ -82,6 +85,10 @@ def _gather(
         curves=np.array(curves, dtype=float).reshape(len(played), len(keys_of(head))),
         turns=np.array(turns, dtype=float).reshape(len(played), len(bones), 4, 3),
         stamps=_stamps(scene),
+        transforms=tuple(
+            (obj.name, np.array(obj.matrix_world)[:3, :3] @ np.linalg.inv(axes))
+            for obj in (*rigs, *meshes)
+        ),
     )
 
 

@@ -7,11 +7,13 @@ glTF and USD exporters know neither and write something else without a word (4.2
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import bpy
 import numpy as np
 
 from .lods import key_positions
-from .presets import identifier_name
+from .presets import identifier_name, unique_names
 
 
 def make_keys_independent(head: bpy.types.Object) -> None:
@@ -33,8 +35,19 @@ def make_keys_independent(head: bpy.types.Object) -> None:
 def give_identifiers(head: bpy.types.Object) -> None:
     """Names of letters, digits and underscores, since USD changes any other by itself."""
     keys = head.data.shape_keys
-    for block in keys.key_blocks if keys is not None else ():
-        block.name = identifier_name(block.name, "")
+    blocks = list(keys.key_blocks) if keys is not None else []
+    names = unique_names([identifier_name(block.name, "") for block in blocks])
+    rename(blocks, names)
+
+
+def rename(blocks: Sequence[bpy.types.ShapeKey | bpy.types.Bone], names: Sequence[str]) -> None:
+    """By way of names that none of them has, since no two may have one at a time."""
+    if [block.name for block in blocks] == list(names):
+        return
+    for i, block in enumerate(blocks):
+        block.name = f".passing {i}"
+    for block, name in zip(blocks, names, strict=True):
+        block.name = name
 
 
 def _mask(head: bpy.types.Object, name: str) -> np.ndarray:

@@ -15,6 +15,31 @@ from ...core.errors import OutputError
 _HUMANOID = {"eye_l": "leftEye", "eye_r": "rightEye", "neck": "neck", "head": "head", "jaw": "jaw"}
 
 
+#: Bytes of an object's name in a file. Blender has 63, and within them must fit "_LOD2", " rig" and
+#: what USD's exporter puts behind a name.
+_LONGEST = 48
+
+
+def short_name(name: str) -> str:
+    """The name, its middle left out where it is too long: beginnings and ends tell things apart."""
+    data = name.encode()
+    if len(data) <= _LONGEST:
+        return name
+    half = (_LONGEST - 3) // 2
+    return data[:half].decode(errors="ignore") + "..." + data[-half:].decode(errors="ignore")
+
+
+def unique_names(names: list[str]) -> list[str]:
+    """The same, where one is there twice with a number of its own behind it."""
+    out: list[str] = []
+    for name in names:
+        new, number = name, 2
+        while new in out or (new != name and new in names):
+            new, number = f"{name[:56]}_{number}", number + 1
+        out.append(new)
+    return out
+
+
 def same_name(bone: str, joint: str) -> str:
     """The artist's."""
     return bone

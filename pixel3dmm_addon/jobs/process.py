@@ -26,6 +26,8 @@ from ...core import protocol
 from ...core.errors import WorkerError
 from ...core.jobs.diagnostics import masked, user_name
 
+LOG = logging.getLogger("pixel3dmm")
+
 #: More threads than this only wait for each other in matrices of the size of a face.
 MAX_THREADS = 4
 
@@ -248,17 +250,18 @@ class WorkerProcess:
                 self._log.handle(record)
 
 
-def _open_log(path: Path) -> logging.handlers.RotatingFileHandler:
-    """Two files of at most a megabyte. Raises WorkerError if they cannot be written."""
+def _open_log(path: Path) -> logging.Handler:
+    """Two files of at most a megabyte; where they cannot be written, nothing: a head is worth more
+    than its log.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.handlers.RotatingFileHandler(
             path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8", delay=False
         )
     except OSError as error:
-        raise WorkerError(
-            f"The log file {path} cannot be written: {error.strerror or error}."
-        ) from error
+        LOG.warning("No log: %s cannot be written (%s)", path, error.strerror or error)
+        return logging.NullHandler()
     with contextlib.suppress(OSError):  # a drive that knows no permissions
         path.chmod(0o600)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

@@ -8,8 +8,10 @@ step, which is one step to undo.
 from __future__ import annotations
 
 import logging
+import tempfile
 import time
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any, Literal
 
 import bpy
@@ -130,13 +132,14 @@ class WorkerOperator(OperatorMixin):
         except PersonError as error:
             return self._say(context, "ERROR", str(error))
         except OSError as error:
-            # A full disk, or a temporary folder that cannot be written to.
+            # A full disk, or a folder that cannot be written to.
             reason = error.strerror or error
+            folder = Path(error.filename).parent if error.filename else tempfile.gettempdir()
             return self._say(
                 context,
                 "ERROR",
-                f"The photo cannot be handed on ({reason}): see that the temporary folder can be "
-                "written to and has room.",
+                f"The photo cannot be handed on ({reason}): see that the folder {folder} "
+                "can be written to and has room.",
             )
         except Exception as error:  # a defect of ours: the button must work again all the same
             LOG.exception("A step of the job failed")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from ...core.errors import PersonError
 from ...core.heads.arkit import ARKIT_NAMES
@@ -104,12 +105,23 @@ def _build(
         # Skin that was painted from the photo has the person's own brows on it.
         parts.show(head, "brows", not rigged.skin_albedo.size)
         likeness.remember(head.data, rigged)
+        _natural_size(scene, rig, camera)
         scene.camera = camera
         for obj in context.selected_objects:
             obj.select_set(False)
         head.select_set(True)
         context.view_layer.objects.active = head
         return Person(collection, head, rig, camera)
+
+
+def _natural_size(scene: bpy.types.Scene, rig: bpy.types.Object, camera: bpy.types.Object) -> None:
+    """Head and camera as large as life in a scene whose unit is no metre, as if an artist had
+    scaled both: their own data stays in metres.
+    """
+    unit = scene.unit_settings.scale_length
+    if unit != 1.0:
+        rig.scale = (1 / unit,) * 3
+        camera.matrix_world = Matrix.Scale(1 / unit, 4) @ camera.matrix_world
 
 
 @contextmanager

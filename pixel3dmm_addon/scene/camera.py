@@ -62,7 +62,8 @@ def place(
     data.lens = view.lens_mm
     data.shift_x, data.shift_y = view.shift_x, view.shift_y
     distance = float(np.linalg.norm(view.matrix_world[:3, 3]))
-    data.clip_start, data.clip_end = 0.01, max(100.0, 4 * distance)
+    metre = 1 / scene.unit_settings.scale_length
+    data.clip_start, data.clip_end = 0.01 * metre, max(100.0, 4 * distance) * metre
     camera.matrix_world = moved_by(camera, last) @ Matrix(view.matrix_world.tolist())
 
 
