@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import logging
 import re
+import runpy
 import shutil
 
 import bpy
@@ -44,9 +45,9 @@ def example() -> str:
 def test_the_manuals_example_runs(example_photo, tmp_path, monkeypatch):
     shutil.copyfile(example_photo, tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
-    names = {}
-    exec(compile(example(), str(MANUAL), "exec"), names)
-    head = names["head"]
+    script = tmp_path / "example.py"
+    script.write_text(example(), encoding="utf-8")
+    head = runpy.run_path(str(script))["head"]
     keys = head.object.data.shape_keys.key_blocks
     assert keys["eyeBlinkLeft"].value == pytest.approx(1.0)
     assert keys["mouthSmileLeft"].value > 0.3

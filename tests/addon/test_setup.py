@@ -45,8 +45,8 @@ def flame_file(folder: Path) -> Path:
 
 
 def test_nothing_is_installed_at_first(ours, empty_models):
-    state = ours("pixel3dmm_addon.neural_runtime")
-    assert state.runtime().words == "Not installed"
+    state = ours("pixel3dmm_addon.setup.state")
+    assert ours("pixel3dmm_addon.neural_runtime").runtime().words == "Not installed"
     assert state.weights_words() == state.flame_words() == "Not imported"
     there = ours("pixel3dmm_addon.installed").predictors()
     assert [e.name for e in there] == ["mediapipe", "landmarks", "dense"]
