@@ -205,7 +205,8 @@ def _small(batch: Batch) -> Batch:
         name: v.half() if name in ("normals", "surely", "expression") else v
         for name, v in values.items()
     }
-    return replace(batch, **half, image=(batch.image * 255).round().to(torch.uint8))
+    half["image"] = (batch.image * 255).round().to(torch.uint8)
+    return replace(batch, **half)
 
 
 def _replayed(kept: list[Batch], dice: Dice) -> Batch:
