@@ -11,7 +11,7 @@ from typing import Any
 from .errors import PersonError
 
 OPEN_HEAD = "open-head"
-PREDICTORS = ("mediapipe", "landmarks", "dense", "pixel3dmm")
+PREDICTORS = ("mediapipe", "landmarks", "pixel3dmm")
 
 #: Sizes of a texture by the names a person gives them; "auto" is the smallest that holds the
 #: photo's detail.
@@ -27,8 +27,8 @@ class Options:
     """What a person may choose. Raises PersonError for values that make no sense.
 
     predictor: "mediapipe", MediaPipe's landmarks and, for the open head, what our network says of
-    the face's shape around them; "landmarks" without that network; or "dense", our own network of
-    maps, or "pixel3dmm", whose maps are added to the landmarks;
+    the face's shape around them; "landmarks" without that network; or "pixel3dmm", whose
+    maps are added to the landmarks;
     head: "open-head", or the path of an imported FLAME head;
     models: the folder with Pixel3DMM's weights, and with the FLAME head whose texture layout the
     open head borrows for them;
@@ -61,11 +61,6 @@ class Options:
             raise PersonError(
                 f"There is no head model {self.head!r}: use {OPEN_HEAD} or the .npz of an imported "
                 "FLAME head."
-            )
-        if self.predictor == "dense" and self.head != OPEN_HEAD:
-            raise PersonError(
-                "The dense predictor knows the open head alone: choose the open head, or MediaPipe "
-                "as the predictor."
             )
         if not (self.models is None or isinstance(self.models, str)):
             raise PersonError("The models folder must be a path.")

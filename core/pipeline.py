@@ -15,7 +15,6 @@ from .appearance.eye_picture import with_eye_picture
 from .appearance.mouth_picture import with_mouth_picture
 from .appearance.painted_skin import PaintedSkin, painted_skin
 from .appearance.wrinkles import with_wrinkles
-from .cues.dense_correction import with_bare_skin
 from .cues.learnt_shape import load_shape_network
 from .cues.photo_matches import PhotoMatches
 from .fitting.checked_maps import fit_checked_maps
@@ -26,11 +25,11 @@ from .heads import HeadModel
 from .options import OPEN_HEAD, Options
 from .photos.colour import face_colours
 from .photos.photo import Photo
-from .progress import FITTING, MAPPING, PAINTING, RIGGING, SHAPING, Progress, part, silent
+from .progress import FITTING, PAINTING, RIGGING, SHAPING, Progress, part, silent
 from .reconstruct.assembly import build_rigged_head
 from .reconstruct.refit import continuation_of
 from .reconstruct.report import Stopwatch, completed
-from .reconstruct.resources import DenseTier, load_dense, load_head, load_pixel3dmm
+from .reconstruct.resources import DenseTier, load_head, load_pixel3dmm
 from .reconstruct.seen_photo import SeenPhoto, see
 from .reconstruction import Reconstruction
 from .rigged_head import RiggedHead
@@ -115,18 +114,12 @@ def fit(
             shaped = ask_shape(problem, photos, progress=part(progress, 0.0, 0.4))
         problem, fitted_by = shaped.problem, 0.4
         seen = [replace(s, cues=c) for s, c in zip(seen, problem.cues, strict=True)]
-    if options.predictor == "dense" or len(seen) > 1:
+    if len(seen) > 1:
         with watch.stage(FITTING):
             photos = [s.photo for s in seen]
             matched = fit_several_photos(problem, photos, progress=part(progress, fitted_by, 0.6))
         landmark_fit, fitted_by = matched.fit, 0.6
         problem = replace(problem, matches=matched.matches)
-    if options.predictor == "dense" and landmark_fit is not None:
-        with watch.stage(MAPPING):
-            progress(MAPPING, 0.6)
-            network = load_dense()
-            seen = [s.corrected(network, head, landmark_fit, i) for i, s in enumerate(seen)]
-        problem, fitted_by = replace(problem, cues=[s.cues for s in seen]), 0.7
     with watch.stage(FITTING):
         whole = fit_checked_maps(
             problem,
@@ -134,7 +127,6 @@ def fit(
             landmark_fit=landmark_fit,
             progress=part(progress, fitted_by, 1.0),
         )
-    whole = with_bare_skin(whole, problem.cues)
     if shaped is None:
         return Fitted(whole, seen, problem.matches)
     return Fitted(shaped.told(whole), seen, problem.matches, shaped.notes)
@@ -145,8 +137,6 @@ def report(
 ) -> Reconstruction:
     """The fit with report, recipe, and what it would go on from."""
     networks = {} if tier is None else tier.networks
-    if options.predictor == "dense":
-        networks = {"dense": load_dense().sha256}
     if "shape_network" in fitted.fit.report:
         networks = {"shape": load_shape_network().sha256}
     done = completed(

@@ -18,7 +18,7 @@ from ..core.heads.flame import read_info
 from ..core.options import OPEN_HEAD as OPEN_HEAD
 from . import paths
 
-MEDIAPIPE, LANDMARKS, DENSE, PIXEL3DMM = "mediapipe", "landmarks", "dense", "pixel3dmm"
+MEDIAPIPE, LANDMARKS, PIXEL3DMM = "mediapipe", "landmarks", "pixel3dmm"
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,12 @@ def heads() -> tuple[Entry, ...]:
 
 
 def predictors() -> tuple[Entry, ...]:
-    """The first three are what everybody has."""
+    """The first two are what everybody has."""
     files = sorted(models_folder().glob("pixel3dmm_*"))
     own = _networks(tuple((path, _changed(path)) for path in files))
     shape = Entry(MEDIAPIPE, "MediaPipe + shape", "Apache-2.0 AND MIT", True)
     landmarks = Entry(LANDMARKS, "MediaPipe, landmarks alone", "Apache-2.0", True)
-    dense = Entry(DENSE, "MediaPipe + dense (ours, experimental)", "Apache-2.0 AND CC0-1.0", True)
-    return (shape, landmarks, dense, *((own,) if own else ()))
+    return (shape, landmarks, *((own,) if own else ()))
 
 
 def networks() -> tuple[str, ...]:

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from core.fitting.points import GazeMap
 from core.fitting.result import eye_rotations
-from core.geometry.camera import Camera, focal_from_35mm
-from core.geometry.rotation import matrix_from_vector
+from core.geometry.camera import Camera
 from core.heads.model import HeadModel
+
+from .drawing import MOODS, Lenses, draw_camera, draw_expression, draw_gaze
 
 Array = NDArray[np.float64]
 
@@ -32,32 +33,12 @@ MEAN_RANGE = (-0.3, 1.5)
 WARP_RIDGE = 100.0
 #: Photos are squares of so many pixels.
 PHOTO = 512
+LENSES = Lenses(longest=135, yaw=20, frontal=0.75, widest=75, pitch=10, fill=(0.45, 0.8))
+#: Moods of portraits, a little more often none.
+PORTRAITS = ({}, *MOODS[:10])
 #: Tilt of the surface by the bends, degrees (rms), and their strength along each axis.
 BEND_DEGREES, BEND_AXES = (2.0, 9.0), np.array([0.35, 0.35, 1.0])
 _UNIT = 1e-5  # metres a step of delta_10um
-
-#: One of these a face: what people do in front of a camera, as sliders at full.
-MOODS: tuple[dict[str, float], ...] = (
-    {},
-    {},
-    {},
-    {
-        "mouthSmileLeft": 0.8, "mouthSmileRight": 0.8,
-        "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5,
-    },
-    {
-        "mouthSmileLeft": 0.9, "mouthSmileRight": 0.9, "jawOpen": 0.25, "mouthUpperUpLeft": 0.4,
-        "mouthUpperUpRight": 0.4, "eyeSquintLeft": 0.4, "eyeSquintRight": 0.4,
-    },
-    {"jawOpen": 0.9, "eyeWideLeft": 0.6, "eyeWideRight": 0.6, "browInnerUp": 0.7},
-    {"browDownLeft": 0.8, "browDownRight": 0.8, "mouthFrownLeft": 0.5, "mouthFrownRight": 0.5},
-    {"mouthPucker": 0.8},
-    {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0},
-    {"mouthPressLeft": 0.6, "mouthPressRight": 0.6, "mouthRollLower": 0.4},
-    {"mouthFunnel": 0.7, "jawOpen": 0.3},
-)  # fmt: skip
-#: Sliders that no portrait holds far open, and how far they go here.
-TIMID = {"tongueOut": 0.0, "jawForward": 0.4, "jawLeft": 0.4, "jawRight": 0.4, "cheekPuff": 0.5}
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,12 +92,14 @@ class Population:
                 at, offset = slider.less if value < 0 else slider.more
                 neutral[at] += min(abs(value), 1.0) * offset
         neutral = neutral + _bends(head.template, rng)
-        gaze = np.tile(rng.normal(0, [0.07, 0.12]), 2) + rng.normal(0, 0.01, 4)
-        expression = GazeMap.of(head).apply(_expression(head, rng), gaze)
+        gaze = draw_gaze(rng)
+        expression = GazeMap.of(head).apply(draw_expression(head, rng, PORTRAITS, 0.1, 0.5), gaze)
         rotations = eye_rotations(head, gaze)
         shaped = neutral + head.expression_basis @ expression
         vertices = head.skin(shaped, head.joints(neutral), rotations)
-        return Subject(neutral, identity, expression, rotations, vertices, _camera(rng))
+        return Subject(
+            neutral, identity, expression, rotations, vertices, draw_camera(rng, PHOTO, LENSES)
+        )
 
 
 def _bends(points: Array, rng: np.random.Generator) -> Array:
@@ -187,37 +170,3 @@ def _sliders() -> tuple[Slider, ...]:
         Slider(f"{group}/{name}", float(sigma), shape(less), shape(more))
         for group, name, sigma, less, more in rows
     )
-
-
-def _expression(head: HeadModel, rng: np.random.Generator) -> Array:
-    names = list(head.expression_names)
-    e = np.where(rng.random(len(names)) < 0.1, rng.uniform(0, 0.5, len(names)), 0.0)
-    mood, strength = MOODS[rng.integers(len(MOODS))], rng.uniform(0.3, 1.0)
-    for name, value in mood.items():
-        e[names.index(name)] = max(e[names.index(name)], value * strength)
-    for i, name in enumerate(names):
-        e[i] = min(e[i], TIMID.get(name, 1.0))
-        if name.endswith("Left") and rng.random() < 0.8 and not name.startswith(("jaw", "mouthLe")):
-            j = names.index(name[:-4] + "Right")
-            e[j] = np.clip(e[i] * rng.uniform(0.8, 1.2), 0, 1)
-    # The lips cannot close further than the jaw has opened.
-    e[names.index("mouthClose")] *= e[names.index("jawOpen")]
-    return e
-
-
-def _camera(rng: np.random.Generator) -> Camera:
-    focal = focal_from_35mm(float(np.exp(rng.uniform(np.log(24), np.log(135)))), PHOTO, PHOTO)
-    yaw = rng.normal(0, 20) if rng.random() < 0.75 else rng.uniform(-75, 75)
-    turn = np.eye(3)
-    for axis, degrees in (
-        ((0, 1, 0), yaw),
-        ((1, 0, 0), rng.normal(0, 10)),
-        ((0, 0, 1), rng.normal(0, 8)),
-    ):
-        turn = matrix_from_vector(np.radians(degrees) * np.array(axis, float)) @ turn
-    r = np.diag([1.0, -1.0, -1.0]) @ turn
-    share = rng.uniform(0.45, 0.8)  # of the image's height that 22 cm of head fill
-    distance = focal * 0.22 / (share * PHOTO)
-    x, y = rng.uniform(-0.08, 0.08, 2) * distance * PHOTO / focal
-    centre = np.array([0.0, -0.01, 0.06])
-    return Camera.with_focal(focal, r, np.array([x, y, distance]) - r @ centre, PHOTO, PHOTO)

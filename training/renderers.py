@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from core.heads import HeadModel, load_open_head
 from core.photos.colour import linear_from_srgb, srgb_from_linear
 
+from .drawing import Sample
 from .population import PHOTO, Population, Subject
 
 #: Of linear RGB.
@@ -43,7 +44,7 @@ class QuickRenderer:
     """The rasteriser. Needs OpenCV."""
 
     def __init__(self, head: HeadModel) -> None:
-        from .examples import Studio
+        from .quick_studio import Studio
 
         self.studio = Studio(head)
 
@@ -55,17 +56,15 @@ class QuickRenderer:
 
 
 class CyclesRenderer:
-    """The calibration's scene, reused. Needs bpy."""
+    """A Cycles scene, reused. Needs bpy."""
 
     def __init__(self, head: HeadModel) -> None:
-        from tools.calibration.render import Studio
+        from .cycles_studio import Studio
 
         self.studio = Studio(head, PHOTO)
 
     def photo(self, subject: Subject, rng: np.random.Generator) -> Shot:
         """See Renderer."""
-        from tools.calibration.samples import Sample
-
         s, studio = subject, self.studio
         pixels = studio.shoot(
             Sample(s.identity, s.expression, s.rotations, s.vertices, s.camera), rng

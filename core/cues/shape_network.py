@@ -21,7 +21,7 @@ from ..geometry.camera import Camera
 from ..geometry.smooth_step import smooth_step
 from ..heads.model import HeadModel
 from ..reconstruction import PhotoFit
-from .dense_input import face_region
+from .face_region import face_region
 from .image_warp import Region, crop
 from .model_files import damaged
 from .shape_cue import ShapeCue

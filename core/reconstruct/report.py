@@ -30,11 +30,6 @@ PREDICTOR_LICENCES = {
         "from ICT FaceKit's statistics (MIT, (c) 2020 USC Institute for Creative Technologies)",
     ),
     "landmarks": Licence("Apache-2.0", True),
-    "dense": Licence(
-        "Apache-2.0 AND CC0-1.0",
-        True,
-        "MediaPipe's landmarks (Apache-2.0), and our own network trained on synthetic heads (CC0)",
-    ),
     "pixel3dmm": Licence(
         "CC-BY-NC-4.0",
         False,

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ..cues.dense_predictor import DensePredictor
 from ..cues.mediapipe import MediaPipePredictor
 from ..cues.pixel3dmm.convert_checkpoint import ConvertedCheckpoint, find_converted
 from ..cues.pixel3dmm.predictor import Pixel3DMMPredictor
@@ -67,12 +66,6 @@ def load_head(name: str) -> HeadModel:
 def load_mediapipe() -> MediaPipePredictor:
     """MediaPipe, which finds the face and its landmarks whatever else is used."""
     return MediaPipePredictor()
-
-
-@lru_cache(maxsize=1)
-def load_dense() -> DensePredictor:
-    """Our own network, which corrects what a fit to landmarks shows of the open head."""
-    return DensePredictor()
 
 
 def load_pixel3dmm(head_name: str, folder: str | None) -> DenseTier:

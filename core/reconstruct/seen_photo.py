@@ -4,23 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..cues.chosen_face import chosen_face
-from ..cues.dense_correction import corrected
-from ..cues.dense_predictor import DensePredictor
 from ..cues.face_maps import face_box, with_maps, without_maps
 from ..cues.mediapipe_cues import cues_from_face
 from ..cues.screen_cues import ScreenCues
 from ..errors import FitError
-from ..heads.model import HeadModel
 from ..options import Options
 from ..photos.colour import face_colours
 from ..photos.photo import Photo, known_focal
 from ..progress import FINDING, MAPPING, READING, Progress, part, silent
-from ..reconstruction import Reconstruction
 from .photo_record import PhotoRecord
 from .report import PhotoFacts, Stopwatch, photo_hash
 from .resources import DenseTier, load_mediapipe
@@ -41,14 +37,6 @@ class SeenPhoto:
     faces_found: int | None = 1
     face_used: int = 0
     notes: tuple[str, ...] = ()
-
-    def corrected(
-        self, network: DensePredictor, head: HeadModel, fit: Reconstruction, index: int
-    ) -> SeenPhoto:
-        """With our own network's maps, which start from a fit whose photo ``index`` this is."""
-        landmarks = without_maps(self.cues)
-        cues, notes = corrected(network, head, fit, index, self.photo, landmarks)
-        return replace(self, cues=cues, notes=(*self.notes, *notes))
 
     @property
     def facts(self) -> PhotoFacts:

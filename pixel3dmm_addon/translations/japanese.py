@@ -199,7 +199,6 @@ WORDS: dict[str, str] = {
     "Pout": "ふくれ面",
     "MediaPipe + shape": "MediaPipe + 形状",
     "MediaPipe, landmarks alone": "MediaPipe、特徴点のみ",
-    "MediaPipe + dense (ours, experimental)": "MediaPipe + 密な予測（自作、実験的）",
     "Predictor": "予測モデル",
     "Press": "押し付ける",
     "Pucker": "すぼめる",

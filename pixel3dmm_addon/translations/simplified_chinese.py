@@ -198,7 +198,6 @@ WORDS: dict[str, str] = {
     "Pout": "噘嘴",
     "MediaPipe + shape": "MediaPipe + 形状",
     "MediaPipe, landmarks alone": "MediaPipe，仅特征点",
-    "MediaPipe + dense (ours, experimental)": "MediaPipe + 稠密预测（自研，实验性）",
     "Predictor": "预测器",
     "Press": "抿紧",
     "Pucker": "撅起",

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from types import SimpleNamespace
@@ -57,23 +56,6 @@ def test_modal_job_gives_the_same_head(usual, modal, example_photo, status):
     assert not status.running
     assert "px from the landmarks" in reports[-1]
     assert np.abs(evaluated(bpy.context.object) - usual).max() < 1e-6
-
-
-def test_the_dense_predictor_is_chosen_in_the_panel_and_runs(usual, example_photo, status):
-    scene = bpy.context.scene
-    scene.pixel3dmm.predictor_choice = "dense"
-    try:
-        assert reconstruct(example_photo) == {"FINISHED"}
-    finally:
-        bpy.context.scene.pixel3dmm.predictor_choice = "mediapipe"
-    head = bpy.context.object
-    assert not status.failed
-    recipe = json.loads(head["pixel3dmm_recipe"])
-    assert recipe["options"]["predictor"] == "dense"
-    assert len(recipe["networks"]["dense"]) == 64
-    # The same person, a little otherwise.
-    off = np.linalg.norm(evaluated(head) - usual, axis=1)
-    assert 1e-5 < np.median(off) < 0.01
 
 
 def test_redo_builds_the_scene_anew_and_runs_nothing(ours, modal, example_photo, monkeypatch):

@@ -49,7 +49,7 @@ def test_nothing_is_installed_at_first(ours, empty_models):
     assert ours("pixel3dmm_addon.neural_runtime").runtime().words == "Not installed"
     assert state.weights_words() == state.flame_words() == "Not imported"
     there = ours("pixel3dmm_addon.installed").predictors()
-    assert [e.name for e in there] == ["mediapipe", "landmarks", "dense"]
+    assert [e.name for e in there] == ["mediapipe", "landmarks"]
 
 
 def test_a_folder_with_everything_is_imported_at_once(
@@ -66,7 +66,6 @@ def test_a_folder_with_everything_is_imported_at_once(
     assert [e.name for e in installed.predictors()] == [
         "mediapipe",
         "landmarks",
-        "dense",
         "pixel3dmm",
     ]
     assert len(installed.heads()) == 2

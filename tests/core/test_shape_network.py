@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.cues import learnt_shape
-from core.cues.dense_input import face_region
+from core.cues.face_region import face_region
 from core.cues.image_warp import Region
 from core.cues.learnt_shape import with_shape
 from core.cues.rendered_cues import rendered_cues

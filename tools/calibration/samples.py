@@ -3,112 +3,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
 from core.fitting.points import GazeMap, eye_rotation
-from core.geometry.camera import Camera, focal_from_35mm
-from core.geometry.rotation import matrix_from_vector, vector_from_matrix
+from core.geometry.rotation import vector_from_matrix
 from core.heads.model import HeadModel
-
-Array = NDArray[np.float64]
+from training.drawing import MOODS, Lenses, Sample, draw_camera, draw_expression, draw_gaze
 
 SIZE = 256
-
-#: Sliders that no portrait holds far open, and how far they go here.
-TIMID = {"tongueOut": 0.0, "jawForward": 0.4, "jawLeft": 0.4, "jawRight": 0.4, "cheekPuff": 0.5}
-#: One of these a face: what people do in front of a camera, as sliders at full.
-MOODS: tuple[dict[str, float], ...] = (
-    {},
-    {},
-    {
-        "mouthSmileLeft": 0.8, "mouthSmileRight": 0.8,
-        "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5,
-    },
-    {
-        "mouthSmileLeft": 0.9, "mouthSmileRight": 0.9, "jawOpen": 0.25,
-        "mouthUpperUpLeft": 0.4, "mouthUpperUpRight": 0.4,
-        "eyeSquintLeft": 0.4, "eyeSquintRight": 0.4,
-    },
-    {"jawOpen": 0.9, "eyeWideLeft": 0.6, "eyeWideRight": 0.6, "browInnerUp": 0.7},
-    {"browDownLeft": 0.8, "browDownRight": 0.8, "mouthFrownLeft": 0.5, "mouthFrownRight": 0.5},
-    {"mouthPucker": 0.8},
-    {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0},
-    {"mouthPressLeft": 0.6, "mouthPressRight": 0.6, "mouthRollLower": 0.4},
-    {"mouthFunnel": 0.7, "jawOpen": 0.3},
-    {
-        "mouthSmileLeft": 0.6, "mouthSmileRight": 0.6, "mouthStretchLeft": 0.5,
-        "mouthStretchRight": 0.5, "mouthDimpleLeft": 0.5, "mouthDimpleRight": 0.5,
-        "cheekSquintLeft": 0.6, "cheekSquintRight": 0.6, "eyeSquintLeft": 0.5,
-        "eyeSquintRight": 0.5,
-    },
-    {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0, "mouthUpperUpLeft": 0.5,
-     "mouthUpperUpRight": 0.5, "mouthLowerDownLeft": 0.3, "mouthLowerDownRight": 0.3},
-    {"mouthSmileLeft": 0.8, "mouthDimpleLeft": 0.4, "eyeBlinkLeft": 0.7, "cheekSquintLeft": 0.5},
-    {"eyeSquintLeft": 1.0, "eyeSquintRight": 1.0, "browDownLeft": 0.5, "browDownRight": 0.5},
-    {"eyeWideLeft": 1.0, "eyeWideRight": 1.0, "browOuterUpLeft": 0.6, "browOuterUpRight": 0.6,
-     "browInnerUp": 0.6},
-    {"jawOpen": 0.4, "mouthLowerDownLeft": 0.4, "mouthLowerDownRight": 0.4, "mouthUpperUpLeft": 0.2,
-     "mouthUpperUpRight": 0.2},
-)  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """identity (I,), expression (E,), joint rotations (J, 3), vertices (V, 3) posed, camera."""
-
-    identity: Array
-    expression: Array
-    rotations: Array
-    vertices: Array
-    camera: Camera
+LENSES = Lenses(longest=110, yaw=22, frontal=0.7, widest=65, pitch=11, fill=(0.42, 0.7))
 
 
 def draw(head: HeadModel, rng: np.random.Generator) -> Sample:
     """One random head in front of one random camera."""
     identity = rng.normal(0, 1, head.identity_count)
-    gaze = np.tile(rng.normal(0, [0.07, 0.12]), 2) + rng.normal(0, 0.01, 4)
-    expression = GazeMap.of(head).apply(_expression(head, rng), gaze)
+    gaze = draw_gaze(rng)
+    expression = GazeMap.of(head).apply(draw_expression(head, rng, MOODS, 0.12, 0.6), gaze)
     rotations = np.zeros((len(head.joint_names), 3))
     for side, name in enumerate(("eye_l", "eye_r")):
         turn = eye_rotation(*gaze[2 * side : 2 * side + 2])[0]
         rotations[head.joint(name)] = vector_from_matrix(turn)
     vertices = head.pose(identity, expression, rotations, correctives=False)
-    return Sample(identity, expression, rotations, vertices, _camera(rng))
-
-
-def _expression(head: HeadModel, rng: np.random.Generator) -> Array:
-    names = list(head.expression_names)
-    e = np.where(rng.random(len(names)) < 0.12, rng.uniform(0, 0.6, len(names)), 0.0)
-    mood, strength = MOODS[rng.integers(len(MOODS))], rng.uniform(0.3, 1.0)
-    for name, value in mood.items():
-        e[names.index(name)] = max(e[names.index(name)], value * strength)
-    for i, name in enumerate(names):
-        e[i] = min(e[i], TIMID.get(name, 1.0))
-        if (
-            name.endswith("Left")
-            and rng.random() < 0.8
-            and not name.startswith(("jaw", "mouthLeft"))
-        ):
-            j = names.index(name[:-4] + "Right")
-            e[j] = np.clip(e[i] * rng.uniform(0.8, 1.2), 0, 1)
-    # The lips cannot close further than the jaw has opened.
-    e[names.index("mouthClose")] *= e[names.index("jawOpen")]
-    return e
-
-
-def _camera(rng: np.random.Generator) -> Camera:
-    focal = focal_from_35mm(float(np.exp(rng.uniform(np.log(24), np.log(110)))), SIZE, SIZE)
-    yaw = rng.normal(0, 22) if rng.random() < 0.7 else rng.uniform(-65, 65)
-    pitch, roll = rng.normal(0, 11), rng.normal(0, 8)
-    turn = np.eye(3)
-    for axis, degrees in (((0, 1, 0), yaw), ((1, 0, 0), pitch), ((0, 0, 1), roll)):
-        turn = matrix_from_vector(np.radians(degrees) * np.array(axis, float)) @ turn
-    r = np.diag([1.0, -1.0, -1.0]) @ turn
-    share = rng.uniform(0.42, 0.7)  # of the image's height that 22 cm of head fill
-    distance = focal * 0.22 / (share * SIZE)
-    x, y = rng.uniform(-0.08, 0.08, 2) * distance * SIZE / focal
-    centre = np.array([0.0, -0.01, 0.06])  # about the middle of the face
-    return Camera.with_focal(focal, r, np.array([x, y, distance]) - r @ centre, SIZE, SIZE)
+    return Sample(identity, expression, rotations, vertices, draw_camera(rng, SIZE, LENSES))

@@ -16,10 +16,11 @@ from core.cues.mediapipe import MediaPipePredictor
 from core.cues.mediapipe_cues import cues_from_face
 from core.geometry.camera import Camera
 from core.heads import load_open_head
+from training.cycles_studio import Studio
+from training.drawing import Sample
 from training.population import PHOTO, Population
 
-from .render import Studio
-from .samples import SIZE, Sample
+from .samples import SIZE
 
 #: Of one person.
 PHOTOS = 3
@@ -31,7 +32,7 @@ def render_strangers(count: int, seed: int, out: Path) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     head, detector = load_open_head(), MediaPipePredictor()
-    population, studio, rows = Population.of(head), Studio(head), []
+    population, studio, rows = Population.of(head), Studio(head, SIZE), []
     for i in range(count):
         rng = np.random.default_rng([seed, i])
         first = population.draw(rng)

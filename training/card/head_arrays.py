@@ -16,8 +16,8 @@ from core.heads.corners import triangle_part
 from core.heads.model import STRIP_PARTS, HeadModel
 
 from ..appearance import Paint
-from ..examples import _above_hairline
 from ..population import MOODS, TIMID
+from ..quick_studio import above_hairline
 from .network import COMPONENTS
 
 #: What a triangle belongs to, by the first letters of its part; 0 is anything else.
@@ -107,7 +107,7 @@ class HeadArrays:
             atlas=real(np.minimum(np.stack([paint.brow, paint.upper, paint.lower]), 99)),
             bank=real(paint.bank),
             vertex=real(paint.vertex),
-            hairy=real(np.clip(_above_hairline(head.template) / 0.02, 0, 1)),
+            hairy=real(np.clip(above_hairline(head.template) / 0.02, 0, 1)),
             eye_joint=real(head.joint_regressor[eyes]),
             eye_weight=real(head.skin_weights[:, eyes]),
             gaze_columns=whole(gaze.columns),
