@@ -29,21 +29,23 @@ COLUMNS = {
 }
 
 
-def reconstruct(bench: Path, out: Path) -> list[str]:
-    """Writes ``out/<item>/mesh.ply`` ... for every public item; returns the items' names."""
+def reconstruct(bench: Path, out: Path, *options: str) -> list[str]:
+    """Writes ``out/<item>/mesh.ply`` ... for every public item; returns the items' names. options:
+    of the command line.
+    """
     items = [camera.parent.name for camera in sorted(bench.glob("public/*/camera.json"))]
-    _run(bench, out, items)
+    _run(bench, out, items, *options)
     return items
 
 
-def reconstruct_together(bench: Path, out: Path) -> list[str]:
+def reconstruct_together(bench: Path, out: Path, *options: str) -> list[str]:
     """The same with all photos of a person at once, where there are several."""
     people = defaultdict(list)
     for camera in sorted(bench.glob("public/*/camera.json")):
         people[json.loads(camera.read_text())["subject"]].append(camera.parent.name)
     several = [items for items in people.values() if len(items) > 1]
     for items in several:
-        _run(bench, out, items, "--same-person")
+        _run(bench, out, items, "--same-person", *options)
     return [item for items in several for item in items]
 
 
