@@ -77,6 +77,8 @@ class RiggedHead:
     eyes' texture, mouth_picture (n,) one of teeth and gums, empty for a head that is not laid
     out for them; folds_picture (n,), a PNG file, and folds_layout (6,) are as in
     core.appearance.wrinkles.Wrinkles, empty for a head in whose layout they cannot be drawn.
+    photo_light (h, 2 h, 3) is the photo's light around the head, linear radiance, as in
+    core.appearance.lighting.surroundings.
     These are empty in files of earlier versions.
     """
 
@@ -133,6 +135,7 @@ class RiggedHead:
     folds_picture: NDArray[np.uint8] = _later("u1", ANY, picture=True)
     folds_layout: Floats = _later("f4", "layout")
     mouth_picture: NDArray[np.uint8] = _later("u1", ANY, picture=True)
+    photo_light: Floats = _later("f4", "light", "light_columns", 3)
 
     @property
     def camera(self) -> Camera:
@@ -171,6 +174,8 @@ class RiggedHead:
             "landmarks": len(self.landmark_vertices) and 478,
             "likeness": len(self.likeness_source) and v,
             "coverage": len(self.skin_coverage),
+            "light": len(self.photo_light),
+            "light_columns": 2 * len(self.photo_light),
             "layout": 6 if self.folds_picture.size else 0,
         }
 

@@ -88,3 +88,15 @@ def skin_faces(head: HeadModel) -> NDArray[np.bool_]:
     if SKIN not in head.part_names:
         return np.ones(len(head.quads), bool)
     return head.face_part == head.part_names.index(SKIN)
+
+
+@lru_cache(maxsize=16)
+def region_share(head: HeadModel, atlas: Atlas, names: tuple[str, ...]) -> Floats:
+    """1 inside of the named regions (those that the head has), with a soft edge; (n,). Kept, since
+    it is the same for every photo: not to be written to.
+    """
+    inside = np.zeros(head.vertex_count, np.float32)
+    for name in names:
+        if name in head.regions:
+            inside[head.regions[name]] = 1.0
+    return atlas.spread(inside)

@@ -5,33 +5,54 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..heads.model import HeadModel
-from .atlas import Atlas
-from .layers import Layer, region_share
-from .spreading import blurred
+from .atlas import Atlas, region_share
+from .layers import Layer
+from .spreading import blurred, filled, stretched
 
 Floats = NDArray[np.float32]
 
 SCALP = "scalp"
 #: Of the scalp that is seen, so much has to be of another colour than the skin.
 _LEAST = 0.4
-#: How much of the hair's colour the scalp gets.
-STRENGTH = 0.8
+#: How much of the hair's colour a hair has, that of the skin below shining through.
+STRENGTH = 0.9
+#: The hairline's width as a part of the layout, and tufts along the layout's side.
+_HAIRLINE, _TUFTS = 34, 96
 
 
-def tinted_scalp(
-    head: HeadModel, atlas: Atlas, albedo: Floats, known: Floats, colour: Floats
-) -> Floats:
-    """albedo (Q, Q, 3) with the hair's colour on the scalp where no skin is known (Q, Q)."""
+def hair_share(head: HeadModel, atlas: Atlas, known: Floats) -> Floats:
+    """(Q, Q): how thick hair stands on the scalp where no skin is known (Q, Q); thinning out over
+    the hairline.
+    """
     scalp = atlas.picture(region_share(head, atlas, (SCALP,)))
-    soft = blurred(scalp, atlas.size // 60) * (1.0 - known)
-    share = STRENGTH * np.clip(1.6 * soft - 0.3, 0.0, 1.0)[..., None]
-    out: Floats = (albedo * (1 - share) + colour * share).astype(np.float32)
-    return out
+    scalp = filled(scalp[..., None], atlas.covered().astype(np.float32))[..., 0]
+    soft = blurred(scalp, atlas.size // _HAIRLINE)
+    # A hairline is no drawn line: tufts stand before it, bays behind it.
+    wave = stretched(_tufts(), atlas.size, atlas.size)
+    out: Floats = np.clip(1.6 * soft - 0.5 + 0.3 * wave * soft, 0.0, 1.0)
+    return out * (1.0 - known)
+
+
+def hairy(surface: Floats, share: Floats, strand: Floats, colour: Floats) -> None:
+    """Puts hairs of a colour on texels (n, 3): share (n,) of them, strand (n,) between 0 and 1 of
+    each texel.
+    """
+    stand = np.clip(np.float32(3.0) * (np.float32(1.25) * share - strand) + 0.5, 0.0, 1.0)
+    there = (np.float32(STRENGTH) * np.maximum(stand, np.float32(0.55) * share))[:, None]
+    surface *= 1 - there
+    surface += colour * (there * (0.65 + 0.7 * strand[:, None]))
+
+
+@lru_cache(maxsize=1)
+def _tufts() -> Floats:
+    noise = np.random.default_rng(5).standard_normal((_TUFTS, _TUFTS), np.float32)
+    return blurred(noise, 1) * np.float32(1.6)
 
 
 def without_scalp(head: HeadModel, atlas: Atlas, layer: Layer) -> Layer:

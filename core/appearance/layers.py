@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +12,21 @@ from ..cues.image_warp import shrink
 from ..heads.model import HeadModel
 from ..photos.colour import linear_from_srgb
 from ..photos.photo import Photo
-from .atlas import Atlas
+from .atlas import Atlas, region_share
+from .covering import Finds, look_for_cover
 from .lighting import Light, fit_light
 from .photo_trust import sample
-from .spreading import blurred
-from .views import Sight, View, unit
+from .skin_tone import GLAZE, tone_of
+from .views import Sight, View
 
 Floats = NDArray[np.float32]
 
-#: Regions whose skin is rarely covered, told from the light; and those that are believed
-#: whatever their colour, since brows, lips, nostrils, stubble and beards belong to the face.
+#: Regions whose skin is rarely covered, told from the light.
 EVEN_SKIN = ("cheek_l", "cheek_r", "nose", "chin", "forehead")
-FEATURES = ("lips", "nose", "brow_l", "brow_r", "eye_l", "eye_r")
 UNEVEN = ("lips", "brow_l", "brow_r")
-OWN_COLOURS = ("nose", "lips", "chin", "jaw", "cheek_l", "cheek_r", "brow_l", "brow_r", "eye_l",
-               "eye_r")  # fmt: skip
-#: How far skin's colour strays: brightness in natural logarithms (down, up), and redness.
-_DARKER, _LIGHTER, _HUE = (0.4, 0.8), (0.4, 0.7), (0.15, 0.3)
-#: From here on it is no part of a face either, unless one that is painted or wet.
-_WHITE, _DYED = (0.65, 0.95), (0.5, 0.8)
 _SIDEWAYS = (0.35, 0.65)
+#: How far the light is made brighter or dimmer on the whole, for what its model left over.
+_GAIN = (0.7, 1.4)
 #: Texels that the light is told from: at least, and about at most.
 _FEWEST, _SAMPLES = 50, 10_000
 _TABLE = linear_from_srgb(np.arange(256) / 255.0).astype(np.float32)
@@ -69,8 +63,10 @@ def source_of(photo: Photo, view: View, texels_per_pixel: float) -> Source:
 @dataclass(frozen=True, eq=False)
 class Layer:
     """pixels (n, 2): where the texels lie in the photo; albedo (n, 3) linear RGB without the
-    photo's light; shading (n, 3); belief (n,): how far each texel is seen; weight (n,): how far
-    it is taken; likeness (n,): how much its colour is this person's skin.
+    photo's light, which is pixel / shading - offset; shading and offset (n, 3); belief (n,): how
+    far each texel is seen; weight (n,): how far it is taken; likeness (n,): how far it is skin;
+    finds: of what covers the skin; gain (3,): by which the light alone, without what is taken for
+    shade, has to be brighter to show this albedo as bright as the photo does, on the whole.
     """
 
     pixels: Floats
@@ -78,9 +74,12 @@ class Layer:
     light: Light
     albedo: Floats
     shading: Floats
+    offset: Floats
     belief: Floats
     weight: Floats
     likeness: Floats
+    finds: Finds
+    gain: Floats
 
 
 def light_of(head: HeadModel, atlas: Atlas, view: View, source: Source) -> Light:
@@ -93,65 +92,48 @@ def light_of(head: HeadModel, atlas: Atlas, view: View, source: Source) -> Light
     if len(known) < _FEWEST:
         return Light.even(np.full(3, 0.4, np.float32))
     known = known[:: max(1, len(known) // _SAMPLES)]
-    normals = unit(part.at(known).spread(view.normals))
-    return fit_light(source.at(sight.pixels[known]), normals, belief[known])
+    light = fit_light(
+        source.at(sight.pixels[known]), part.at(known).spread(view.responses), belief[known]
+    )
+    tone = tone_of(light.colour, view.eye_white)
+    return Light(light.strength * tone.light, tone.skin)
 
 
 def layer_of(
-    head: HeadModel, atlas: Atlas, view: View, sight: Sight, source: Source, light: Light
+    head: HeadModel,
+    atlas: Atlas,
+    view: View,
+    sight: Sight,
+    source: Source,
+    light: Light,
+    finds: Finds | None = None,
 ) -> Layer:
-    """A photo on the coarse atlas; sight: the view's on it; light: the photo's."""
+    """A photo on the coarse atlas; sight: the view's on it; light: the photo's; finds: of what
+    covers the skin, if they are known.
+    """
     belief = view.belief(sight)
-    # Normals are smooth: between vertices so is the light on them.
-    shading = atlas.spread(light.shading(view.normals))
-    albedo = source.at(sight.pixels) / shading
-    likeness, possible = _like_skin(atlas, albedo, light, belief)
+    # Light is smooth between vertices.
+    shading = atlas.spread(light.shading(view.responses))
+    shown = source.at(sight.pixels)
+    albedo, lit = shown / shading, shading.copy()
+    finds = finds or look_for_cover(head, atlas, albedo, light.colour, belief)
+    bare, gloss = (p.ravel()[atlas.texel] for p in (finds.bare, finds.gloss))
+    shade = np.exp(finds.shade.reshape(-1, 3)[atlas.texel])
+    shading *= shade
+    offset = (gloss[:, None] / shade + GLAZE).astype(np.float32)
+    albedo = np.maximum(albedo / shade - offset, 0.004)
     # What lies to the side of the face is where hair hangs.
-    own = region_share(head, atlas, OWN_COLOURS) * _over(sight.facing, *_SIDEWAYS)
-    features = region_share(head, atlas, FEATURES)
-    own = np.maximum(np.minimum(own, possible), np.minimum(own, features))
-    weight = belief * np.maximum(likeness, own)
-    return Layer(sight.pixels, source, light, albedo, shading, belief, weight, likeness)
-
-
-def _like_skin(atlas: Atlas, albedo: Floats, light: Light, belief: Floats) -> tuple[Floats, Floats]:
-    """(n,) each: 1 where the colour is this person's skin's, 0 where it is far off or beside such;
-    and 1 where it may be that of stubble or a beard, 0 where it is a collar's or a scarf's.
-    """
-    tone = np.log(np.maximum(albedo, 2e-3) / np.maximum(light.colour, 2e-3))
-    bright = tone.mean(axis=1)
-    hue = np.linalg.norm(tone - bright[:, None], axis=1)
-    strange = np.maximum.reduce(
-        [_over(-bright, *_DARKER), _over(bright, *_LIGHTER), _over(hue, *_HUE)]
+    sideways = _over(sight.facing, *_SIDEWAYS)
+    face = region_share(head, atlas, ("face",)) if "face" in head.regions else np.float32(1)
+    bare = bare * np.maximum(face, sideways)
+    weight = belief * bare
+    known = weight @ shown, weight @ ((albedo + GLAZE) * lit)
+    gain = np.ones(3, np.float32)
+    if weight.sum() > 1:
+        gain = np.clip(known[0] / np.maximum(known[1], 1e-6), *_GAIN).astype(np.float32)
+    return Layer(
+        sight.pixels, source, light, albedo, shading, offset, belief, weight, bare, finds, gain
     )
-    cloth = np.maximum(_over(bright, *_WHITE), _over(hue, *_DYED))
-    seen = (belief > 0.05).astype(np.float32)
-    return 1.0 - _widened(atlas, strange * seen, strange), 1.0 - _widened(
-        atlas, cloth * seen, cloth
-    )
-
-
-def _widened(atlas: Atlas, values: Floats, least: Floats) -> Floats:
-    """Values (n,) that reach a little beyond their borders, and at least ``least``.
-
-    Strands are thin: what lies between two of them is no skin either.
-    """
-    picture = blurred(atlas.picture(values), max(1, atlas.size // 64))
-    near = np.clip(4.0 * picture.ravel()[atlas.texel] - 0.2, 0.0, 1.0)
-    out: Floats = np.maximum(near, least)
-    return out
-
-
-@lru_cache(maxsize=16)
-def region_share(head: HeadModel, atlas: Atlas, names: tuple[str, ...]) -> Floats:
-    """1 inside of the named regions (those that the head has), with a soft edge; (n,). Kept, since
-    it is the same for every photo: not to be written to.
-    """
-    inside = np.zeros(head.vertex_count, np.float32)
-    for name in names:
-        if name in head.regions:
-            inside[head.regions[name]] = 1.0
-    return atlas.spread(inside)
 
 
 def _over(x: Floats, start: float, end: float) -> Floats:

@@ -26,11 +26,14 @@ _EFFORT = 1
 
 @dataclass(frozen=True, eq=False)
 class PaintedSkin:
-    """fields: of RiggedHead, by name; tone (3,) linear RGB; report: JSON-ready."""
+    """fields: of RiggedHead, by name; tone (3,) linear RGB; report: JSON-ready; lights: of each
+    photo, as RiggedHead.photo_light.
+    """
 
     fields: dict[str, Any]
     tone: NDArray[np.float32]
     report: dict[str, Any]
+    lights: tuple[NDArray[np.float32], ...] = ()
 
 
 def painted_skin(
@@ -57,7 +60,7 @@ def painted_skin(
     }
     fields["skin_roughness"] = np.frombuffer(_roughness_file(head), np.uint8)
     fields["skin_coverage"] = skin.coverage
-    return PaintedSkin(fields, skin.tone, {"texture": figures})
+    return PaintedSkin(fields, skin.tone, {"texture": figures}, skin.lights)
 
 
 @lru_cache(maxsize=2)

@@ -108,15 +108,22 @@ def _openings(landmarks: Array, region: Region) -> Floats:
 def _fill(ring: Array, picture: Floats) -> None:
     """1 in the pixels (size, size) whose centres lie inside of a closed line (k, 2)."""
     size = len(picture)
-    x0, y0 = np.clip(np.floor(ring.min(axis=0)).astype(int), 0, size)
-    x1, y1 = np.clip(np.ceil(ring.max(axis=0)).astype(int), 0, size)
-    x, y = np.arange(x0, x1) + 0.5, np.arange(y0, y1)[:, None] + 0.5
-    inside = np.zeros((y1 - y0, x1 - x0), bool)
+    low = np.clip(np.floor(ring.min(axis=0)).astype(int), 0, size)
+    high = np.clip(np.ceil(ring.max(axis=0)).astype(int), 0, size)
+    picture[low[1] : high[1], low[0] : high[0]][inside_ring(ring, low, high)] = 1.0
+
+
+def inside_ring(ring: Array, low: NDArray[np.intp], high: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """(h, w) of the pixels from ``low`` to before ``high``: which have their centres inside of a
+    closed line (k, 2).
+    """
+    x, y = np.arange(low[0], high[0]) + 0.5, np.arange(low[1], high[1])[:, None] + 0.5
+    inside = np.zeros((len(y), len(x)), bool)
     # A line from a point inside to the left crosses the ring an odd number of times.
     for (ax, ay), (bx, by) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
         if ay != by:
             inside ^= ((ay > y) != (by > y)) & (x < ax + (y - ay) * ((bx - ax) / (by - ay)))
-    picture[y0:y1, x0:x1][inside] = 1.0
+    return inside
 
 
 def sample(picture: NDArray[np.generic], points: NDArray[np.floating]) -> Floats:

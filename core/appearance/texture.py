@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,12 @@ from ..options import SIZES
 from ..photos.colour import srgb_bytes
 from ..photos.photo import Photo
 from ..reconstruction import PhotoFit
-from .atlas import Atlas, skin_atlas
-from .hair import hair_colour, tinted_scalp, without_scalp
-from .layers import Layer, layer_of, light_of, region_share, source_of
+from .atlas import Atlas, region_share, skin_atlas
+from .hair import hair_colour, hair_share, without_scalp
+from .layers import Layer, layer_of, light_of, source_of
+from .lighting import Light, surroundings
+from .skin_detail import make_up, own_detail
+from .skin_tone import GLAZE, without_glaze
 from .spreading import blurred, filled, stretched
 from .views import view_of
 
@@ -50,7 +53,8 @@ FILLED, REFLECTED, SHOWN = 0, 128, 255
 class Skin:
     """photo (N, N, 3) sRGB as the photo is lit; albedo (N, N, 3) sRGB without the photo's light;
     coverage (512, 512): SHOWN, REFLECTED or FILLED; measured, mirrored: shares of the
-    face's area; tone (3,) linear RGB of the skin.
+    face's area; tone (3,) linear RGB of the skin; lights: of each photo, as radiance around the
+    head (see :func:`.lighting.surroundings`).
     """
 
     photo: Pixels
@@ -59,6 +63,7 @@ class Skin:
     measured: float
     mirrored: float
     tone: Floats
+    lights: tuple[Floats, ...] = ()
 
 
 def paint(
@@ -85,21 +90,33 @@ def _paint(
         for view, photo, step in zip(views, photos, density, strict=False)
     ]
     sharpness = [min(1.0, step / max(max(density), 1e-9)) for step in density]
-    lights = list(
-        pool.map(lambda pair: light_of(head, coarse, *pair), zip(views, sources, strict=False))
+    seen_lights = pool.map(
+        lambda pair: light_of(head, coarse, *pair), zip(views, sources, strict=False)
     )
-    every = zip(views, sights, sources * 2, lights * 2, strict=False)
-    layers = list(pool.map(lambda parts: layer_of(head, coarse, *parts), every))
+    lights = _of_one_person(list(seen_lights))
+    every = list(zip(views, sights, sources * 2, lights * 2, strict=False))
+    layers = list(pool.map(lambda parts: layer_of(head, coarse, *parts), every[: len(fits)]))
+    finds = [layer.finds.mirrored(coarse) for layer in layers]
+    others = [(*parts, its) for parts, its in zip(every[len(fits) :], finds, strict=False)]
+    layers += pool.map(lambda parts: layer_of(head, coarse, *parts), others)
     weighed = list(zip(layers, sharpness * 2, strict=False))
     seen, mirrored = weighed[: len(fits)], weighed[len(fits) :]
     broad = _broad(head, coarse, seen, mirrored, pool)
-    return _at_full_size(coarse, broad, [*seen, *mirrored], full, pool)
+    skin = _at_full_size(coarse, broad, [*seen, *mirrored], full, pool)
+    return replace(skin, lights=tuple(surroundings(layer.light) * layer.gain for layer, _ in seen))
+
+
+def _of_one_person(lights: list[Light]) -> list[Light]:
+    """The same lights on the same skin: the mean of what each of the photos takes it for."""
+    skin = np.exp(np.mean([np.log(light.colour) for light in lights], axis=0)).astype(np.float32)
+    return [Light(light.strength * (light.colour / skin), skin) for light in lights]
 
 
 @dataclass(frozen=True, eq=False)
 class _Broad:
     """Pictures at the coarse size: albedo, shading (of the first photo), how far each layer's
-    detail counts (one picture a layer, seen ones first), and the layers' own blurred albedo.
+    detail counts (one picture a layer, seen ones first), and the layers' own blurred albedo;
+    unknown, 1 where no layer knows the skin; hairs, their share and colour.
     """
 
     albedo: Floats
@@ -110,6 +127,8 @@ class _Broad:
     measured: float
     mirrored: float
     tone: Floats
+    unknown: Floats
+    hairs: tuple[Floats, Floats] | None
 
 
 Weighed = list[tuple[Layer, float]]
@@ -128,7 +147,7 @@ def _broad(
     broad = list(pool.map(lambda pair: _low_band(atlas, pair[0]), [*seen, *mirrored]))
     own, own_weight, own_shares = _joined(atlas, seen, broad)
     sure = np.clip(own_weight / _SURE, 0.0, 1.0)
-    tone = np.average([layer.light.colour for layer, _ in seen], axis=0).astype(np.float32)
+    tone = without_glaze(np.average([layer.light.colour for layer, _ in seen], axis=0))
     known, known_weight = own, sure
     other_share = np.zeros_like(sure)
     other_shares: list[Floats] = []
@@ -146,8 +165,9 @@ def _broad(
         [atlas.picture(layer.weight * layer.likeness) for layer, _ in [*seen, *mirrored]]
     )
     albedo = _continued(atlas, known, known_weight, good, tone)
+    hairs = None
     if hair is not None:
-        albedo = tinted_scalp(head, atlas, albedo, known_weight, hair)
+        hairs = hair_share(head, atlas, known_weight), hair
     shares = [sure[..., None] * s[..., None] for s in own_shares]
     shares += [other_share[..., None] * s[..., None] for s in other_shares]
     shading = filled(atlas.picture(seen[0][0].shading), atlas.covered().astype(np.float32))
@@ -161,7 +181,7 @@ def _broad(
     return _Broad(
         albedo, shading, shares, broad, coverage,
         float((face * (coverage == SHOWN)).sum() / area),
-        float((face * (coverage == REFLECTED)).sum() / area), tone,
+        float((face * (coverage == REFLECTED)).sum() / area), tone, 1 - known_weight, hairs,
     )  # fmt: skip
 
 
@@ -216,10 +236,11 @@ def _at_full_size(coarse: Atlas, broad: _Broad, layers: Weighed, size: int, pool
     details = []
     everywhere = coarse.covered().astype(np.float32)
     for (layer, _), share, low in zip(layers, broad.shares, broad.blurred, strict=True):
-        base -= share * low
+        base -= share * (low + filled(coarse.picture(layer.offset), everywhere))
         # Of the same texel: what the photo's light does there differs in a mirror.
         light = filled(coarse.picture(layer.shading), everywhere)
         details.append((layer.source, _places(coarse, layer.pixels), share / light))
+    detail = own_detail(coarse, layers[0][0], size)
     photo = np.empty((size, size, 3), np.uint8)
     albedo = np.empty((size, size, 3), np.uint8)
 
@@ -233,7 +254,9 @@ def _at_full_size(coarse: Atlas, broad: _Broad, layers: Weighed, size: int, pool
                 at = np.nonzero(gains[:, 1] > 0.004)[0]
                 pixels = stretched(places, size, size, strip).reshape(-1, 2)[at]
                 surface.reshape(-1, 3)[at] += gains[at] * source.at(pixels)
+        make_up(surface, strip, detail, broad.unknown, broad.hairs)
         albedo[slice(*strip)] = srgb_bytes(surface)
+        surface += np.float32(GLAZE)
         surface *= stretched(broad.shading, size, size, strip)
         photo[slice(*strip)] = srgb_bytes(surface)
 

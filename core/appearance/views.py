@@ -6,20 +6,22 @@ believe it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.camera import Camera
-from ..geometry.mesh import edges, vertex_normals
+from ..geometry.mesh import vertex_normals
 from ..geometry.raster import rasterise
 from ..geometry.smooth_step import smooth_step
 from ..heads.model import HeadModel
 from ..photos.photo import Photo
 from ..reconstruction import PhotoFit
 from .atlas import Atlas
+from .eye_white import eye_white
 from .photo_trust import Trust, look, sample
+from .vertex_links import neighbours, smoothed
+from .visibility import responses
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -49,22 +51,23 @@ class View:
     """One photo, or one photo seen in the mirror, on one head: values at the vertices.
 
     sight (V, 4): of the points that are painted (the mirrored ones, in a mirror), pixels of the
-    photo, depth in metres, and the cosine between the surface and the view; normals (V, 3) in the
-    head frame, of the same points, turned as they are in the photo, and smoothed: light is told
-    from them, and folds that the fit made up must not look lit.
+    photo, depth in metres, and the cosine between the surface and the view; responses (V, COUNT)
+    to the lobes of light, of the same points as they are turned in the photo, with smoothed
+    normals: light is told from them, and folds that the fit made up must not look lit.
     """
 
     camera: Camera
     sight: Floats
-    normals: Floats
+    responses: Floats
     buffer: Floats
     corner: Array
     scale: float
     trust: Trust
+    eye_white: Floats | None = None
 
     def mirrored(self, mirror: NDArray[np.integer]) -> View:
         """The same photo for the other half: each vertex sees what its counterpart sees."""
-        return replace(self, sight=self.sight[mirror], normals=self.normals[mirror])
+        return replace(self, sight=self.sight[mirror], responses=self.responses[mirror])
 
     def on(self, atlas: Atlas) -> Sight:
         """What the photo is to the texels. Triangles are too small for perspective within one."""
@@ -92,7 +95,7 @@ def view_of(head: HeadModel, fit: PhotoFit, photo: Photo) -> View:
     """One fitted photo of a head."""
     in_camera = fit.camera.to_camera(fit.vertices)
     normals = vertex_normals(fit.vertices, head.triangles)
-    smooth = _smoothed(normals.astype(np.float32), _neighbours(head))
+    smooth = unit(smoothed(normals.astype(np.float32), neighbours(head), _SMOOTHING))
     towards = fit.camera.centre - fit.vertices
     towards /= np.linalg.norm(towards, axis=1, keepdims=True)
     points = fit.camera.project(fit.vertices)
@@ -106,29 +109,16 @@ def view_of(head: HeadModel, fit: PhotoFit, photo: Photo) -> View:
     facing = (normals * towards).sum(axis=1)
     sight = np.column_stack([points, in_camera[:, 2], facing]).astype(np.float32)
     trust = look(photo.pixels, fit.landmarks, fit.bare_skin)
-    return View(fit.camera, sight, smooth, buffer, low, scale, trust)
-
-
-@lru_cache(maxsize=2)
-def _neighbours(head: HeadModel) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """The first neighbour of every vertex, the second of those that have one, and so on."""
-    links = edges(head.triangles)
-    both = np.concatenate([links, links[:, ::-1]])
-    both = both[np.argsort(both[:, 0], kind="stable")].astype(np.intp)
-    rank = np.arange(len(both)) - np.searchsorted(both[:, 0], both[:, 0])
-    return [(both[rank == k, 0], both[rank == k, 1]) for k in range(int(rank.max()) + 1)]
-
-
-def _smoothed(
-    normals: Floats, neighbours: list[tuple[NDArray[np.intp], NDArray[np.intp]]]
-) -> Floats:
-    """Unit vectors (V, 3), each repeatedly replaced by the mean of its own and its neighbours'."""
-    for _ in range(_SMOOTHING):
-        total = normals.copy()
-        for rows, others in neighbours:
-            total[rows] += normals[others]
-        normals = unit(total)
-    return normals
+    return View(
+        fit.camera,
+        sight,
+        responses(head, smooth),
+        buffer,
+        low,
+        scale,
+        trust,
+        eye_white(photo.pixels, fit.landmarks),
+    )
 
 
 def unit(vectors: Floats) -> Floats:

@@ -67,6 +67,7 @@ def build_rigged_head(
         report = {**report, "likeness": figures}
     if skin is not None:
         report = {**report, **skin.report}
+    no_light = np.zeros((0, 0, 3), np.float32)
     return RiggedHead(
         schema=SCHEMA,
         name=name,
@@ -113,4 +114,5 @@ def build_rigged_head(
         continuation_json=with_first(reconstruction.continuation, photo_index),
         **({} if likeness is None else likeness.fields()),
         **({} if skin is None else skin.fields),
+        photo_light=no_light if skin is None or not skin.lights else skin.lights[photo_index],
     )

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 
 from core.appearance.atlas import Atlas, skin_atlas, skin_faces
-from core.appearance.lighting import fit_light, harmonics
+from core.appearance.covering import look_for_cover
+from core.appearance.lighting import fit_light, surroundings
 from core.appearance.painted_skin import painted_skin
 from core.appearance.photo_trust import sample
+from core.appearance.skin_tone import skin_at, tone_of
 from core.appearance.spreading import blurred, doubled, filled, halved, stretched
 from core.appearance.surface_maps import relief, roughness
 from core.appearance.texture import COARSE, FILLED, REFLECTED, SHOWN, paint
+from core.appearance.visibility import COUNT, directions, responses
 from core.files.png import encode_png, picture_sides
 from core.geometry.camera import Camera
 from core.geometry.mesh import vertex_normals
@@ -186,6 +189,28 @@ def test_foreign_colours_on_the_forehead_are_left_out(head, front):
     assert not (texels[:, 2] > 1.1 * texels[:, 0]).any()
 
 
+def test_strands_before_the_forehead_are_found_and_a_mole_is_not(head):
+    atlas = skin_atlas(head, COARSE)
+    skin = np.array([0.5, 0.3, 0.22], np.float32)
+    albedo = np.tile(skin, (len(atlas.texel), 1))
+    rows, columns = np.divmod(atlas.texel, COARSE)
+    forehead = np.nonzero(atlas.spread(head.regions["forehead"]) > 0.9)[0]
+    middle = np.median(rows[forehead])
+    strand = (np.abs(columns - 230 - 0.3 * (rows - middle)) < 3) & (np.abs(rows - middle) < 25)
+    mole = (np.abs(columns - 300) < 1) & (np.abs(rows - middle) < 1)
+    albedo[strand] *= 0.3
+    albedo[mole] *= 0.3
+    seen = np.ones(len(albedo), np.float32)
+    finds = look_for_cover(head, atlas, albedo, skin, seen)
+    bare = finds.bare.ravel()[atlas.texel]
+    assert bare[strand].max() < 0.3 and bare[mole].min() > 0.7
+    assert bare[forehead].mean() > 0.6
+    # Flipped, it is on the other side.
+    other = finds.mirrored(atlas)
+    assert other is not None
+    np.testing.assert_array_equal(other.bare, finds.bare[:, ::-1])
+
+
 def test_a_collar_under_the_chin_is_left_out(head, front):
     photo, fit = front
     y = np.mgrid[:SIDE, :SIDE][0] + 0.5
@@ -262,22 +287,71 @@ def test_atlas_shows_skin_alone(head):
     assert picture.sum() == len(atlas.texel) == atlas.covered().sum()
 
 
-def test_light_is_found_and_taken_away():
+def test_light_is_found_and_taken_away(head):
     rng = np.random.default_rng(3)
-    normals = rng.normal(size=(4000, 3))
-    normals[:, 2] = np.abs(normals[:, 2])
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    coefficients = np.zeros((9, 3))
-    coefficients[0], coefficients[1], coefficients[3] = 0.8, 0.35, 0.3
+    face = np.nonzero(
+        head.regions["face"] & (vertex_normals(head.neutral(), head.triangles)[:, 2] > 0)
+    )[0]
+    normals = vertex_normals(head.neutral(), head.triangles).astype(np.float32)
+    answers = responses(head, normals)[face]
+    true = np.full((COUNT, 3), 0.3)
+    true += 2.5 * np.maximum(directions() @ np.array([0.6, 0.4, 0.7]), 0)[:, None] ** 4
     skin = np.array([0.4, 0.25, 0.2])
-    colours = skin * (harmonics(normals) @ coefficients)
-    colours[:300] *= 0.2  # brows and moles
-    light = fit_light(
-        colours.astype(np.float32), normals.astype(np.float32), np.ones(4000, np.float32)
-    )
-    albedo = colours[300:] / light.shading(normals[300:].astype(np.float32))
-    lit = colours[300:].std(axis=0) / colours[300:].mean(axis=0)
+    colours = skin * (answers @ true)
+    dark = rng.permutation(len(face))[: len(face) // 12]
+    colours[dark] *= 0.2  # brows and moles
+    light = fit_light(colours.astype(np.float32), answers, np.ones(len(face), np.float32))
+    assert light.strength.min() >= 0
+    rest = np.setdiff1d(np.arange(len(face)), dark)
+    albedo = colours[rest] / light.shading(answers[rest])
+    lit = colours[rest].std(axis=0) / colours[rest].mean(axis=0)
     assert (albedo.std(axis=0) / albedo.mean(axis=0) < 0.4 * lit).all()
+    # What a scene is lit with is brighter where the light came from.
+    around = surroundings(light, 8)
+    assert around.shape == (8, 16, 3) and around.min() >= 0
+    bright = np.unravel_index(around.mean(axis=2).argmax(), (8, 16))
+    assert bright[0] in (1, 2, 3) and bright[1] in (8, 9, 10, 11)
+
+
+def test_white_surroundings_light_an_open_place_to_one(head):
+    up = np.zeros((head.vertex_count, 3), np.float32)
+    up[:, 2] = 1.0
+    tip = int(head.neutral()[:, 2].argmax())
+    assert responses(head, up)[tip].sum() == pytest.approx(1.0, abs=0.08)
+    # In the corner between nose and cheek less of it arrives than on the tip.
+    open_sky = responses(head, vertex_normals(head.neutral(), head.triangles).astype(np.float32))
+    assert open_sky[head.regions["eye_l"]].sum(axis=1).mean() < 0.8
+
+
+@pytest.mark.parametrize("lightness", [38.0, 45.0, 55.0, 65.0, 69.0])
+def test_common_light_leaves_the_tone_as_it_is(lightness):
+    skin = skin_at(np.array([lightness]))[0]
+    found = tone_of((0.95 * skin).astype(np.float32))
+    np.testing.assert_allclose(found.skin, skin, rtol=0.13)
+    np.testing.assert_allclose(found.skin * found.light, 0.95 * skin, rtol=1e-4)
+
+
+def test_pale_skin_in_the_dark_and_dark_skin_in_glare_are_neither_black_nor_white():
+    pale, dark = skin_at(np.array([70.0, 36.0]))
+    dim = tone_of((0.08 * pale).astype(np.float32)).skin
+    glare = tone_of((6.0 * dark).astype(np.float32)).skin
+    assert dim.mean() > 1.4 * 0.08 * pale.mean() and glare.mean() < 0.8 * 6 * dark.mean()
+
+
+def test_the_white_of_the_eye_tells_the_light():
+    skin = skin_at(np.array([55.0]))[0]
+    seen, eye = 0.5 * skin, 0.5 * np.array([0.31, 0.285, 0.27])
+    without, with_eye = (
+        tone_of(seen.astype(np.float32), white).skin.mean() for white in (None, eye)
+    )
+    assert without < with_eye < 1.3 * skin.mean()
+
+
+def test_tinted_light_is_told_from_skin():
+    skin = skin_at(np.array([60.0]))[0]
+    found = tone_of((skin * [1.2, 1.0, 0.8]).astype(np.float32)).skin
+    tint = np.log((found / skin)[[0, 2]]) - np.log(found / skin).mean()
+    assert np.abs(tint).max() < 0.6 * np.log(1.2)
 
 
 def test_filling_keeps_what_is_known():
