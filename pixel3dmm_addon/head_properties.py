@@ -15,7 +15,7 @@ from bpy.props import BoolProperty, FloatProperty, PointerProperty
 
 from ..core.rig import expression as core_expression
 from ..core.rig.traits import TRAITS
-from .scene import expression, identity, parts, turns
+from .scene import expression, identity, parts, smooth, turns
 
 Getter, Setter = Callable[..., Any], Callable[..., None]
 _ON_BONES = "It lives on the bones: key it with Key All"
@@ -139,6 +139,13 @@ for _name, _label, _what, _kind in _PARTS:
     PIXEL3DMM_PG_head.__annotations__[_name] = BoolProperty(
         name=_label, description=_what, get=_get, set=_put
     )
+PIXEL3DMM_PG_head.__annotations__["smooth"] = BoolProperty(
+    name="Smooth",
+    description="Show the surface subdivided in the viewport, as renders always do; "
+    "files never get it",
+    get=lambda head_properties: smooth.seen(head_properties.id_data),
+    set=lambda head_properties, on: smooth.show(head_properties.id_data, on),
+)
 for _group in TRAITS.values():
     for _one in _group:
         _get, _put = _trait(_one.name)

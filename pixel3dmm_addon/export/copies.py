@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import bpy
 
-from ..scene import likeness, parts
+from ..scene import likeness, parts, smooth
 from .family import rigs_of
 
 
@@ -61,6 +61,8 @@ def make_copies(scene: bpy.types.Scene, head: bpy.types.Object, *, for_file: boo
     copies = Copies(doubles[head], [doubles[rig] for rig in rigs])
     likeness.hide(copies.head)
     parts.drop_hidden(copies.head)
+    if for_file:
+        smooth.drop(copies.head)
     if head.data.shape_keys is not None:
         mapping[head.data.shape_keys] = copies.head.data.shape_keys
     if for_file:

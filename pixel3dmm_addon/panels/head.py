@@ -6,7 +6,8 @@ from __future__ import annotations
 import bpy
 
 from ..operators.look_through import PIXEL3DMM_OT_look_through
-from ..scene import custom_properties, parts, skin, wrinkles
+from ..operators.match_light import PIXEL3DMM_OT_match_light
+from ..scene import custom_properties, parts, skin, smooth, wrinkles
 from ..scene.head import PREFIX, active_head
 from .sidebar import Sidebar, draw_sentence
 
@@ -44,6 +45,7 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
         slider = skin.light(skin.skin_of(head))
         if slider is not None:
             layout.prop(slider, "default_value", text="Photo's Light", slider=True)
+            layout.operator(PIXEL3DMM_OT_match_light.bl_idname, icon="LIGHT_SUN")
         slider = wrinkles.strength(wrinkles.skin_of(head))
         if slider is not None:
             layout.prop(slider, "default_value", text="Wrinkles", slider=True)
@@ -51,6 +53,8 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
         for name, part in _PARTS:
             if parts.has(head, part):
                 grid.prop(head.pixel3dmm, name, toggle=True)
+        if smooth.has(head):
+            grid.prop(head.pixel3dmm, "smooth", toggle=True)
 
 
 def warnings_of(head: bpy.types.Object) -> list[str]:

@@ -17,7 +17,7 @@ from ...core.heads.arkit import ARKIT_NAMES
 from ...core.rigged_head import RiggedHead
 from ..photos.loading import LoadedPhoto
 from . import camera as photo_camera
-from . import continuation, drivers, likeness, parts, wrinkles
+from . import continuation, drivers, likeness, parts, smooth, wrinkles
 from . import head as head_mesh
 from . import rig as head_rig
 
@@ -104,6 +104,7 @@ def _build(
         continuation.store(head, rigged.continuation_json)
         # Skin that was painted from the photo has the person's own brows on it.
         parts.show(head, "brows", not rigged.skin_albedo.size)
+        smooth.add(head)
         likeness.remember(head.data, rigged)
         _natural_size(scene, rig, camera)
         scene.camera = camera

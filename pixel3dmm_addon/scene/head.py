@@ -11,7 +11,7 @@ import numpy as np
 from ...core.geometry import axes
 from ...core.rig.person_keys import COMPONENT
 from ...core.rigged_head import RiggedHead
-from . import expression, material, rig_data
+from . import expression, material, photo_light, rig_data
 
 #: Version of the custom properties below, for files that outlive this version of the add-on.
 SCHEMA = 2
@@ -88,6 +88,7 @@ def remember(head: bpy.types.Object, rigged: RiggedHead) -> None:
     }
     for name, value in values.items():
         head[PREFIX + name] = value
+    photo_light.remember(head, rigged)
 
 
 def is_head(obj: bpy.types.Object | None) -> bool:

@@ -13,6 +13,7 @@ import bmesh
 import bpy
 import numpy as np
 
+from . import smooth
 from .material import KIND
 
 #: Part -> what its modifier and vertex group are called.
@@ -49,6 +50,7 @@ def show(head: bpy.types.Object, part: str, on: bool) -> None:
     modifier = head.modifiers.new(name, "MASK")
     modifier.vertex_group, modifier.invert_vertex_group = group.name, True
     modifier.show_expanded = False
+    smooth.keep_last(head)
 
 
 def drop_hidden(head: bpy.types.Object) -> None:

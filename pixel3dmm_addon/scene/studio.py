@@ -31,11 +31,12 @@ BACKDROP = 0.1
 MARGIN = 1.25
 #: Metres of a head without its neck for which the lights below are.
 _USUAL = 0.26
-#: Key, fill and rim: place from the head's middle (left, back, up), watts, side of the square.
+#: Key, fill and rim: place from the head's middle (left, back, up), watts, side of the square. The
+#: middle of a face is as bright as its albedo: pale skin is pale, and dark skin dark.
 _LAMPS = (
-    ((-0.9, -1.3, 0.88), 20.0, 0.8),
-    ((1.4, -1.0, 0.08), 6.0, 1.2),
-    ((0.7, 1.2, 0.98), 18.0, 0.8),
+    ((-0.9, -1.3, 0.88), 40.0, 0.8),
+    ((1.4, -1.0, 0.08), 12.0, 1.2),
+    ((0.7, 1.2, 0.98), 24.0, 0.8),
 )
 #: Where there is no denoiser, so many times the light paths.
 _NOISY = 3

@@ -4,6 +4,17 @@
 from __future__ import annotations
 
 WORDS: dict[str, str] = {
+    "Smooth": "滑らか",
+    "Show the surface subdivided in the viewport, as renders always do; files never get it": (
+        "サーフェスを細分化してビューポートに表示します（レンダーでは常に細分化）。ファイルには書き出しません"
+    ),
+    "Match Light": "光を合わせる",
+    "Light the scene as the photo was: a new world from the light on the face": (
+        "シーンを写真と同じ光で照らします。顔に当たる光から新しいワールドを作ります"
+    ),
+    "The head has no painted skin to tell the light from": (
+        "頭部に光を読み取れる肌テクスチャがありません"
+    ),
     "Drag landmarks; X removes a pin; Enter ends": "特徴点をドラッグ。X で固定を解除、Enter で終了",
     "Painting the skin": "肌を描いています",
     "Photo's Light": "写真の光",

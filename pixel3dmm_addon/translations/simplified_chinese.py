@@ -4,6 +4,15 @@
 from __future__ import annotations
 
 WORDS: dict[str, str] = {
+    "Smooth": "平滑",
+    "Show the surface subdivided in the viewport, as renders always do; files never get it": (
+        "在视图中显示细分后的表面（渲染时始终细分）；导出的文件不含细分"
+    ),
+    "Match Light": "匹配光照",
+    "Light the scene as the photo was: a new world from the light on the face": (
+        "按照片的光照照亮场景：由脸上的光生成新的世界"
+    ),
+    "The head has no painted skin to tell the light from": "该头部没有可读取光照的皮肤纹理",
     "Drag landmarks; X removes a pin; Enter ends": "拖动特征点；X 移除固定点；回车结束",
     "Painting the skin": "正在绘制皮肤",
     "Photo's Light": "照片光照",

@@ -143,3 +143,57 @@ def test_usd_takes_the_textures_along(painted, tmp_path, suffix):
         with zipfile.ZipFile(path) as archive:
             written = {Path(name).stem for name in archive.namelist() if name.endswith(".png")}
     assert sorted(name.rsplit("_", 1)[-1] for name in written) == kinds
+
+
+@pytest.fixture
+def lit(ours, rigged, loaded):
+    """A head whose photo was lit from the person's left, in white, twice as bright as elsewhere."""
+    light = np.ones((4, 8, 3), np.float32)
+    light[:, 4] = 2.0  # the middle of an equirectangular picture is the scene's +X
+    build = ours("pixel3dmm_addon.scene.build")
+    return build.build_person(bpy.context, replace(rigged, photo_light=light), loaded)
+
+
+def test_match_light_lights_the_scene_as_the_photo_was(ours, lit):
+    scene, old = bpy.context.scene, bpy.context.scene.world
+    assert bpy.ops.pixel3dmm.match_light() == {"FINISHED"}
+    world = scene.world
+    assert world is not None and world != old
+    node = next(n for n in world.node_tree.nodes if n.type == "TEX_ENVIRONMENT")
+    assert node.image.packed_file is not None and tuple(node.image.size) == (8, 4)
+    flat = np.empty(4 * 8 * 4, np.float32)
+    node.image.pixels.foreach_get(flat)
+    rows = flat.reshape(4, 8, 4)[..., 0]
+    np.testing.assert_allclose(rows[:, 4], 2.0, atol=1e-3)
+    np.testing.assert_allclose(np.delete(rows, 4, axis=1), 1.0, atol=1e-3)
+    assert scene.view_settings.view_transform == "Standard"
+
+
+def test_match_light_turns_with_the_head(ours, lit):
+    lit.rig.rotation_euler = (0.0, 0.0, 0.7)
+    bpy.context.view_layer.update()
+    assert bpy.ops.pixel3dmm.match_light() == {"FINISHED"}
+    nodes = bpy.context.scene.world.node_tree.nodes
+    turn = next(n for n in nodes if n.type == "MAPPING").inputs["Rotation"].default_value
+    np.testing.assert_allclose(turn[:], (0.0, 0.0, -0.7), atol=1e-5)
+
+
+def test_match_light_needs_light(ours, lit):
+    photo_light = ours("pixel3dmm_addon.scene.photo_light")
+    lit.head[photo_light.PROPERTY] = [1.0, 2.0]
+    with pytest.raises(RuntimeError, match="damaged"):
+        bpy.ops.pixel3dmm.match_light()
+    del lit.head[photo_light.PROPERTY]
+    assert not bpy.ops.pixel3dmm.match_light.poll()
+
+
+def test_renders_are_smooth_and_files_are_not(ours, painted):
+    smooth = ours("pixel3dmm_addon.scene.smooth")
+    head = painted.head
+    modifier = head.modifiers[smooth.NAME]
+    assert (modifier.levels, modifier.render_levels) == (1, 2)
+    assert modifier.show_render and not modifier.show_viewport
+    head.pixel3dmm.smooth = True
+    assert modifier.show_viewport
+    head.pixel3dmm.lashes = not head.pixel3dmm.lashes
+    assert head.modifiers[-1].name == smooth.NAME  # after what is put away
