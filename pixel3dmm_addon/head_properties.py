@@ -97,6 +97,14 @@ def _part(part: str) -> tuple[Getter, Setter]:
     return get, put
 
 
+def _smooth(head_properties: bpy.types.PropertyGroup) -> bool:
+    return smooth.seen(head_properties.id_data)
+
+
+def _set_smooth(head_properties: bpy.types.PropertyGroup, on: bool) -> None:
+    smooth.show(head_properties.id_data, on)
+
+
 class PIXEL3DMM_PG_head(bpy.types.PropertyGroup):
     """On a head: the controls that are not keys themselves."""
 
@@ -143,8 +151,8 @@ PIXEL3DMM_PG_head.__annotations__["smooth"] = BoolProperty(
     name="Smooth",
     description="Show the surface subdivided in the viewport, as renders always do; "
     "files never get it",
-    get=lambda head_properties: smooth.seen(head_properties.id_data),
-    set=lambda head_properties, on: smooth.show(head_properties.id_data, on),
+    get=_smooth,
+    set=_set_smooth,
 )
 for _group in TRAITS.values():
     for _one in _group:

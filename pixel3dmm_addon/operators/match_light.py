@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import bpy
 
+from ..blender_types import OperatorReturn
 from ..scene import photo_light
-from ..scene.head import active_head
+from ..scene.head import active_head, polled_head
+from .poll_reason import NO_HEAD, PollReason
 
+_NO_LIGHT = "The head has no painted skin to tell the light from"
 _LAMPS = "The scene's lamps add their light: hide them for the photo's."
 
 
-class PIXEL3DMM_OT_match_light(bpy.types.Operator):
+class PIXEL3DMM_OT_match_light(PollReason, bpy.types.Operator):
     """Light the scene as the photo was: a new world from the light on the face"""
 
     bl_idname = "pixel3dmm.match_light"
@@ -19,20 +22,16 @@ class PIXEL3DMM_OT_match_light(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Greyed out with the reason."""
+    def why_not(cls, context: bpy.types.Context) -> str:
+        """See PollReason."""
         head = active_head(context)
         if head is None:
-            cls.poll_message_set("Select a head that was made from a photo")
-            return False
-        if photo_light.PROPERTY not in head:
-            cls.poll_message_set("The head has no painted skin to tell the light from")
-            return False
-        return True
+            return NO_HEAD
+        return "" if photo_light.PROPERTY in head else _NO_LIGHT
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
         """The scene's old world stays in the file."""
-        head = active_head(context)
+        head = polled_head(context)
         light = photo_light.light_of(head)
         if light is None:
             self.report({"ERROR"}, "The head's light was damaged: reconstruct it again.")
