@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The pipeline as a command: ``python -m core reconstruct PHOTO... --out DIR``, and
 ``python -m core import FILE... --models DIR`` for FLAME models and Pixel3DMM's checkpoints, and
-``python -m core check-rig HEAD.npz`` for what the keys and bones of a head do.
+``python -m core check-rig HEAD.npz`` for what the keys and bones of a head do, and
+``python -m core track VIDEO --head HEAD.npz --out DIR`` for a clip's face as curves.
 
 Exit code 0; 2 with one sentence for what the person can mend; 1 for a defect of ours; 130 when
 interrupted. Progress goes to stderr, one summary line a photo to stdout.
@@ -27,6 +28,7 @@ from .reconstruct.report import Stopwatch
 from .reconstruct.resources import load_head
 from .reconstruction import Reconstruction
 from .rig.rig_check_files import check_file, summary
+from .track.command import add_arguments, track_command
 from .worker import OUT_OF_MEMORY
 
 
@@ -38,7 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        verbs = {"import": _import, "check-rig": _check_rig, "reconstruct": _reconstruct}
+        verbs = {
+            "import": _import,
+            "check-rig": _check_rig,
+            "reconstruct": _reconstruct,
+            "track": _track,
+        }
         return verbs[args.verb](args)
     except KeyboardInterrupt:
         _say("Cancelled.")
@@ -111,6 +118,10 @@ def _check_rig(args: argparse.Namespace) -> int:
     count = len(check.failures)
     _say(f"{args.head.name} fails in {count} figures: see {args.head.stem}.rig.png in {out}.")
     return 2
+
+
+def _track(args: argparse.Namespace) -> int:
+    return track_command(args, _Terminal, _say)
 
 
 def _one_person(
@@ -254,6 +265,7 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="DIR", help="for the report and its picture (default: beside)"
     )
     verb.add_argument("--verbose", action="store_true", help="tracebacks of errors")
+    add_arguments(verbs.add_parser("track", help="a clip's face as ARKit curves and head pose"))
     return parser
 
 

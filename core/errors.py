@@ -56,6 +56,12 @@ class MotionError(PersonError):
     code = "motion"
 
 
+class VideoError(PersonError):
+    """A clip cannot be read, or shows no face that can be followed."""
+
+    code = "video"
+
+
 class WorkerError(PersonError):
     """The worker process failed, vanished or broke its protocol."""
 

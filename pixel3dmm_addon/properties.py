@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
 
 from . import installed
 from .jobs import looks, session
@@ -120,6 +127,49 @@ class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
             ("off", "None", "Plain skin in the photo's tone"),
         ),
         default="auto",
+    )
+    clip: StringProperty(
+        name="Movie",
+        description="A movie of the person whose head is active",
+        subtype="FILE_PATH",
+    )
+    clip_first: IntProperty(
+        name="First Frame", description="Of the movie, counted from 0", default=0, min=0
+    )
+    clip_last: IntProperty(
+        name="Last Frame", description="Of the movie; -1 is its end", default=-1, min=-1
+    )
+    clip_start: IntProperty(
+        name="Scene Frame", description="Where the movie's first frame goes", default=1, min=0
+    )
+    smooth_face: FloatProperty(
+        name="Smooth Face",
+        description="How much of the sliders' flicker is taken out; fast motion stays",
+        default=1.0,
+        min=0.0,
+        max=10.0,
+    )
+    smooth_head: FloatProperty(
+        name="Smooth Head",
+        description="How much of the head's and the eyes' flicker is taken out",
+        default=1.0,
+        min=0.0,
+        max=10.0,
+    )
+    contacts: BoolProperty(
+        name="Close Lids and Lips",
+        description="Lids and lips that touch in the movie touch on the head",
+        default=True,
+    )
+    clip_camera: BoolProperty(
+        name="Move Camera",
+        description="The camera moves instead of the head, which then lies on the movie",
+        default=False,
+    )
+    clip_background: BoolProperty(
+        name="Movie Behind Camera",
+        description="Shows the movie in the camera's view, if it has the scene's frame rate",
+        default=True,
     )
     match_render_size: BoolProperty(
         name="Match Render Size",

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 Fault = tuple[int, str]
 
 BLENDER_MODULES = frozenset({"bpy", "bpy_extras", "bmesh", "mathutils", "gpu", "blf", "bl_ext"})
-MAY_USE_BLENDER = frozenset({"pixel3dmm_addon", "tests", "tools", "benchmarks"})
+MAY_USE_BLENDER = frozenset({"pixel3dmm_addon", "tests", "tools", "training", "benchmarks"})
 #: What goes into the extension's zip.
 SHIPPED = frozenset({"core", "pixel3dmm_addon"})
 

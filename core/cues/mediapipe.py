@@ -75,7 +75,8 @@ class MediaPipePredictor:
         return FaceDetector(FULL_RANGE, self._dir)
 
     @cached_property
-    def _mesh(self) -> FaceMesh:
+    def mesh(self) -> FaceMesh:
+        """The landmark net."""
         return FaceMesh(self._dir)
 
     def detect(self, image: Image) -> list[Detection]:
@@ -125,6 +126,19 @@ class MediaPipePredictor:
             if found:
                 return [f for _, f in sorted(found, key=lambda pair: -_area(pair[0]))]
         return []
+
+    def upright(self, image: Image) -> list[MediaPipeFace]:
+        """What :meth:`faces` finds at once: faces that are upright and not small, by one pass."""
+        image = _checked(image)
+        height, width = image.shape[:2]
+        photo = Region(np.array([width / 2, height / 2]), float(max(height, width)))
+        found = []
+        for detection in self._look(image, photo):
+            region = region_of_box(detection.box, detection.angle)
+            face = self._face(image, region, detection.box, detection.score, 1, False)
+            if face.presence >= PRESENCE:
+                found.append(face)
+        return sorted(found, key=lambda face: -_area(face.box))
 
     def _stages(self, image: Image) -> Iterator[list[Detection]]:
         """What each stage of the search finds, the largest first; empty stages left out."""
@@ -176,7 +190,7 @@ class MediaPipePredictor:
                 start = region_of_box(best.box, best.angle)
                 break
         else:
-            start = max(turned, key=lambda region: self._mesh(image, region)[1])
+            start = max(turned, key=lambda region: self.mesh(image, region)[1])
         return self._face(image, start, box, 1.0, passes, flip_average)
 
     def _face(
@@ -189,7 +203,7 @@ class MediaPipePredictor:
         flip_average: bool,
     ) -> MediaPipeFace:
         """The passes over one face, from a first region; box and score are handed on."""
-        mesh = self._mesh
+        mesh = self.mesh
         points, presence = mesh(image, region)
         landmarks = mesh.to_photo(points, region, centred=False)
         second = np.full_like(landmarks, np.nan)

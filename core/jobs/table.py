@@ -12,6 +12,7 @@ from .parameters import Parameters
 from .reconstruct import reconstruct_job
 from .refit import refit_job
 from .setup import check_python_job, import_models_job, install_runtime_job, remove_runtime_job
+from .track import track_job
 from .warm import warm_job
 
 #: Parameters, progress, and what to call before results get their names -> the result's fields.
@@ -22,6 +23,7 @@ JOBS: dict[str, Job] = {
     "reconstruct": reconstruct_job,
     "look": look_job,
     "refit": refit_job,
+    "track": track_job,
     "warm": warm_job,
     "install_runtime": install_runtime_job,
     "remove_runtime": remove_runtime_job,

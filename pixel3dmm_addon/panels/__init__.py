@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tab "Pixel3DMM" in the 3D viewport's sidebar, a file a panel."""
 
-from . import export, head, help, identity, likeness, motion, photo, pins, rig, sliders
+from . import capture, export, head, help, identity, likeness, motion, photo, pins, rig, sliders
 
 #: From top to bottom; a panel inside another one comes after it.
 CLASSES = (
@@ -14,5 +14,6 @@ CLASSES = (
     *rig.CLASSES,
     *export.CLASSES,
     *motion.CLASSES,
+    *capture.CLASSES,
     *help.CLASSES,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..operators.export_motion import PIXEL3DMM_OT_export_motion
 from ..operators.import_motion import PIXEL3DMM_OT_apply_action, PIXEL3DMM_OT_import_motion
 from .sidebar import Sidebar
 
@@ -21,6 +22,7 @@ class PIXEL3DMM_PT_motion(Sidebar, bpy.types.Panel):
         column = self.layout.column(align=True)
         column.operator(PIXEL3DMM_OT_import_motion.bl_idname, icon="IMPORT")
         column.operator(PIXEL3DMM_OT_apply_action.bl_idname, icon="ACTION")
+        column.operator(PIXEL3DMM_OT_export_motion.bl_idname, icon="EXPORT")
 
 
 CLASSES = (PIXEL3DMM_PT_motion,)

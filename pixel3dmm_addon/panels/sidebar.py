@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import bpy
 
 from ..blender_types import Icon, PanelMixin
@@ -10,6 +12,8 @@ from ..jobs import session
 from ..scene.head import active_head
 from ..translations import tr
 
+#: A stage that says how fast it goes.
+_SPEED = re.compile(r"(.+), (\d+) frames a second")
 #: Letters to a line of a message; a sidebar of usual width shows about as many.
 LINE = 34
 
@@ -47,7 +51,10 @@ def draw_sentence(layout: bpy.types.UILayout, sentence: str, icon: Icon) -> None
 def draw_progress(layout: bpy.types.UILayout, status: session.Status) -> None:
     """The job's stage, how far it is, the seconds left, and a button that cancels it."""
     row = layout.row(align=True)
-    text = f"{tr(status.stage)} {status.fraction:.0%}"
+    stage, speed = status.stage, ""
+    if found := _SPEED.fullmatch(stage):
+        stage, speed = found[1], ", " + tr("{} frames a second").format(found[2])
+    text = f"{tr(stage)} {status.fraction:.0%}{speed}"
     left = status.seconds_left
     if left is not None:
         text += tr(", {:.0f} s left").format(left)

@@ -51,6 +51,9 @@ def words(ours) -> set[str]:
     out |= {pipeline.FINDING, pipeline.READING, pipeline.MAPPING, pipeline.FITTING}
     out |= {pipeline.PAINTING, pipeline.RIGGING, pipeline.WRITING}
     out.add(ours("core.fitting.several_photos").COMPARING)
+    tracker = ours("core.track.tracker")
+    out |= {tracker.READING, tracker.FITTING, tracker.SMOOTHING}
+    out.add(ours("pixel3dmm_addon.jobs.track_run").DECODING)
     pressed = "".join(p.read_text(encoding="utf-8") for p in sorted(panels.glob("*.py")))
     for name in re.findall(r"(PIXEL3DMM_OT_\w+)\.bl_idname", pressed):
         operator = getattr(bpy.types, name)

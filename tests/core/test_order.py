@@ -26,6 +26,7 @@ CORE = (
     ("likeness",),
     ("reconstruct",),
     ("pipeline",),
+    ("track",),
     ("jobs",),
     ("protocol", "worker"),
     ("__main__",),

@@ -27,6 +27,13 @@ def main() -> None:
     third.add_argument("--count", type=int, default=70)
     third.add_argument("--seed", type=int, default=5)
     third.add_argument("--out", type=Path, required=True)
+    takes = steps.add_parser("response")
+    takes.add_argument("--count", type=int, default=240)
+    takes.add_argument("--seed", type=int, default=1)
+    takes.add_argument("--out", type=Path, required=True)
+    answer = steps.add_parser("solve-response")
+    answer.add_argument("folder", type=Path)
+    answer.add_argument("--out", type=Path, required=True)
     last = steps.add_parser("bound")
     last.add_argument("folder", type=Path)
     options = parser.parse_args()
@@ -42,6 +49,14 @@ def main() -> None:
         from .strangers import render_strangers
 
         render_strangers(options.count, options.seed, options.out)
+    elif options.step == "response":
+        from .response import render as render_response
+
+        render_response(options.count, options.seed, options.out)
+    elif options.step == "solve-response":
+        from .response import solve as solve_response
+
+        solve_response(options.folder, options.out)
     elif options.step == "bound":
         from .bound import bound
 
