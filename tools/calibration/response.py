@@ -12,12 +12,14 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.cues.face_mesh import region_of_landmarks
+from core.cues.mediapipe import MediaPipePredictor
 from core.fitting.landmark_model import load_landmark_model, view_features
 from core.fitting.points import GazeMap
 from core.fitting.result import eye_rotations
@@ -25,8 +27,9 @@ from core.geometry.camera import Camera
 from core.geometry.rotation import matrix_from_vector
 from core.heads import load_open_head
 from core.heads.arkit import mirrored_name
+from training.drawing import MOODS
+from training.population import PHOTO, Subject
 from training.quick_studio import Studio
-from training.population import MOODS, PHOTO, Subject
 
 Array = NDArray[np.float64]
 
@@ -124,10 +127,15 @@ def _turned(base: Camera, degrees: Array) -> Camera:
     return Camera.with_focal(base.focal, r, t, base.width, base.height)
 
 
+@lru_cache(maxsize=1)
+def _detector() -> MediaPipePredictor:
+    return MediaPipePredictor()
+
+
 def _shot(
     studio: Studio, subject: Subject, e: Array, gaze: Array, camera: Camera, look: int
 ) -> dict[str, object]:
-    head, mesh = studio.head, studio.detector.mesh
+    head, mesh = studio.head, _detector().mesh
     turns = eye_rotations(head, gaze)
     shaped = subject.neutral + head.expression_basis @ e
     vertices = head.skin(shaped, head.joints(subject.neutral), turns)
