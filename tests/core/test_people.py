@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from open_head_measures import COMPONENTS, FOLDER, lip_gap_mm, load_head, mirrored
+from support.open_head_measures import COMPONENTS, FOLDER, lip_gap_mm, load_head, mirrored
 
 from core.errors import ModelFileError
 from core.heads.open_head import load_open_head

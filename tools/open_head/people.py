@@ -13,6 +13,7 @@ what belongs there.
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def read_people(path: Path, count: int) -> People:
     try:
         with np.load(path, allow_pickle=False) as z:
             mean, modes, read = z["mean_um"], z["modes_um"], z["read"]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise SourceError(
             f"The statistics of people ({path.name}) are missing or damaged: restore the file, or "
             "make it again with --scans."
