@@ -39,7 +39,7 @@ _UNLIKE, _BEARDED = 0.4, (0.28, 0.25)
 #: Light things beside the face, as cloth and paper are.
 _PALE = 0.45
 #: Steps by which a find grows, and by which it is widened in the end; texels of 512.
-_GROWTH, _WIDER = 12, 3
+_GROWTH, _WIDER = 12, 4
 #: How much of what is taken for shade, and for its tint, is taken away; the radius over which
 #: both change.
 SHADE, TINT, _SLOW = 0.85, 0.6, 10

@@ -31,7 +31,7 @@ _KEY = 80.0
 #: How narrow each direction's light is drawn in a picture.
 _BETWEEN = 30.0
 #: Shading below this share of the mean is not divided out: what is left there is noise.
-_DARKEST = 0.12
+_DARKEST = 0.28
 
 
 @dataclass(frozen=True, eq=False)
