@@ -121,7 +121,8 @@ def test_the_report(done, example_photo):
     assert report["focal_source"] == "estimated"
     assert abs(report["pose_degrees"]["yaw"]) < 20
     assert set(report["seconds"]) == {
-        "Opening the photo", "Reading landmarks", "Fitting the head", "Building the rig"
+        "Opening the photo", "Reading landmarks", "Reading the face's shape", "Fitting the head",
+        "Building the rig",
     }  # fmt: skip
     assert report["memory_peak_mb"] > 50
     assert report["licences"]["head"]["spdx"] == "CC0-1.0 AND MIT"

@@ -78,12 +78,13 @@ def flame_like(head: HeadModel, seed: int = 5) -> FlameLike:
         regressor[j, start:stop] = 1 / (stop - start)
         start = stop
     dirs = np.zeros((len(v), 3, 400))
-    dirs[: len(skin), :, :100] = np.einsum("nv,vck->nck", average, head.identity_basis)
+    basis = head.identity_basis[:, :, :100]
+    dirs[: len(skin), :, :100] = np.einsum("nv,vck->nck", average, basis)
     # Eyeballs go where their sockets go, as FLAME's do.
     start = len(skin)
     for side, ball in enumerate(vertices[1:]):
         joint = head.joint_regressor[head.joint(("eye_l", "eye_r")[side])]
-        moved = np.einsum("v,vck->ck", joint, head.identity_basis)
+        moved = np.einsum("v,vck->ck", joint, basis)
         dirs[start : start + len(ball), :, :100] = moved
         start += len(ball)
     dirs[: len(skin), :, 300:340] = 1e-3 * rng.normal(size=(1, 3, 40)) * ours[:, [3], None]
