@@ -6,7 +6,8 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -40,15 +41,16 @@ def track_command(
     if given is None:
         given = head_of_clip(clip, args.focal_mm, progress=terminal())
         write_together({args.out / "head.npz": given.save}, before_naming=lambda: None)
-    asked = _stop_asked()
-    done = track_clip(
-        clip,
-        given.continuation_json,
-        options,
-        focal_35mm=args.focal_mm,
-        progress=terminal(),
-        stop=asked.is_set,
-    ).adjusted(dict(args.gain), args.mute)
+    with _stop_asked() as stop:
+        done = track_clip(
+            clip,
+            given.continuation_json,
+            options,
+            focal_35mm=args.focal_mm,
+            progress=terminal(),
+            stop=stop,
+        )
+    done = done.adjusted(dict(args.gain), args.mute)
     write_performance(args.out, done)
     report = done.report
     say(
@@ -60,17 +62,23 @@ def track_command(
     return 0
 
 
-def _stop_asked() -> threading.Event:
-    """Set by the first interrupt, which ends the reading; the next one ends the program."""
+@contextmanager
+def _stop_asked() -> Iterator[Callable[[], bool]]:
+    """Says whether an interrupt came, which ends the reading; the next one ends the program."""
     asked = threading.Event()
 
     def on_interrupt(signum: int, frame: FrameType | None) -> None:
         asked.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, on_interrupt)
-    return asked
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _gain(text: str) -> tuple[str, float]:

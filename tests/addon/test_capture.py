@@ -100,7 +100,7 @@ def test_the_camera_moves_instead(ours, head, clip):
 def test_an_early_end_keeps_what_is_tracked(ours, head, clip):
     run = ours("pixel3dmm_addon.jobs.track_run").TrackRun(
         ours("pixel3dmm_addon.scene.clip_frames").ClipFrames(clip),
-        ours("pixel3dmm_addon.scene.kept").told(head),
+        ours("pixel3dmm_addon.scene.continuation").text(head),
         {},
     )
     steps = run.steps(wait=0.02)

@@ -177,7 +177,7 @@ def test_more_passes_settle(predictor, astronaut):
 def test_the_spread_is_of_the_mirror_image(predictor, astronaut, upright):
     """The mirrored photo is the same pair of looks, so mean and spread are mirrored, too."""
     (face,) = predictor.faces(np.ascontiguousarray(astronaut[:, ::-1]))
-    mirror = predictor._mesh._mirror
+    mirror = predictor.mesh._mirror
     reflected = face.landmarks[mirror] * [-1, 1, 1] + [512, 0, 0]
     assert apart(reflected, upright.landmarks).mean() < 0.35
     assert 0 < upright.spread.mean() < 2

@@ -187,7 +187,7 @@ def solve(folder: Path, out: Path) -> None:
     }
     arrays["change"][ids], arrays["sigma"][ids] = change, sigma
     arrays["strays"][ids] = np.moveaxis(strays, 0, 1)
-    floats = {k: a.astype(np.float32) for k, a in arrays.items()}
+    floats = {k: a.astype(np.float16) for k, a in arrays.items()}
     np.savez_compressed(out, names=np.array(head.expression_names), **floats)
     print(f"{count} takes: rms {before:.2f} mm, {_rms(rest):.2f} mm after the sliders' change")
 
