@@ -73,7 +73,7 @@ def head_file(ours, example_photo, tmp_path_factory):
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     reconstruct(example_photo)
     path = tmp_path_factory.mktemp("head") / "head.npz"
-    ours("pixel3dmm_addon.jobs.session").kept.outcome.rigged.save(path)
+    ours("pixel3dmm_addon.jobs.session").last_run.outcome.rigged.save(path)
     return path
 
 
