@@ -19,8 +19,9 @@ from .contacts import EyeView, Fold
 Array = NDArray[np.float64]
 Index = NDArray[np.integer[Any]]
 
-#: Metres by which closed lids lie over each other: none of the eye may show between them.
-_OVERLAP = 0.0004
+#: Metres by which closed lids lie over each other: none of the eye may show between them, nor of
+#: the tears, where margins meet at a slant.
+_OVERLAP = 0.0008
 _STEP = 0.0005
 _SCALES = (0.3, 1.8)
 _ROUNDS = 4
