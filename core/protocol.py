@@ -56,7 +56,7 @@ from .errors import WorkerError
 PROTOCOL_VERSION = 1
 
 #: Bytes of the longest line, its newline included. A peer that sends more is broken.
-MAX_LINE = 1 << 20
+MAX_LINE = 1 << 21
 
 HEARTBEAT_SECONDS = 1.0
 

@@ -35,7 +35,7 @@ from .state import POSE_SIZE, SHIFT, TURN
 #: ROUGH of them look at some of the pixels only; those after the next are for cues that turn out
 #: to be far better than could be known before.
 DENSE_ROUNDS, ROUGH = ((6, 1e-2), (6, 1e-2), (60, 1e-4), (60, 1e-4), (60, 1e-4)), 2
-LANDMARK_ROUNDS = ((40, 1e-5),)
+LANDMARK_ROUNDS = ((80, 1e-5),)
 #: With matches between photos, which begins where the landmarks alone have led.
 MATCHED_ROUNDS = ((40, 1e-4),)
 #: With what a network says of the shape, which begins there too: the depths of a face are the

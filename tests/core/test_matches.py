@@ -280,7 +280,8 @@ def test_the_jacobian_agrees_with_differences(head):
 
 def state_of_fit(head, fit):
     """(layout, state) where a fit of three photos ended."""
-    layout = Layout(100, head.expression_count, 3, len(fit.photos[0].drift))
+    count = len(fit.identity)
+    layout = Layout(count, head.expression_count, 3, len(fit.photos[0].drift))
     return layout, State(fit.identity, start_of(fit).photos)
 
 

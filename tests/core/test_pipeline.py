@@ -17,7 +17,7 @@ from core.heads.arkit import ARKIT_NAMES
 from core.options import Options
 from core.photos.photo import Photo, load_photo
 from core.pipeline import load_head, reconstruct, rig_heads
-from core.progress import FINDING, FITTING, PAINTING, READING, RIGGING
+from core.progress import FINDING, FITTING, PAINTING, READING, RIGGING, SHAPING
 from core.reconstruct.report import peak_memory_mb, photo_hash
 from core.rig.tear_line import wet_vertices
 
@@ -81,7 +81,7 @@ def test_report_and_recipe_are_complete_and_json(photo, person):
     assert report["predictor"] == "mediapipe"
     assert report["licences"]["head"]["spdx"] == "CC0-1.0 AND MIT"
     assert report["licences"]["head"]["commercial_use"] is True
-    assert set(report["seconds"]) == {READING, FITTING}
+    assert set(report["seconds"]) == {READING, SHAPING, FITTING}
     assert all(seconds > 0 for seconds in report["seconds"].values())
     assert 50 < report["memory_peak_mb"] < 2000
     [figures] = report["photos"]
@@ -117,7 +117,7 @@ def test_progress_runs_from_0_to_1_through_the_stages(photo):
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1.0)
     assert told[0] == (FINDING, 0.0)
-    assert {stage for stage, _ in told} == {FINDING, READING, FITTING}
+    assert {stage for stage, _ in told} == {FINDING, READING, SHAPING, FITTING}
     told.clear()
     rig_heads([photo, photo], people, Options(), progress=lambda *x: told.append(x))
     assert {stage for stage, _ in told} == {PAINTING, RIGGING}

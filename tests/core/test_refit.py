@@ -11,6 +11,8 @@ import pytest
 
 from core.errors import FitError, ModelFileError, PhotoError, WorkerError
 from core.fitting.pins import Pin
+from core.fitting.pose import similarity
+from core.heads import load_open_head
 from core.jobs.parameters import Parameters
 from core.jobs.refit import refit_job
 from core.options import Options
@@ -167,7 +169,12 @@ def test_a_head_model_that_has_changed_is_fitted_anew(told):
     done = refit(other, [], progress=silent)
     assert any("fitted anew" in w for w in done.warnings)
     plain = refit(told, [], progress=silent).after
-    assert np.abs(done.after.basis - plain.basis).max() < 3e-3
+    face = load_open_head().regions["face"]
+    # What the pixels said of the shape is of the earlier head model and goes; how large the head
+    # is, the landmarks alone hardly say.
+    a, b = done.after.basis[face].astype(float), plain.basis[face].astype(float)
+    scale, turn, shift = similarity(a, b, np.ones(len(a)))
+    assert np.abs(scale * a @ turn.T + shift - b).max() < 6e-3
 
 
 def test_another_head_model_and_maps_that_are_not_kept(told):

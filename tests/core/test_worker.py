@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from core.photos.photo import Photo, load_photo
-from core.progress import FINDING, FITTING, PAINTING, READING, RIGGING, WRITING
+from core.progress import FINDING, FITTING, PAINTING, READING, RIGGING, SHAPING, WRITING
 from core.protocol import (
     MAX_LINE,
     PROTOCOL_VERSION,
@@ -132,7 +132,7 @@ def test_two_jobs_one_worker_same_head(client, photo_npz, tmp_path):
             told.append((msg["stage"], msg["fraction"]))
             assert msg["id"] == name
         assert list(dict.fromkeys(stage for stage, _ in told)) == [
-            FINDING, READING, FITTING, PAINTING, RIGGING, WRITING
+            FINDING, READING, FITTING, SHAPING, PAINTING, RIGGING, WRITING
         ]  # fmt: skip
         fractions = [fraction for _, fraction in told]
         assert fractions == sorted(fractions)
