@@ -150,7 +150,7 @@ def test_a_recording_goes_out_and_comes_in_again(ours, person, tmp_path):
     keys = person.head.data.shape_keys
     names = ours("core.heads.arkit").ARKIT_NAMES
     moment = np.linspace(0, 1, count)
-    rotations = ours("core.motion.arkit_csv").rotations
+    rotations = ours("core.motion.angles").rotations
     values = np.zeros((count, 52))
     values[:, names.index("jawOpen")] = moment
     for name in ("eyeLookOutLeft", "eyeLookInRight", "eyeLookUpLeft", "eyeLookUpRight"):
