@@ -240,7 +240,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--same-person", action="store_true", help="all photos show one person: one identity"
     )
-    verb.add_argument("--face", type=int, help="which of several faces: 0 is the largest")
+    verb.add_argument(
+        "--face", type=int, help="which of several faces: 0 is the largest that is sure"
+    )
     verb.add_argument("--box", type=_box, metavar="X0,Y0,X1,Y1", help="pixels around the face")
     verb.add_argument("--focal-mm", type=float, help="focal length, 35 mm equivalent")
     verb.add_argument("--predictor", choices=PREDICTORS, default=PREDICTORS[0])

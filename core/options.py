@@ -32,7 +32,7 @@ class Options:
     head: "open-head", or the path of an imported FLAME head;
     models: the folder with Pixel3DMM's weights, and with the FLAME head whose texture layout the
     open head borrows for them;
-    face: which of several, 0 is the largest (None: the largest, and the report says so);
+    face: which of several, 0 is the largest that is sure (None: that one, and the report says so);
     box: x0, y0, x1, y1 around the face in pixels, instead of looking for it;
     focal_px or focal_35mm (mm, 35 mm equivalent) override the photo's EXIF;
     same_person: all photos show one person, who gets one identity;
@@ -65,7 +65,9 @@ class Options:
         if not (self.models is None or isinstance(self.models, str)):
             raise PersonError("The models folder must be a path.")
         if self.face is not None and (type(self.face) is not int or self.face < 0):
-            raise PersonError("The face's number must be 0 (the largest), 1, 2 and so on.")
+            raise PersonError(
+                "The face's number must be 0 (the largest that is sure), 1, 2 and so on."
+            )
         if type(self.same_person) is not bool or type(self.own_components) is not bool:
             raise PersonError("same_person and own_components must be true or false.")
         for focal in (self.focal_px, self.focal_35mm):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which of the faces in a photo is meant: the one a person named, or the largest."""
+"""Which of the faces in a photo is meant: the one a person named, or the first in their order."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def chosen_face(
     number: int | None,
     box: tuple[float, float, float, float] | None,
 ) -> tuple[MediaPipeFace, tuple[str, ...]]:
-    """The face and notes on the choice. name: of the photo; faces by falling size, those in the
-    box if there is one; number: the one asked for. Raises NoFaceError.
+    """The face and notes on the choice. name: of the photo; faces in the predictor's order, those
+    in the box if there is one; number: the one asked for. Raises NoFaceError.
     """
     if not faces:
         raise NoFaceError(
@@ -33,12 +33,12 @@ def chosen_face(
         if len(faces) == 1:
             return faces[0], ()
         return faces[0], (
-            f"{len(faces)} faces were found in {name} and the largest is used: another one "
-            f"is chosen by its number (0 to {len(faces) - 1}, by falling size) or by a box.",
+            f"{len(faces)} faces were found in {name} and the largest that is sure is used: "
+            f"another one is chosen by its number (0 to {len(faces) - 1}) or by a box.",
         )
     if number >= len(faces):
         raise NoFaceError(
             f"There is no face {number} in {name}: {len(faces)} found, numbered from "
-            "0 (the largest)."
+            "0 (the largest that is sure)."
         )
     return faces[number], ()

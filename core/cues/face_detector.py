@@ -84,8 +84,8 @@ class FaceDetector:
     def __call__(self, image: Image, region: Region) -> list[Detection]:
         """Faces in a region of ``image``, each once, the surest first.
 
-        The region's angle must be a multiple of a right angle; faces upright in it are found
-        best. Boxes and keypoints are the photo's.
+        Faces upright in the region are found best. Boxes and keypoints are the photo's; a box
+        keeps its size and is turned by whole quarter turns.
         """
         tensor = crop(image, region, self._size, outside="zero", reach=_REACH)
         output = self._net((tensor / np.float32(127.5) - np.float32(1))[None])
@@ -97,9 +97,15 @@ class FaceDetector:
         middle, half = values[:, :2] + anchors, values[:, 2:4] / 2
         points = values[:, 4:].reshape(-1, 6, 2) + anchors[:, None]
         matrix = region.matrix(1)
-        corners = np.stack([middle - half, middle + half]) @ matrix[:, :2].T + matrix[:, 2]
-        boxes = np.concatenate([corners.min(axis=0), corners.max(axis=0)], axis=1)
+        centres = middle @ matrix[:, :2].T + matrix[:, 2]
+        reach = region.side * (half[:, ::-1] if _lies(region.angle) else half)
+        boxes = np.concatenate([centres - reach, centres + reach], axis=1)
         return _merged(boxes, points @ matrix[:, :2].T + matrix[:, 2], scores[sure])
+
+
+def _lies(angle: float) -> bool:
+    """Whether a turn in radians is nearer to a quarter turn than to none or a half."""
+    return bool(abs(np.sin(angle)) > abs(np.cos(angle)))
 
 
 def _anchors(cells: int, per_cell: int) -> Array:

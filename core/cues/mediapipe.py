@@ -7,8 +7,8 @@ centres the next one's crop on the landmarks found, which mends what a loose box
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import NoFaceError
-from .face_detector import FULL_RANGE, SHORT_RANGE, Detection, FaceDetector, distinct, same_face
+from .face_detector import Detection, same_face
 from .face_mesh import FaceMesh, region_of_box, region_of_landmarks
+from .face_search import FLOOR, LIKELY, QUARTER_TURNS, SURE, FaceSearch
 from .image_warp import Image, Region
 from .model_files import mediapipe_dir
 
@@ -25,22 +26,24 @@ Array = NDArray[np.float64]
 
 #: Below this presence MediaPipe's own graph reports no face.
 PRESENCE = 0.5
-#: Faces that both stand upright and are plain to see score more than this; faces that lie on
-#: their side or head score less (at most 0.82 where upright they have 0.87 to 0.94).
-SURE = 0.85
-QUARTER_TURNS = (np.pi / 2, np.pi, -np.pi / 2)
-#: Tiles have the photo's long side divided by these; the last reaches faces of 1 % of it.
-TILE_LEVELS = (2, 4, 8)
-TILE_OVERLAP = 0.25
-#: Pixels; the full-range net's input.
-SMALLEST_TILE = 192
+#: Of a face's longer side: mean distance between what the net says of a crop and of its mirror
+#: image from which other rolls are tried. Faces have 0.004 to 0.013, faces seen askew and suits
+#: 0.024 to 0.1.
+UNSETTLED = 0.022
+#: Radians between the detection's eyes and the landmarks' from which other rolls are tried.
+DISAGREES = np.radians(35)
+#: Rolls to try then, from that of the detection on.
+_ROLLS = (0.0, np.pi / 4, -np.pi / 4, np.pi / 2, -np.pi / 2, np.pi)
+#: Finds of one photo whose landmarks are read, the surest of them.
+_MOST_READ = 64
 
 
 @dataclass(frozen=True, eq=False)
 class MediaPipeFace:
     """One face. Pixels of the photo: x right, y down, the top-left pixel's centre (0.5, 0.5).
 
-    box (4,): x0, y0, x1, y1 as detected or as given; score: the detector's, 1 for a given box.
+    box (4,): x0, y0, x1, y1 as detected or as given; score: 0..1, how sure it is that this is a
+    face and that it is seen the right way up, 1 for a given box (core.cues.face_search).
     landmarks (478, 3): x, y, and z in the same pixels, relative to the middle of the head,
     negative towards the camera. presence: 0..1, how sure the net is that there is a face (it
     does not flag bad landmarks). spread (478,): pixels between two opinions on each landmark,
@@ -67,25 +70,13 @@ class MediaPipePredictor:
         self._dir = mediapipe_dir() if models_dir is None else Path(models_dir)
 
     @cached_property
-    def _short(self) -> FaceDetector:
-        return FaceDetector(SHORT_RANGE, self._dir)
-
-    @cached_property
-    def _full(self) -> FaceDetector:
-        return FaceDetector(FULL_RANGE, self._dir)
+    def _search(self) -> FaceSearch:
+        return FaceSearch(self._dir)
 
     @cached_property
     def mesh(self) -> FaceMesh:
         """The landmark net."""
         return FaceMesh(self._dir)
-
-    def detect(self, image: Image) -> list[Detection]:
-        """Faces of an RGB photo (H, W, 3) uint8, the largest first; empty if there is none.
-
-        Looked for upright in the whole photo by both nets, then (unless those are sure) in the
-        photo turned by quarter turns, then in ever smaller tiles, until some stage finds one.
-        """
-        return next(self._stages(_checked(image)), [])
 
     def faces(
         self,
@@ -96,8 +87,10 @@ class MediaPipePredictor:
         passes: int = 3,
         flip_average: bool = True,
     ) -> list[MediaPipeFace]:
-        """Faces of an RGB photo (H, W, 3) uint8 with landmarks, the largest first.
+        """Faces of an RGB photo (H, W, 3) uint8 with landmarks, in the order of `rank`.
 
+        Looked for upright in the whole photo by both nets, then (unless a sure one is found) in
+        the photo turned, then in ever smaller tiles (core.cues.face_search).
         No face gives an empty list. With ``box`` (x0, y0, x1, y1) in pixels there is always one
         face: the one detected in it or, if none is, whatever the landmark net sees there.
         ``passes``: 1 is MediaPipe's static mode, each further one a frame of its video mode.
@@ -110,61 +103,30 @@ class MediaPipePredictor:
             raise ValueError("at least one pass is needed")
         if box is not None:
             return [self._face_in_box(image, np.asarray(box, float), passes, flip_average)]
-        for detections in self._stages(image):
-            found: list[tuple[Array, MediaPipeFace]] = []
-            for detection in detections:
-                region = region_of_box(detection.box, detection.angle)
-                face = self._face(
-                    image, region, detection.box, detection.score, passes, flip_average
-                )
-                xy = face.landmarks[:, :2]
-                bounds = np.concatenate([xy.min(axis=0), xy.max(axis=0)])
-                if face.presence >= PRESENCE and not any(same_face(bounds, b) for b, _ in found):
-                    found.append((bounds, face))
-                if len(found) == max_faces:
-                    break
-            if found:
-                return [f for _, f in sorted(found, key=lambda pair: -_area(pair[0]))]
-        return []
+        read: dict[int, tuple[Detection, MediaPipeFace]] = {}
+        faces: list[MediaPipeFace] = []
+        for finds, enough in self._search.stages(image):
+            # Beside one that is sure, what is hardly a face is none.
+            least = LIKELY if finds and finds[0].score >= SURE else FLOOR
+            finds = [find for find in finds if find.score >= least][:_MOST_READ]
+            for find in finds:
+                if id(find) not in read:
+                    read[id(find)] = find, self._settled(image, find, passes, flip_average)
+            faces = _apart([read[id(find)][1] for find in finds])
+            if any(face.score >= enough for face in faces):
+                break
+        return sorted(faces, key=rank, reverse=True)[:max_faces]
 
     def upright(self, image: Image) -> list[MediaPipeFace]:
         """What :meth:`faces` finds at once: faces that are upright and not small, by one pass."""
         image = _checked(image)
-        height, width = image.shape[:2]
-        photo = Region(np.array([width / 2, height / 2]), float(max(height, width)))
         found = []
-        for detection in self._look(image, photo):
-            region = region_of_box(detection.box, detection.angle)
-            face = self._face(image, region, detection.box, detection.score, 1, False)
+        for find in self._search.upright(image):
+            region = region_of_box(find.box, find.angle)
+            face = self._face(image, region, find.box, find.score, 1, False)
             if face.presence >= PRESENCE:
                 found.append(face)
-        return sorted(found, key=lambda face: -_area(face.box))
-
-    def _stages(self, image: Image) -> Iterator[list[Detection]]:
-        """What each stage of the search finds, the largest first; empty stages left out."""
-        height, width = image.shape[:2]
-        photo = Region(np.array([width / 2, height / 2]), float(max(height, width)))
-        for stage in self._searches(image, photo):
-            if faces := distinct(stage):
-                yield sorted(faces, key=lambda face: -_area(face.box))
-
-    def _searches(self, image: Image, photo: Region) -> Iterator[list[Detection]]:
-        upright = self._look(image, photo)
-        if upright and min(face.score for face in upright) >= SURE:
-            yield upright
-        # The short-range net also sees a face that lies on its side or head, but with poor
-        # keypoints; the same face upright scores higher, and the best view of each is kept.
-        # Turns come before tiles: they cost a tenth, and the tiles of a photo that lies on its
-        # side would show parts of its large face.
-        views = [Region(photo.centre, photo.side, angle) for angle in QUARTER_TURNS]
-        yield _surest([*upright, *(f for view in views for f in self._look(image, view))])
-        for level in TILE_LEVELS:
-            tiles = _tiles(image, photo.side / level)
-            yield _surest([face for tile in tiles for face in self._full(image, tile)])
-
-    def _look(self, image: Image, region: Region) -> list[Detection]:
-        """Both nets on a region; where both see a face, the short-range one's box counts."""
-        return distinct([*self._short(image, region), *self._full(image, region)])
+        return sorted(found, key=rank, reverse=True)
 
     def _face_in_box(
         self, image: Image, box: Array, passes: int, flip_average: bool
@@ -181,17 +143,42 @@ class MediaPipePredictor:
                 "The face box is empty or lies outside the photo; "
                 f"draw it within the photo's {width} x {height} pixels."
             )
+        find = self._search.closest(image, box, 0.0)
+        if find is not None:
+            found = self._settled(image, find, passes, flip_average)
+            if found.presence >= PRESENCE:
+                return replace(found, box=np.array(box, float), score=1.0)
         around = region_of_box(box, 0.0)
         turned = [Region(around.centre, around.side, angle) for angle in (0.0, *QUARTER_TURNS)]
-        for region in turned:
-            seen = [face for face in self._look(image, region) if same_face(face.box, box)]
-            if seen:
-                best = max(seen, key=lambda face: face.score)
-                start = region_of_box(best.box, best.angle)
-                break
-        else:
-            start = max(turned, key=lambda region: self.mesh(image, region)[1])
+        start = max(turned, key=lambda region: self.mesh(image, region)[1])
         return self._face(image, start, box, 1.0, passes, flip_average)
+
+    def _settled(
+        self, image: Image, find: Detection, passes: int, flip_average: bool
+    ) -> MediaPipeFace:
+        """The face of a detection; where the landmarks disagree with it or among themselves, the
+        one of several rolls that agrees best with its own mirror image. A doubtful detection was
+        looked at from every side before: where the landmarks of an unlikely one disagree, there is
+        no face.
+        """
+        rolls = iter(_ROLLS)
+        best = self._rolled(image, find, next(rolls), passes, flip_average)
+        if not _askew(best, find):
+            return best
+        if find.score < LIKELY:
+            return replace(best, presence=0.0)
+        if find.score < SURE:
+            return best
+        for roll in rolls:
+            other = self._rolled(image, find, roll, passes, flip_average)
+            best = min(best, other, key=_unsettled)
+        return best
+
+    def _rolled(
+        self, image: Image, find: Detection, roll: float, passes: int, flip_average: bool
+    ) -> MediaPipeFace:
+        region = region_of_box(find.box, find.angle + roll)
+        return self._face(image, region, find.box, find.score, passes, flip_average)
 
     def _face(
         self,
@@ -233,25 +220,34 @@ def _checked(image: Image) -> Image:
     return image
 
 
-def _area(box: Array) -> float:
-    return float(np.prod(box[2:] - box[:2]))
-
-
-def _surest(faces: list[Detection]) -> list[Detection]:
-    """By falling score: of several views of one face the best one is to be kept."""
-    return sorted(faces, key=lambda face: -face.score)
-
-
-def _tiles(image: Image, side: float) -> list[Region]:
-    """Squares that cover the photo, neighbours sharing at least `TILE_OVERLAP` of their side.
-
-    None where a tile would be smaller than the net's input: there is nothing more to see.
+def rank(face: MediaPipeFace) -> float:
+    """What faces are numbered by, the highest first: their size in pixels along a side, of doubtful
+    ones a share that goes to nothing where the search would not call it a face.
     """
-    if side < SMALLEST_TILE:
-        return []
-    starts = []
-    for length in (image.shape[1], image.shape[0]):
-        room = max(length - side, 0.0)
-        count = int(np.ceil(room / (side * (1 - TILE_OVERLAP)))) + 1
-        starts.append(np.linspace(0, room, count))
-    return [Region(np.array([x, y]) + side / 2, side) for y in starts[1] for x in starts[0]]
+    low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
+    certainty = np.clip((face.score - FLOOR) / (SURE - FLOOR), 0.0, 1.0)
+    return float(np.sqrt(np.prod(high - low)) * certainty)
+
+
+def _apart(faces: list[MediaPipeFace]) -> list[MediaPipeFace]:
+    """Those that the net sees, each once, an earlier one before a later one."""
+    kept: list[tuple[Array, MediaPipeFace]] = []
+    for face in faces:
+        xy = face.landmarks[:, :2]
+        bounds = np.concatenate([xy.min(axis=0), xy.max(axis=0)])
+        if face.presence >= PRESENCE and not any(same_face(bounds, b) for b, _ in kept):
+            kept.append((bounds, face))
+    return [face for _, face in kept]
+
+
+def _unsettled(face: MediaPipeFace) -> float:
+    """Mean spread in shares of the face's longer side; 0 if it has none, infinite for no face."""
+    if face.presence < PRESENCE:
+        return float("inf")
+    return float(np.nan_to_num(face.spread).mean() / np.ptp(face.landmarks[:, :2], axis=0).max())
+
+
+def _askew(face: MediaPipeFace, find: Detection) -> bool:
+    """Whether the landmarks disagree with the detection's roll, or with their mirror image's."""
+    turn = (np.radians(face.roll_degrees) - find.angle + np.pi) % (2 * np.pi) - np.pi
+    return bool(abs(turn) > DISAGREES or _unsettled(face) > UNSETTLED)

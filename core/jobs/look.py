@@ -2,8 +2,9 @@
 """The worker's job "look": which faces a photo shows, and what to know before choosing one.
 
 params {"photo": .npz of core.photos.photo.Photo.save, "out": an existing folder}. result {"faces":
-[by falling size {"box": [x0, y0, x1, y1] pixels, "advice": [sentences]}], "advice": [sentences on
-the photo as a whole], "picture": .npy of the photo with numbered boxes, (h, w, 3) uint8}.
+[by falling size, doubtful ones behind (core.cues.mediapipe.rank): {"box": [x0, y0, x1, y1] pixels,
+"advice": [sentences]}], "advice": [sentences on the photo as a whole], "picture": .npy of the photo
+with numbered boxes, (h, w, 3) uint8}.
 """
 
 from __future__ import annotations

@@ -111,7 +111,6 @@ def test_two_faces_the_larger_first(predictor, astronaut, upright):
     first, second = predictor.faces(image)
     assert apart(first.landmarks, upright.landmarks[:, :2] + [40, 60]).mean() < 1.0
     assert second.landmarks[1, 0] > 620
-    assert len(predictor.detect(image)) == 2
     (only,) = predictor.faces(image, max_faces=1)
     assert only.landmarks[1, 0] < 552
 
@@ -128,7 +127,6 @@ def test_two_faces_the_larger_first(predictor, astronaut, upright):
 )
 def test_no_face_is_an_empty_list(predictor, image):
     assert predictor.faces(image) == []
-    assert predictor.detect(image) == []
 
 
 def test_a_part_of_a_photo_without_the_face_is_empty(predictor, astronaut):

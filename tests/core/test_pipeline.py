@@ -160,7 +160,7 @@ def test_the_largest_of_several_faces_is_used_and_it_is_said(two_faces, person):
     [found] = reconstruct([two_faces])
     assert eye_distance(found) == pytest.approx(eye_distance(person), rel=0.05)
     [warning] = [w for w in found.warnings if "faces" in w]
-    assert "2 faces were found in pair and the largest is used" in warning
+    assert "2 faces were found in pair and the largest that is sure is used" in warning
     assert found.photos[0].report["faces_found"] == 2
 
 
