@@ -57,6 +57,9 @@ def ask_shape(
     progress(SHAPING, 0.7)
     cues, notes = with_shape(problem.head, first, problem.cues, photos)
     progress(SHAPING, 1.0)
+    if all(c.shape is None for c in cues):
+        # As without the network, to the last bit.
+        return ShapedProblem(problem, first, notes)
     return ShapedProblem(replace(problem, cues=cues, start=start_of(first)), first, notes)
 
 
