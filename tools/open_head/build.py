@@ -32,10 +32,19 @@ from pathlib import Path
 
 import numpy as np
 
+from core.heads.open_head import build_head
+from core.rig.person_keys import rest_keys
+
 from .add_ons import assemble
 from .atlas import build_atlas
 from .embedding import landmark_embedding
-from .expressions import ARKIT_NAMES, GAZE_NAMES, jaw_turned, read_expressions
+from .expressions import (
+    ARKIT_NAMES,
+    GAZE_NAMES,
+    jaw_turned,
+    mirror_name,
+    read_expressions,
+)
 from .hairs import brow, lashes
 from .identity_basis import principal_components, sample_population
 from .identity_targets import Slider, read_shapes, read_sliders, shape_names
@@ -204,8 +213,26 @@ def build(
         "mh_index": np.concatenate([mesh.mh_index, none]).astype(np.int32),
         "eye_ring": np.concatenate([mesh.eye_ring, none]).astype(np.int8),
     }
+    own = own_keys(head, mesh)
+    head["exprdirs"] = own.astype(np.float16)
     to_components = _in_components(shapes, components)
     return head, _named_shapes(names, named, sliders, to_components)
+
+
+def own_keys(head: dict, mesh: HeadMesh) -> np.ndarray:
+    """(V, 3, 52) what the product makes of the shapes for somebody who is the average: lips and
+    lids that keep out of each other; exactly mirrored. Blinks stay as sculpted, farther than this
+    average's eyes need, so that they close other people's too.
+    """
+    model = build_head(head, "")
+    keys = rest_keys(model, model.template)
+    for name in ("eyeBlinkLeft", "eyeBlinkRight"):
+        keys[name] = model.expression_basis[:, :, ARKIT_NAMES.index(name)]
+    count = len(mesh.positions)
+    even = [
+        (keys[n][:count] + mesh.mirrored(keys[mirror_name(n)][:count])) / 2 for n in ARKIT_NAMES
+    ]
+    return np.stack(even, axis=2)
 
 
 def _origin(mesh: HeadMesh, template: np.ndarray) -> np.ndarray:
