@@ -261,10 +261,12 @@ def test_the_open_head_understands_maps_in_flames_layout(models):
 
     def off(fit):
         at = open_head.landmarks(fit.photos[0].vertices)[:468]
-        return 1e3 * float(np.median(np.linalg.norm(at - truth, axis=1)))
+        # How large and how far a head is, one photo does not say.
+        scale, turn, shift = similarity(at, truth, np.ones(468))
+        return 1e3 * float(np.median(np.linalg.norm(scale * at @ turn.T + shift - truth, axis=1)))
 
     assert off(fit) < 2.0
-    assert off(fit) < 0.7 * off(alone)
+    assert off(fit) < 0.7 * off(alone), (off(fit), off(alone))
 
 
 @pytest.mark.parametrize("wrong", ["both", "uv", "normal", "forward", "unsure"])
