@@ -7,6 +7,7 @@ joins. So each key travels through it as an attribute that holds where the key m
 
 from __future__ import annotations
 
+import bmesh
 import bpy
 import numpy as np
 
@@ -63,7 +64,18 @@ def _coarser(scene: bpy.types.Scene, head: bpy.types.Object, ratio: float) -> bp
         draft.evaluated_get(graph), preserve_all_data_layers=True, depsgraph=graph
     )
     bpy.data.objects.remove(draft)
+    _drop_loose_vertices(mesh)
     return mesh
+
+
+def _drop_loose_vertices(mesh: bpy.types.Mesh) -> None:
+    """Decimating may leave a vertex without a face, which no glTF file holds."""
+    shape = bmesh.new()
+    shape.from_mesh(mesh)
+    loose = [v for v in shape.verts if not v.link_faces]
+    bmesh.ops.delete(shape, geom=loose, context="VERTS")
+    shape.to_mesh(mesh)
+    shape.free()
 
 
 def _triangle_count(mesh: bpy.types.Mesh) -> int:

@@ -256,12 +256,6 @@ def bendy_bones(person):
     return "give the bendy bone neck one segment"
 
 
-def envelopes(person):
-    person.head.modifiers["Armature"].use_bone_envelopes = True
-    person.rig.pose.bones["head"].rotation_quaternion = (0.9, 0.2, 0.3, 0.1)
-    return "untick Bone Envelopes"
-
-
 def loose_vertices(person):
     import bmesh
 
@@ -283,7 +277,7 @@ def many_bones(person):
 @pytest.mark.parametrize(
     ("change", "preset"),
     [(preserve_volume, "UNREAL"), (preserve_volume, "GODOT"), (bendy_bones, "GODOT"),
-     (envelopes, "UNREAL"), (loose_vertices, "GODOT"), (many_bones, "GODOT")],
+     (loose_vertices, "GODOT"), (many_bones, "GODOT")],
     ids=lambda f: getattr(f, "__name__", f),
 )  # fmt: skip
 def test_red_says_what_to_do(ours, person, tmp_path, change, preset):

@@ -132,8 +132,9 @@ def test_unusual_photos_give_the_same_face(usual, tmp_path, example_photo, portr
     assert reconstruct(path) == {"FINISHED"}
     image = bpy.context.scene.camera.data.background_images[0].image
     assert tuple(image.size) == (512, 512)
-    # Without colour, and through JPEG's loss of colour, the landmarks move a little.
-    tolerance = {"grey": 4e-3, "turned JPEG": 4e-3}.get(kind, 1e-5)
+    # Without colour, and through JPEG's loss of colour, the landmarks move a little; the shape
+    # network, which reads colours, more.
+    tolerance = {"grey": 6e-3, "turned JPEG": 4e-3}.get(kind, 1e-5)
     assert np.abs(evaluated(bpy.context.object) - usual).max() < tolerance
     if kind.startswith("turned"):
         assert image.packed_file is not None  # upright, which the file is not

@@ -188,7 +188,7 @@ def test_nothing_is_downloaded_without_leave(ours, monkeypatch):
     assert not bpy.app.online_access
     module = ours("pixel3dmm_addon.operators.setup")
     monkeypatch.setattr(
-        module, "SetupRun", lambda *args: pytest.fail(f"a download was begun: {args}")
+        module, "SetupJob", lambda *args: pytest.fail(f"a download was begun: {args}")
     )
     with pytest.raises(RuntimeError):
         bpy.ops.pixel3dmm.install_runtime()
