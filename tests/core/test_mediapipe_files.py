@@ -202,7 +202,7 @@ def test_weights_that_do_not_fit_are_told_when_they_are_met(tmp_path, change):
 
 def test_a_missing_folder_is_one_sentence(tmp_path):
     with pytest.raises(ModelFileError, match=r"^The model file .* is missing; reinstall"):
-        MediaPipePredictor(tmp_path).detect(np.zeros((64, 64, 3), np.uint8))
+        MediaPipePredictor(tmp_path).faces(np.zeros((64, 64, 3), np.uint8))
 
 
 def test_a_wrong_canonical_face_is_one_sentence(tmp_path):
