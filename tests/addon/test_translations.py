@@ -47,9 +47,9 @@ def words(ours) -> set[str]:
     out = literals_of_panels(panels)
     for verb in ("choose_face", "expression", "help", "identity"):
         out |= said(panels.parent / "operators" / f"{verb}.py")
-    pipeline = ours("core.pipeline")
-    out |= {pipeline.FINDING, pipeline.READING, pipeline.MAPPING, pipeline.FITTING}
-    out |= {pipeline.PAINTING, pipeline.RIGGING, pipeline.WRITING}
+    progress = ours("core.progress")
+    out |= {progress.FINDING, progress.READING, progress.MAPPING, progress.FITTING}
+    out |= {progress.SHAPING, progress.PAINTING, progress.RIGGING, progress.WRITING}
     out.add(ours("core.fitting.several_photos").COMPARING)
     tracker = ours("core.track.tracker")
     out |= {tracker.READING, tracker.FITTING, tracker.SMOOTHING}
