@@ -69,7 +69,7 @@ def test_a_folder_with_everything_is_imported_at_once(
         "pixel3dmm",
     ]
     assert len(installed.heads()) == 2
-    assert installed.predictors()[3].commercial is False
+    assert installed.predictors()[2].commercial is False
 
 
 def test_files_that_do_harm_are_refused_in_one_sentence(ours, empty_models, shared_dir, tmp_path):
