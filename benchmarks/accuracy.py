@@ -121,18 +121,28 @@ def report(bench: Path, means: dict[str, dict[str, float]], line: str) -> None:
             print(text)
 
 
-def main() -> int:
-    """Returns 0 if every item has a mesh that was scored."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
+def folders(name: str, text: str | None) -> tuple[Path | None, Path | None]:
+    """From the command line: the bench, None if it is not there, which is said; where the
+    reconstructions are kept, None for nowhere.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=text)
     parser.add_argument("--bench", type=Path, default=ROOT.parent / "shared" / "bench")
     parser.add_argument("--out", type=Path, help="keep the reconstructions in this folder")
     options = parser.parse_args()
     bench = options.bench.resolve()
     if not (bench / "evaluate.py").is_file():
         print(f"There is no bench at {options.bench}: pass its folder with --bench.")
+        return None, options.out
+    return bench, options.out
+
+
+def main() -> int:
+    """Returns 0 if every item has a mesh that was scored."""
+    bench, kept = folders("accuracy", __doc__)
+    if bench is None:
         return 2
     with tempfile.TemporaryDirectory() as scratch:
-        out = (options.out or Path(scratch)).resolve()
+        out = (kept or Path(scratch)).resolve()
         items = reconstruct(bench, out)
         scores = score(bench, out)
         if any(scores.values()):

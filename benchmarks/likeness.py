@@ -9,7 +9,6 @@ the truth), that lie nearer to the true surface than their bound.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import sys
@@ -21,7 +20,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy import ROOT, reconstruct, reconstruct_together
+from benchmarks.accuracy import folders, reconstruct, reconstruct_together
 from core.rig.rig_arrays import RigArrays
 from core.rigged_head import SOURCES, RiggedHead
 
@@ -92,17 +91,12 @@ def measure(evaluate: ModuleType, bench: Path, out: Path, items: list[str]) -> b
 
 def main() -> int:
     """Returns 0 if the bound is honest, over all items and over all photos taken together."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.likeness", description=__doc__)
-    parser.add_argument("--bench", type=Path, default=ROOT.parent / "shared" / "bench")
-    parser.add_argument("--out", type=Path, help="keep the reconstructions in this folder")
-    options = parser.parse_args()
-    bench = options.bench.resolve()
-    if not (bench / "evaluate.py").is_file():
-        print(f"There is no bench at {options.bench}: pass its folder with --bench.")
+    bench, kept = folders("likeness", __doc__)
+    if bench is None:
         return 2
     evaluate = evaluator(bench)
     with tempfile.TemporaryDirectory() as scratch:
-        out = (options.out or Path(scratch)).resolve()
+        out = (kept or Path(scratch)).resolve()
         print("One photo each:")
         honest = measure(evaluate, bench, out, reconstruct(bench, out))
         print("\nAll photos of a person together:")

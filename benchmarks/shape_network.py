@@ -9,7 +9,6 @@ network takes on one thread, and what it adds to the peak of memory.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.accuracy import ROOT, by_group, reconstruct, reconstruct_together, score
+from benchmarks.accuracy import ROOT, by_group, folders, reconstruct, reconstruct_together, score
 
 PREDICTORS = {"landmarks": "landmarks", "mediapipe": "and network"}
 _COST = """
@@ -66,17 +65,12 @@ def compared(scores: dict[str, dict[str, dict[str, float] | None]]) -> str:
 
 def main() -> int:
     """Returns 0 if all was scored."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.shape_network", description=__doc__)
-    parser.add_argument("--bench", type=Path, default=ROOT.parent / "shared" / "bench")
-    parser.add_argument("--out", type=Path, help="keep the reconstructions in this folder")
-    options = parser.parse_args()
-    bench = options.bench.resolve()
-    if not (bench / "evaluate.py").is_file():
-        print(f"There is no bench at {options.bench}: pass its folder with --bench.")
+    bench, kept = folders("shape_network", __doc__)
+    if bench is None:
         return 2
     ok = True
     with tempfile.TemporaryDirectory() as scratch:
-        out = (options.out or Path(scratch)).resolve()
+        out = (kept or Path(scratch)).resolve()
         for title, make in (("One photo", reconstruct), ("All of a person", reconstruct_together)):
             scores = {}
             for predictor, name in PREDICTORS.items():
