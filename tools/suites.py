@@ -3,15 +3,20 @@
 the interface in a windowed Blender where one has been set up.
 
 Blender's module allows one scene per process and is needed by the add-on's tests alone, so each
-suite is a pytest of its own; the last line sums them up in pytest's own form.
+suite is a pytest of its own. A whole suite is dealt by file into as many pytests as there are
+cores (at most four), and all of them run side by side; the last line sums them up in pytest's own
+form.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +30,8 @@ NOTHING_COLLECTED = 5
 CORE, FUZZ, ADDON, GUI = "tests/core", "tests/fuzz", "tests/addon", "tests/gui"
 #: The windowed Blender that is used; `build.py gui` has others as well.
 WINDOW = "trixie"
+#: Each part starts its own fixtures, which more parts would only repeat.
+_MOST_PARTS = 4
 
 
 @dataclass
@@ -82,22 +89,104 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str], list[st
     return core, addon, gui, rest
 
 
+@dataclass(frozen=True)
+class Part:
+    """One pytest process: which suite it belongs to, how it is called, and its arguments."""
+
+    suite: str
+    name: str
+    environment: Environment
+    variables: dict[str, str]
+    arguments: list[str]
+
+
 def run_tests(blenders: list[str], arguments: list[str]) -> int:
     """Runs the suites and prints one closing line; returns the exit code of the whole."""
     core, addon, gui, rest = split_arguments(arguments)
     started = time.perf_counter()
-    outcomes = []
-    if core:
-        outcomes.append(_suite("core", lambda: (prepare(tests_recipe()), {}), [*core, *rest]))
+    suites: list[tuple[str, Callable[[], tuple[Environment, dict[str, str]]], list[str]]] = []
+    # The longest first, so that no core waits for it at the end.
     for version in blenders if addon else []:
-        name = f"Blender {version}"
-        outcomes.append(_suite(name, lambda v=version: _blender(v), [*addon, *rest]))
+        suites.append((f"Blender {version}", lambda v=version: _blender(v), addon))  # type: ignore[misc]
+    if core:
+        suites.append(("core", lambda: (prepare(tests_recipe()), {}), core))
     if gui and (reason := window.missing(WINDOW)):
         # Never set up from here: that is a download of ten minutes on a slow line.
         say(f"\n--- tests: window ---\nSKIPPED, ALL OF {GUI}: {reason} is missing")
     elif gui:
-        outcomes.append(_suite("window", lambda: _window(blenders[0]), [*gui, *rest]))
-    return close(outcomes, time.perf_counter() - started)
+        suites.append(("window", lambda: _window(blenders[0]), gui))
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    parts, outcomes = [], []
+    for name, ready, paths in suites:
+        try:
+            environment, variables = ready()
+        except BuildError as error:
+            say(f"\n--- tests: {name} ---\n{error}")
+            outcomes.append(Outcome(name, 1, Counts(errors=1)))
+            continue
+        hands = dealt(paths, min(os.cpu_count() or 1, _MOST_PARTS) if not rest else 1)
+        for i, files in enumerate(hands):
+            title = f"{name}, part {i + 1} of {len(hands)}" if len(hands) > 1 else name
+            parts.append(Part(name, title, environment, variables, [*files, *rest]))
+    outcomes += _run(parts)
+    return close(together(outcomes), time.perf_counter() - started)
+
+
+def dealt(paths: list[str], hands: int) -> list[list[str]]:
+    """The files of whole suites dealt by size (bytes of a test file say roughly how long it
+    takes) into that many lists, the largest first; paths within a suite stay together.
+    """
+    whole = [ROOT / path for path in paths if path in (CORE, FUZZ, ADDON)]
+    if hands < 2 or len(whole) < len(paths):
+        return [paths]
+    files = sorted(
+        (file for path in whole for file in path.glob("test_*.py")),
+        key=lambda file: (-file.stat().st_size, file.name),
+    )
+    out: list[list[str]] = [[] for _ in range(hands)]
+    sizes = [0] * hands
+    for file in files:
+        least = sizes.index(min(sizes))
+        sizes[least] += file.stat().st_size
+        out[least].append(file.relative_to(ROOT).as_posix())
+    return [sorted(hand) for hand in out if hand]
+
+
+def _run(parts: list[Part]) -> list[Outcome]:
+    """All parts, as many at once as there are cores; the window by itself, after all others."""
+    alone = [part for part in parts if part.suite == "window"]
+    others = [part for part in parts if part.suite != "window"]
+    outcomes = []
+    if len(others) == 1:
+        outcomes.append(_streamed(others[0]))
+    elif others:
+        done = threading.Event()
+        threading.Thread(target=_still_there, args=(done,), daemon=True).start()
+        try:
+            with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_PARTS)) as pool:
+                outcomes += pool.map(_captured, others)
+        finally:
+            done.set()
+    return outcomes + [_streamed(part) for part in alone]
+
+
+def _still_there(done: threading.Event) -> None:
+    started = time.perf_counter()
+    while not done.wait(60):
+        say(f"  ... tests are still at it, {(time.perf_counter() - started) / 60:.0f} min")
+
+
+def together(outcomes: list[Outcome]) -> list[Outcome]:
+    """One outcome a suite out of those of its parts: the worst code, the sum of the counts."""
+    out: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        first = out.get(outcome.name)
+        if first is not None:
+            codes = {first.code, outcome.code} - {NOTHING_COLLECTED}
+            code = max(codes) if codes else NOTHING_COLLECTED
+            outcome = Outcome(outcome.name, code, first.counts + outcome.counts)
+        out[outcome.name] = outcome
+    return list(out.values())
 
 
 def _blender(version: str) -> tuple[Environment, dict[str, str]]:
@@ -112,23 +201,42 @@ def _window(blender: str) -> tuple[Environment, dict[str, str]]:
     return prepare(tests_recipe()), variables
 
 
-def _suite(
-    name: str, ready: Callable[[], tuple[Environment, dict[str, str]]], arguments: list[str]
-) -> Outcome:
-    """One pytest process. What cannot even be prepared counts as one error."""
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    report = REPORTS / f"{name.lower().replace(' ', '-')}.xml"
-    report.unlink(missing_ok=True)
-    say(f"\n--- tests: {name} ---")
-    try:
-        environment, variables = ready()
-    except BuildError as error:
-        say(str(error))
-        return Outcome(name, 1, Counts(errors=1))
-    command = [str(environment.python), "-m", "pytest", f"--junitxml={report}", *arguments]
-    variables = clean_variables(**variables)
+def _streamed(part: Part) -> Outcome:
+    """One pytest process whose lines the person sees as they come."""
+    say(f"\n--- tests: {part.name} ---")
+    command, report, variables = _command(part)
     code = subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode
-    return Outcome(name, code, read_report(report))
+    return Outcome(part.suite, code, read_report(report))
+
+
+def _captured(part: Part) -> Outcome:
+    """One of several at once: its lines are told together when it ends."""
+    command, report, variables = _command(part)
+    # One thread each: several pytests whose matrix products all want every core take longer.
+    variables = {"OPENBLAS_NUM_THREADS": "1", **variables}
+    ended = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=variables,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    say(f"\n--- tests: {part.name} ---\n{ended.stdout}")
+    return Outcome(part.suite, ended.returncode, read_report(report))
+
+
+def _command(part: Part) -> tuple[list[str], Path, dict[str, str]]:
+    """(command, report, variables) of one pytest process; an old report is removed."""
+    stem = part.name.lower().replace(",", "").replace(" ", "-")
+    report = REPORTS / f"{stem}.xml"
+    report.unlink(missing_ok=True)
+    python = str(part.environment.python)
+    command = [python, "-m", "pytest", f"--junitxml={report}", *part.arguments]
+    return command, report, clean_variables(**part.variables)
 
 
 def read_report(path: Path) -> Counts:

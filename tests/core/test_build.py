@@ -259,6 +259,29 @@ def test_counts_come_from_pytests_own_report(tmp_path):
     assert suites.read_report(tmp_path / "absent.xml") == suites.Counts(errors=1)
 
 
+def test_whole_suites_are_dealt_into_parts_that_miss_no_file():
+    hands = suites.dealt([suites.CORE, suites.FUZZ], 3)
+    assert len(hands) == 3
+    files = sorted(file for hand in hands for file in hand)
+    here = [*Path(suites.CORE).glob("test_*.py"), *Path(suites.FUZZ).glob("test_*.py")]
+    assert files == sorted(path.as_posix() for path in here)
+    assert suites.dealt([suites.CORE], 1) == [[suites.CORE]]
+    one = ["tests/core/test_build.py"]
+    assert suites.dealt(one, 4) == [one]
+
+
+def test_parts_of_one_suite_are_summed_up():
+    parts = [
+        suites.Outcome("core", 0, suites.Counts(passed=2)),
+        suites.Outcome("core", 1, suites.Counts(passed=1, failed=1)),
+        suites.Outcome("Blender 4.5", suites.NOTHING_COLLECTED, suites.Counts()),
+    ]
+    assert suites.together(parts) == [
+        suites.Outcome("core", 1, suites.Counts(passed=3, failed=1)),
+        suites.Outcome("Blender 4.5", suites.NOTHING_COLLECTED, suites.Counts()),
+    ]
+
+
 @pytest.mark.parametrize(
     ("codes", "whole"), [([0, 0], 0), ([0, 5], 0), ([5, 5], 5), ([0, 1], 1), ([0, -11], 1)]
 )

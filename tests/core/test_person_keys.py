@@ -19,9 +19,6 @@ from core.rig.tear_line import wet_vertices
 SMILING = {"mouthSmileLeft": 0.6, "mouthSmileRight": 0.5, "jawOpen": 0.4, "eyeBlinkLeft": 0.5,
            "eyeSquintLeft": 0.4}  # fmt: skip
 
-#: docs/rig.md, Check Rig: what the average of real people has brought.
-STRETCHED = pytest.mark.xfail(strict=True, reason="a pair of lip keys adds up to 2.5 times")
-
 
 @pytest.fixture(scope="module")
 def rig() -> RigArrays:
@@ -127,12 +124,18 @@ def test_the_jaw_key_is_what_skinning_lacks(rig):
     assert np.abs(got - wanted).max() < 1e-5
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=STRETCHED), 3])
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_random_people_pass_the_whole_certificate(seed):
-    """Of twelve people drawn so seven pass every check; five miss one or two (docs/rig.md)."""
+    """Of twelve people drawn so seven pass every check; five miss one or two (docs/rig.md).
+
+    The second one's lips, pressed on both sides, stretch 2.5 times as far as on one side.
+    """
     identity = np.random.default_rng(seed).normal(size=100)
     rigged = rigged_person(load_open_head(), identity, SMILING)
-    assert check_rig(RigArrays.of(rigged)).failures == ()
+    failures = check_rig(RigArrays.of(rigged)).failures
+    pressed = ("additivity", "mouthPressLeft + mouthPressRight")
+    beyond = [f for f in failures if (f.check, f.subject) != pressed or seed != 2 or f.value > 2.6]
+    assert beyond == []
 
 
 def test_rolled_lips_keep_out_of_thicker_ones():
