@@ -36,6 +36,7 @@ from .operators import (
 from .panels import status_bar
 from .photos import loading as photo
 from .photos import thumbnails
+from .scene import first_look
 
 _MODULES = (
     properties,
@@ -79,6 +80,7 @@ def register() -> None:
     translations.register()
     bpy.types.TOPBAR_MT_file_import.append(photo_file.draw_import_entry)
     status_bar.register()
+    first_look.register()
 
 
 def unregister() -> None:
@@ -87,6 +89,7 @@ def unregister() -> None:
     looks.close()
     session.close()
     photo.close()
+    first_look.unregister()
     status_bar.unregister()
     bpy.types.TOPBAR_MT_file_import.remove(photo_file.draw_import_entry)
     translations.unregister()

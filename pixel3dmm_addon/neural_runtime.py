@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import bpy
 
@@ -21,6 +21,7 @@ class Preferences(Protocol):
     """The settings of pixel3dmm_addon.preferences, which is higher up."""
 
     idle_minutes: float
+    first_view: Literal["PHOTO", "FRAME", "KEEP"]
     wheels_folder: str
     existing_python: str
 

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import FloatProperty, StringProperty
+from bpy.props import EnumProperty, FloatProperty, StringProperty
 
 from . import neural_runtime, paths
 from .jobs import session
 from .jobs.queue import IDLE_MINUTES
+from .scene.first_look import How
 from .setup import rows
 
 
@@ -31,6 +32,16 @@ class PIXEL3DMM_AP_preferences(bpy.types.AddonPreferences):
         update=_set_idle_minutes,
     )
 
+    first_view: EnumProperty(
+        name="A New Head",
+        description="What the viewport does once a head has been made; undo brings the view back",
+        items=(
+            ("PHOTO", "Through the Photo", "Looks through the photo's camera"),
+            ("FRAME", "Framed", "Looks at the head from the front"),
+            ("KEEP", "View Stays", "The viewport stays where it is"),
+        ),
+        default="PHOTO",
+    )
     wheels_folder: StringProperty(
         name="Wheels Folder",
         description="Installs the neural runtime from the wheels in this folder, without the "
@@ -48,6 +59,7 @@ class PIXEL3DMM_AP_preferences(bpy.types.AddonPreferences):
         """Blender calls this."""
         layout = self.layout
         layout.use_property_split = True
+        layout.prop(self, "first_view")
         layout.prop(self, "idle_minutes")
         row = layout.split(factor=0.4)
         row.label(text="")
@@ -62,3 +74,9 @@ def idle_minutes(context: bpy.types.Context) -> float:
     """The artist's choice; the default where preferences are not to be had."""
     ours = neural_runtime.preferences(context)
     return ours.idle_minutes if ours else IDLE_MINUTES
+
+
+def first_view(context: bpy.types.Context) -> How:
+    """What the viewport does once a head has been made."""
+    ours = neural_runtime.preferences(context)
+    return ours.first_view if ours else "PHOTO"

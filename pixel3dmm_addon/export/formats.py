@@ -16,6 +16,32 @@ import bpy
 from .licence import Licence
 from .presets import Options, Preset
 
+#: Format: the group of operators and the names of its exporter and its importer.
+_OPERATORS = {
+    "FBX": (("export_scene", "fbx"), ("import_scene", "fbx")),
+    "GLB": (("export_scene", "gltf"), ("import_scene", "gltf")),
+    "USD": (("wm", "usd_export"), ("wm", "usd_import")),
+    "BLEND": (),
+}
+
+
+def why_missing(kind: str) -> str:
+    """Why this Blender cannot write and read a format, in English; empty if it can.
+
+    Distributions build Blender without USD, and the add-ons of FBX and glTF can be switched off.
+    """
+    for group, name in _OPERATORS[kind]:
+        if name not in dir(getattr(bpy.ops, group)):
+            return _MISSING[kind]
+    return ""
+
+
+_MISSING = {
+    "FBX": "The add-on FBX format is switched off: switch it on in Preferences, Add-ons",
+    "GLB": "The add-on glTF 2.0 format is switched off: switch it on in Preferences, Add-ons",
+    "USD": "This Blender was built without USD: use one from blender.org, or another format",
+}
+
 
 def write_file(
     path: Path,

@@ -14,9 +14,11 @@ from ...core.errors import OutputError
 from ..blender_types import OperatorReturn
 from ..export import last_export
 from ..export.exported_file import export_head, why_not_exported
+from ..export.formats import why_missing
 from ..export.presets import BY_IDENTIFIER, PRESETS, Options, Preset
 from ..redraw import redraw_status
 from ..scene.head import active_head, polled_head
+from ..translations import tr
 from .poll_reason import NO_HEAD, PollReason
 
 LOG = logging.getLogger("pixel3dmm")
@@ -51,6 +53,9 @@ class _Export(PollReason, ExportHelper):
         head = polled_head(context)
         if not Path(self.filepath).name:
             return self._fail("The file has no name: give it one.")
+        missing = why_missing(self.chosen_preset().format)
+        if missing:
+            return self._fail(tr(missing) + ".")
         path = self.chosen_preset().named(Path(bpy.path.abspath(self.filepath)))
         last_export.forget(head)
         try:
@@ -155,6 +160,14 @@ class PIXEL3DMM_OT_export_head(_Export, bpy.types.Operator):
         description="Read the file as another program would and compare it with the head",
         default=True,
     )
+
+    @classmethod
+    def description(
+        cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties
+    ) -> str:
+        """What the program gets, or why it can get nothing here."""
+        preset = BY_IDENTIFIER[properties.preset]
+        return tr(why_missing(preset.format) or preset.description)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorReturn:
         """The buttons start as the program likes them, but for those that a caller has set."""

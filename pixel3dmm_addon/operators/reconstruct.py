@@ -12,12 +12,12 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, FloatProperty, StringProperty
 
 from ...core.errors import PersonError
-from .. import properties
+from .. import preferences, properties
 from ..blender_types import OperatorReturn
 from ..jobs import session
 from ..jobs.outcome import Outcome
 from ..jobs.reconstruction import ReconstructionRun
-from ..scene import skin
+from ..scene import first_look, skin
 from ..scene.build import build_person
 from .poll_reason import BUSY, PollReason
 from .worker_operator import WorkerOperator, start_next
@@ -102,7 +102,7 @@ class PIXEL3DMM_OT_reconstruct_face(PollReason, WorkerOperator, bpy.types.Operat
     def _build(self, context: bpy.types.Context, outcome: Outcome) -> OperatorReturn:
         """All that changes the scene happens here: one step to undo."""
         try:
-            build_person(
+            person = build_person(
                 context,
                 outcome.rigged,
                 outcome.loaded,
@@ -115,6 +115,8 @@ class PIXEL3DMM_OT_reconstruct_face(PollReason, WorkerOperator, bpy.types.Operat
             self.report({"WARNING"}, warning)
         if not bpy.app.background:
             skin.show(context)
+            how = preferences.first_view(context)
+            first_look.show(context, person.head, person.camera, how)
         session.status.done += 1
         return self._say(context, "INFO", outcome.summary)
 

@@ -7,11 +7,36 @@ import bpy
 
 from ..blender_types import Icon
 from ..export import last_export
+from ..export.formats import why_missing
 from ..export.licence import licence_of
+from ..export.presets import PRESETS
 from ..operators.export import PIXEL3DMM_OT_export_head
 from ..operators.mark_asset import PIXEL3DMM_OT_mark_asset
 from ..scene.head import polled_head
+from ..translations import tr
 from .sidebar import HeadPanel, draw_sentence
+
+
+class PIXEL3DMM_MT_export(bpy.types.Menu):
+    """The programs; those whose exporter this Blender lacks are greyed out, with the reason."""
+
+    bl_label = "Export For"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Blender calls this."""
+        layout, reasons = self.layout, []
+        # Else Blender would run the export without its dialog.
+        layout.operator_context = "INVOKE_DEFAULT"
+        for preset in PRESETS:
+            reason = why_missing(preset.format)
+            row = layout.row()
+            row.enabled = not reason
+            entry = row.operator(PIXEL3DMM_OT_export_head.bl_idname, text=preset.label)
+            entry.preset = preset.identifier
+            if reason and reason not in reasons:
+                reasons.append(reason)
+        for reason in reasons:
+            draw_sentence(layout, tr(reason), "INFO")
 
 
 class PIXEL3DMM_PT_export(HeadPanel, bpy.types.Panel):
@@ -24,9 +49,7 @@ class PIXEL3DMM_PT_export(HeadPanel, bpy.types.Panel):
         """Blender calls this at every redraw."""
         layout = self.layout
         head = polled_head(context)
-        layout.operator_menu_enum(
-            PIXEL3DMM_OT_export_head.bl_idname, "preset", text="Export For", icon="EXPORT"
-        )
+        layout.menu("PIXEL3DMM_MT_export", icon="EXPORT")
         layout.operator(PIXEL3DMM_OT_mark_asset.bl_idname, icon="ASSET_MANAGER")
         warning = licence_of(head).warning
         if warning:
@@ -64,4 +87,4 @@ def _alarmed(layout: bpy.types.UILayout) -> bpy.types.UILayout:
     return column
 
 
-CLASSES = (PIXEL3DMM_PT_export,)
+CLASSES = (PIXEL3DMM_MT_export, PIXEL3DMM_PT_export)

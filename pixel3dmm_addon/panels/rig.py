@@ -12,6 +12,7 @@ from ..operators.eyes_follow import PIXEL3DMM_OT_eyes_follow
 from ..operators.name_bones import PIXEL3DMM_OT_name_bones
 from ..scene import eyes
 from ..scene.head import polled_head
+from ..scene.rig import shown_bones
 from .sidebar import HeadPanel, draw_sentence
 
 
@@ -31,6 +32,9 @@ class PIXEL3DMM_PT_rig(HeadPanel, bpy.types.Panel):
             passed = str(last).startswith("The rig passes")
             draw_sentence(layout, str(last), "CHECKMARK" if passed else "ERROR")
         rig = polled_head(context).find_armature()
+        bones = shown_bones(rig)
+        if bones is not None:
+            layout.prop(bones, "is_visible", text="Show Bones", toggle=True, icon="BONE_DATA")
         on = rig is not None and eyes.follows(rig)
         icon: Icon = "CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
         layout.operator(PIXEL3DMM_OT_eyes_follow.bl_idname, icon=icon, depress=on)

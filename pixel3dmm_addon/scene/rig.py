@@ -17,6 +17,9 @@ SHORTEST_BONE = 0.005
 #: Custom property of a bone: the joint that it is, whatever the bone is called now.
 JOINT = "pixel3dmm_joint"
 
+#: Bone collection of our bones; hidden at first, since they would cover the face.
+BONES = "Pixel3DMM"
+
 _WEIGHT_STEP = 1e-6
 
 
@@ -44,6 +47,7 @@ def make_rig(
     context.view_layer.objects.active = rig
     bpy.ops.object.mode_set(mode="EDIT")
     try:
+        ours = armature.collections.new(BONES)
         heads, tails = axes.to_scene(rigged.joints), axes.to_scene(rigged.joint_tails)
         bones: list[bpy.types.EditBone] = []
         for joint, head, tail, parent in zip(
@@ -58,12 +62,19 @@ def make_rig(
             if parent >= 0:
                 bone.parent = bones[parent]
             bone[JOINT] = str(joint)
+            ours.assign(bone)
             bones.append(bone)
+        ours.is_visible = False
     finally:
         bpy.ops.object.mode_set(mode="OBJECT")
     armature.display_type = "STICK"
     rig.show_in_front = True
     return rig
+
+
+def shown_bones(rig: bpy.types.Object | None) -> bpy.types.BoneCollection | None:
+    """The collection whose ``is_visible`` shows a head's bones; None for heads without one."""
+    return rig.data.collections.get(BONES) if rig is not None else None
 
 
 def bind(head: bpy.types.Object, rig: bpy.types.Object, rigged: RiggedHead) -> None:

@@ -4,6 +4,26 @@
 from __future__ import annotations
 
 WORDS: dict[str, str] = {
+    "Show Bones": "ボーンを表示",
+    "A New Head": "新しい頭部",
+    "Through the Photo": "写真のカメラから",
+    "Framed": "正面に表示",
+    "View Stays": "ビューはそのまま",
+    "What the viewport does once a head has been made; undo brings the view back": (
+        "頭部ができたときにビューポートがどう動くか。元に戻すとビューも戻ります"
+    ),
+    "Looks through the photo's camera": "写真のカメラを通して見ます",
+    "Looks at the head from the front": "頭部を正面から見ます",
+    "The viewport stays where it is": "ビューポートは動きません",
+    "The add-on FBX format is switched off: switch it on in Preferences, Add-ons": (
+        "アドオン「FBX format」が無効です。プリファレンスの「アドオン」で有効にしてください"
+    ),
+    "The add-on glTF 2.0 format is switched off: switch it on in Preferences, Add-ons": (
+        "アドオン「glTF 2.0 format」が無効です。プリファレンスの「アドオン」で有効にしてください"
+    ),
+    "This Blender was built without USD: use one from blender.org, or another format": (
+        "この Blender は USD なしで作られています。blender.org のものか、別の形式を使ってください"
+    ),
     "Smooth": "滑らか",
     "Show the surface subdivided in the viewport, as renders always do; files never get it": (
         "サーフェスを細分化してビューポートに表示します（レンダーでは常に細分化）。ファイルには書き出しません"

@@ -4,6 +4,26 @@
 from __future__ import annotations
 
 WORDS: dict[str, str] = {
+    "Show Bones": "显示骨骼",
+    "A New Head": "新建头部后",
+    "Through the Photo": "透过照片相机",
+    "Framed": "正面显示",
+    "View Stays": "视图不变",
+    "What the viewport does once a head has been made; undo brings the view back": (
+        "头部生成后视图如何变化；撤销会恢复视图"
+    ),
+    "Looks through the photo's camera": "透过照片的相机查看",
+    "Looks at the head from the front": "从正面查看头部",
+    "The viewport stays where it is": "视图保持不动",
+    "The add-on FBX format is switched off: switch it on in Preferences, Add-ons": (
+        "插件“FBX format”已关闭：请在偏好设置的“插件”中启用"
+    ),
+    "The add-on glTF 2.0 format is switched off: switch it on in Preferences, Add-ons": (
+        "插件“glTF 2.0 format”已关闭：请在偏好设置的“插件”中启用"
+    ),
+    "This Blender was built without USD: use one from blender.org, or another format": (
+        "此 Blender 未包含 USD：请使用 blender.org 的版本，或选择其他格式"
+    ),
     "Smooth": "平滑",
     "Show the surface subdivided in the viewport, as renders always do; files never get it": (
         "在视图中显示细分后的表面（渲染时始终细分）；导出的文件不含细分"

@@ -35,6 +35,10 @@ class Layout:
         self.drawn.append(("operator", name))
         return SimpleNamespace()
 
+    def menu(self, name, **options):
+        assert hasattr(bpy.types, name), name
+        self.drawn.append(("menu", name))
+
     def operator_menu_enum(self, name, prop, **options):
         self.operator(name)
         group, verb = name.split(".")

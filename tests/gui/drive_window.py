@@ -62,7 +62,7 @@ def open_tab():
 
 
 def look_ready():
-    look = ours("looks").of(Path(bpy.context.scene.pixel3dmm.photo))
+    look = ours("jobs.looks").of(Path(bpy.context.scene.pixel3dmm.photo))
     return look is not None and look.done
 
 
@@ -98,13 +98,14 @@ def first_head():
     seen["rows_before"] = list(seen["rows"]["PIXEL3DMM_PT_photo"])
     bpy.ops.ed.undo_push(message="Start")
     seen["at_start"] = counts()
+    seen["views"] = [view_now()]
     seen["images"] = [image.name for image in bpy.data.images]
     # The worker starts with this job, not with the look at the photo.
     ours("jobs.session").jobs().stop()
     started = time.perf_counter()
     seen["invoke"] = list(press_button())
     yield from hands.wait_for(lambda: status().fraction > 0.4 or not status().running)
-    ours("properties").redraw(bpy.context)  # a slow window is drawn once a second only
+    ours("redraw").redraw_all(bpy.context)  # a slow window is drawn once a second only
     yield 0.3
     hands.screenshot("during")
     seen["rows_during"] = list(seen["rows"]["PIXEL3DMM_PT_photo"])
@@ -112,7 +113,15 @@ def first_head():
     seen["seconds_cold"] = time.perf_counter() - started
     seen["message"], seen["failed"] = status().message, status().failed
     seen["heads_after"] = len(heads())
+    seen["views"].append(view_now())
+    hands.screenshot("first_look")
     seen["keys"] = [k.name for k in heads()[0].data.shape_keys.key_blocks] if heads() else []
+
+
+def view_now():
+    """(perspective, distance, place) of the viewport."""
+    view = hands.viewport().spaces.active.region_3d
+    return [view.view_perspective, view.view_distance, list(view.view_location)]
 
 
 def undo_and_redo():
@@ -123,9 +132,13 @@ def undo_and_redo():
         yield 0.15
         seen["undone"].append(len(heads()))
         seen.setdefault("after_undo", counts())
+        if len(seen["views"]) == 2:
+            seen["views"].append(view_now())
         hands.press("Z", ctrl=True, shift=True)
         yield 0.15
         seen["redone"].append(len(heads()))
+        if len(seen["views"]) == 3:
+            seen["views"].append(view_now())
 
 
 def overlay():

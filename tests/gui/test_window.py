@@ -101,6 +101,14 @@ def test_panel_before_during_and_after(seen):
     assert has(seen["rows_after"], "pixel3dmm.look_through")
 
 
+def test_the_view_goes_to_a_new_head_and_comes_back(seen):
+    before, with_head, undone, redone = seen["views"]
+    assert before[0] != "CAMERA"
+    assert with_head[0] == "CAMERA"
+    assert undone == before
+    assert redone[0] == "CAMERA"
+
+
 def test_progress_is_in_the_status_bar_too(seen, kept):
     before, during = (
         blue_at_the_bottom(kept / "before.png"),

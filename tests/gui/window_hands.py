@@ -69,6 +69,9 @@ def wait_for(until, seconds=120.0):
     return longest
 
 
+_DRAWN = ("label", "prop", "operator", "operator_menu_enum", "menu", "progress", "template_icon")
+
+
 class Watched:
     """A layout that draws as the real one does, and writes down what."""
 
@@ -90,7 +93,15 @@ class Watched:
                 return Watched(header, rows), body and Watched(body, rows)
 
             return panel
-        if name in ("label", "prop", "operator", "operator_menu_enum", "progress", "template_icon"):
+        if name in (
+            "label",
+            "prop",
+            "operator",
+            "operator_menu_enum",
+            "menu",
+            "progress",
+            "template_icon",
+        ):
 
             def draw(*arguments, **options):
                 out = real(*arguments, **options)
