@@ -114,6 +114,7 @@ def first_head():
     seen["message"], seen["failed"] = status().message, status().failed
     seen["heads_after"] = len(heads())
     seen["views"].append(view_now())
+    yield 1.5
     hands.screenshot("first_look")
     seen["keys"] = [k.name for k in heads()[0].data.shape_keys.key_blocks] if heads() else []
 
