@@ -33,6 +33,7 @@ class Options:
     models: the folder with Pixel3DMM's weights, and with the FLAME head whose texture layout the
     open head borrows for them;
     face: which of several, 0 is the largest that is sure (None: that one, and the report says so);
+    people, on the command line and in sentences, count from 1;
     box: x0, y0, x1, y1 around the face in pixels, instead of looking for it;
     focal_px or focal_35mm (mm, 35 mm equivalent) override the photo's EXIF;
     same_person: all photos show one person, who gets one identity;
@@ -66,7 +67,7 @@ class Options:
             raise PersonError("The models folder must be a path.")
         if self.face is not None and (type(self.face) is not int or self.face < 0):
             raise PersonError(
-                "The face's number must be 0 (the largest that is sure), 1, 2 and so on."
+                "The face's number must be 1 (the largest that is sure), 2, 3 and so on."
             )
         if type(self.same_person) is not bool or type(self.own_components) is not bool:
             raise PersonError("same_person and own_components must be true or false.")

@@ -34,6 +34,8 @@ core.rigged_head.RiggedHead, one a photo, in the photos' order], "seconds": floa
 "warnings": [sentences]}. Files appear in "out" under their final names only when they are
 complete; a job that did not end in a result leaves none.
 
+``person_files``: all files of one person from picture files, see :mod:`core.jobs.person_files`.
+
 ``warm``: loads what a first job would have to load. params and result have no fields.
 
 ``refit``: a head's fit goes on under pins or with further photos, see :mod:`core.jobs.refit`.
@@ -143,15 +145,16 @@ WORKER_VARIABLES = {
 }
 
 
-def worker_command(python: str) -> list[str]:
+def worker_command(python: str, *, isolated: bool = True) -> list[str]:
     """The command line that starts the worker with an interpreter that has numpy.
 
     The interpreter runs isolated (no environment variables, no user site, no current folder),
-    and is told where this package lies, whatever the package is called in this process.
+    and is told where this package lies, whatever the package is called in this process. Where it
+    is not isolated it finds the packages that this process finds, but for a current folder.
     """
     package = Path(__file__).resolve().parent
     bootstrap = (
         "import importlib, sys; sys.path.insert(0, sys.argv[1]); "
         "sys.exit(importlib.import_module(sys.argv[2] + '.worker').main())"
     )
-    return [python, "-I", "-c", bootstrap, str(package.parent), package.name]
+    return [python, "-I" if isolated else "-P", "-c", bootstrap, str(package.parent), package.name]

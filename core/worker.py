@@ -16,12 +16,13 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from types import FrameType
 
 from . import __version__
 from .errors import Cancelled, PersonError, WorkerError
 from .jobs.parameters import Parameters
-from .jobs.table import JOBS
+from .jobs.table import JOBS, Job
 from .protocol import (
     HEARTBEAT_SECONDS,
     PROTOCOL_VERSION,
@@ -58,8 +59,10 @@ def internal_error(error: Exception) -> str:
 class Worker:
     """One connection, on the file descriptors of two pipes."""
 
-    def __init__(self, source: int, wire: int) -> None:
+    def __init__(self, source: int, wire: int, table: Mapping[str, Job] = JOBS) -> None:
+        """table: the jobs that it knows, by their kind."""
         self._source = source
+        self._table = table
         self._wire = wire
         self._send_lock = threading.Lock()
         self._jobs: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
@@ -129,7 +132,7 @@ class Worker:
 
     def _run(self, job: Message) -> Message:
         kind = job.get("kind")
-        run = JOBS.get(kind) if isinstance(kind, str) else None
+        run = self._table.get(kind) if isinstance(kind, str) else None
         if run is None:
             raise WorkerError(f"The worker does not know jobs of kind {kind!r}.")
         fields = run(Parameters(job.get("params")), self._progress, self._point_of_no_return)

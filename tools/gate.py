@@ -32,6 +32,7 @@ EXCEPTIONS = {
         "core/reconstruct/report.py",
         "an absolute path: /proc/self/status",
     ): "Linux on a process' own memory",
+    ("core/batch/machine.py", "an absolute path: /proc/meminfo"): "Linux on the machine's memory",
 }
 
 

@@ -19,7 +19,8 @@ def chosen_face(
     box: tuple[float, float, float, float] | None,
 ) -> tuple[MediaPipeFace, tuple[str, ...]]:
     """The face and notes on the choice. name: of the photo; faces in the predictor's order, those
-    in the box if there is one; number: the one asked for. Raises NoFaceError.
+    in the box if there is one; number: the one asked for, from 0, where people count from 1. Raises
+    NoFaceError.
     """
     if not faces:
         raise NoFaceError(
@@ -34,11 +35,11 @@ def chosen_face(
             return faces[0], ()
         return faces[0], (
             f"{len(faces)} faces were found in {name} and the largest that is sure is used: "
-            f"another one is chosen by its number (0 to {len(faces) - 1}) or by a box.",
+            f"another one is chosen by its number (1 to {len(faces)}) or by a box.",
         )
     if number >= len(faces):
         raise NoFaceError(
-            f"There is no face {number} in {name}: {len(faces)} found, numbered from "
-            "0 (the largest that is sure)."
+            f"There is no face {number + 1} in {name}: {len(faces)} found, numbered from "
+            "1 (the largest that is sure)."
         )
     return faces[number], ()

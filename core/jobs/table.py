@@ -9,6 +9,7 @@ from typing import Any
 from ..progress import Progress
 from .look import look_job
 from .parameters import Parameters
+from .person_files import person_files_job
 from .reconstruct import reconstruct_job
 from .refit import refit_job
 from .setup import check_python_job, import_models_job, install_runtime_job, remove_runtime_job
@@ -21,6 +22,7 @@ Job = Callable[[Parameters, Progress, Callable[[], None]], dict[str, Any]]
 
 JOBS: dict[str, Job] = {
     "reconstruct": reconstruct_job,
+    "person_files": person_files_job,
     "look": look_job,
     "refit": refit_job,
     "track": track_job,

@@ -6,7 +6,7 @@ scans are compared with), neutral.ply (at rest, head frame, with the mouth's ins
 vertices in the same order), camera.json, lm7.json (seven landmarks, metres, mesh.ply's frame),
 lm7_px.json (the same as the fit projects them, pixels), head.npz, report.json, overlay.png;
 skin.png and albedo.png: the skin's texture as in the photo and without its light, where one was
-painted.
+painted; contact.jpg: a batch's pictures for its contact sheet.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ..heads.model import HeadModel
 from ..photos.photo import Photo
 from ..reconstruction import Reconstruction
 from ..rigged_head import RiggedHead
+from .contact import contact_jpg
 from .overlay import overlay_png
 from .report import peak_memory_mb
 
@@ -41,10 +42,13 @@ def write_photo(
     index: int,
     rigged: RiggedHead,
     seconds: Mapping[str, float],
+    *,
+    contact: bool = False,
 ) -> None:
     """Everything about photo ``index`` of a reconstruction into a folder, made if missing.
 
-    seconds: by stage, of all that was done for this person so far; goes into the report.
+    seconds: by stage, of all that was done for this person so far; goes into the report. contact:
+    with the contact sheet's pictures.
     Raises OutputError; then none of the files has changed.
     """
     fit = reconstruction.photos[index]
@@ -64,6 +68,7 @@ def write_photo(
     # As rigged: lids are clear of the eyes, and wet.
     posed = fit.camera.to_camera(rigged.posed.astype(np.float64))
     neutral = rigged.basis.astype(np.float64)
+    overlay = overlay_png(photo, head, fit)
     contents = {
         "mesh.ply": ply_bytes(posed, head.outer_triangles, f"{comment}, OpenCV camera frame"),
         "neutral.ply": ply_bytes(neutral, head.triangles, f"{comment}, head frame"),
@@ -71,8 +76,10 @@ def write_photo(
         "lm7.json": _json(seven.tolist()),
         "lm7_px.json": _json(seven_px.tolist()),
         "report.json": _json(report),
-        "overlay.png": overlay_png(photo, head, fit),
+        "overlay.png": overlay,
     }
+    if contact:
+        contents["contact.jpg"] = contact_jpg(photo, overlay, head, rigged)
     writers: dict[Path, Writer] = {
         folder / name: _bytes_writer(data) for name, data in contents.items()
     }

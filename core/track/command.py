@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from ..arguments import add_face
 from ..progress import Progress
 from ..reconstruct.outputs import make_folder, write_together
 from .files import write_performance
@@ -98,7 +99,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--first", type=int, default=0, help="first frame, counted from 0")
     verb.add_argument("--last", type=int, help="last frame")
-    verb.add_argument("--face", type=int, help="which of several faces: 0 is the largest")
+    add_face(verb)
     verb.add_argument("--rest", type=int, help="a frame in which the face is at rest")
     verb.add_argument("--focal-mm", type=float, help="focal length, 35 mm equivalent")
     verb.add_argument("--fps", type=float, help="frames a second of pictures")
@@ -108,4 +109,3 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--fast", action="store_true", help="without each frame's mirror image")
     verb.add_argument("--gain", type=_gain, action="append", default=[], metavar="SLIDER=NUMBER")
     verb.add_argument("--mute", action="append", default=[], metavar="SLIDER")
-    verb.add_argument("--verbose", action="store_true", help="tracebacks of errors")

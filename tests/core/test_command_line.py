@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
 import json
 import os
 import re
@@ -19,7 +21,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from core.__main__ import main
+from core.__main__ import _parser, main
 from core.geometry.camera import Camera
 from core.heads import load_open_head
 from core.photos.photo import load_photo
@@ -252,7 +254,6 @@ def test_bad_options_get_a_sentence_and_exit_code_2(example_photo, tmp_path, cap
     out = ("--out", tmp_path / "o")
     assert "focal length" in complain(capsys, example_photo, *out, "--focal-mm", "-1")
     assert "box" in complain(capsys, example_photo, *out, "--box", "9,9,1,1")
-    assert "number" in complain(capsys, example_photo, *out, "--face=-2")
     assert "no face 3" in complain(capsys, example_photo, *out, "--face", "3")
     assert "outside the photo" in complain(capsys, example_photo, *out, "--box", "900,9,999,99")
 
@@ -290,7 +291,7 @@ def test_a_defect_is_one_sentence_and_exit_code_1(example_photo, tmp_path, capsy
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("detail")
 
-    monkeypatch.setattr("core.__main__.reconstruct", broken)
+    monkeypatch.setattr("core.__main__.write_person", broken)
     arguments = ["reconstruct", str(example_photo), "--out", str(tmp_path)]
     assert main(arguments) == 1
     said = capsys.readouterr().err
@@ -298,6 +299,75 @@ def test_a_defect_is_one_sentence_and_exit_code_1(example_photo, tmp_path, capsy
     assert "Traceback" not in said
     assert main([*arguments, "--verbose"]) == 1
     assert "detail" in capsys.readouterr().err
+
+
+def test_faces_are_counted_from_1_by_every_command(capsys):
+    for arguments in (["reconstruct", "a.jpg"], ["batch", "a"], ["track", "a.mp4"]):
+        with pytest.raises(SystemExit) as caught:
+            main([*arguments, "--out", "o", "--face", "0"])
+        assert caught.value.code == 2
+        assert "must be 1 (the largest that is sure)" in capsys.readouterr().err
+
+
+def options_of(parser: argparse.ArgumentParser) -> set[str]:
+    """Of a command and all its verbs."""
+    found = set(parser._option_string_actions)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for verb in action.choices.values():
+                found |= options_of(verb)
+    return found
+
+
+def test_sentences_and_manuals_name_options_that_exist():
+    root = Path(__file__).resolve().parents[2]
+    known = options_of(_parser())
+    texts = [(p, p.read_text(encoding="utf-8")) for p in sorted((root / "docs").glob("*.md"))]
+    texts.append((root / "README.md", (root / "README.md").read_text(encoding="utf-8")))
+    # In manuals the commands of other programs have options, too.
+    said = [
+        (path.name, word)
+        for path, text in texts
+        for line in re.findall(r"^.*-m core .*$", text, re.MULTILINE)
+        for word in re.findall(r"(?<![\w-])--[a-z][\w-]*", line)
+    ]
+    for path in sorted((root / "core").rglob("*.py")):
+        if path.parent.name == "runtime" or path.name == "blender.py":
+            continue  # they call pip and Blender
+        strings = (
+            n.value
+            for n in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(n, ast.Constant) and isinstance(n.value, str)
+        )
+        said += [(path.name, w) for s in strings for w in re.findall(r"(?<![\w-])--[a-z][\w-]*", s)]
+    assert len(said) > 30
+    assert [(name, word) for name, word in said if word not in known] == []
+
+
+def test_exit_codes_are_in_the_help_and_in_the_manual(repository, capsys):
+    manual = (repository / "docs" / "batch.md").read_text(encoding="utf-8")
+    for verb in ("reconstruct", "batch", "import", "check-rig", "track"):
+        with pytest.raises(SystemExit):
+            main([verb, "--help"])
+        said = " ".join(capsys.readouterr().out.split())
+        for code in ("0:", "2:", "1:", "130:"):
+            assert code in said
+    for code in (0, 1, 2, 130):
+        assert f"| {code} |" in manual
+
+
+def test_programs_get_an_object_a_line(example_photo, tmp_path, capsys):
+    bad = tmp_path / "text.jpg"
+    bad.write_text("no photo")
+    arguments = ["reconstruct", str(example_photo), str(bad), "--out", str(tmp_path / "o")]
+    assert main([*arguments, "--texture", "off", "--json"]) == 2
+    said = capsys.readouterr()
+    assert said.err == ""
+    events = [json.loads(line) for line in said.out.splitlines()]
+    assert {e["event"] for e in events} >= {"progress", "photo", "error"}
+    [photo] = [e for e in events if e["event"] == "photo"]
+    assert photo["name"] == "astronaut"
+    assert Path(photo["folder"], "head.npz").is_file()
 
 
 def test_usage_errors_exit_with_2(capsys):

@@ -16,7 +16,8 @@ from tools.structure import circles, imports
 
 #: From the bottom to the top; "" is the package's own __init__, which only holds its version.
 CORE = (
-    ("", "options", "errors", "progress"),
+    ("", "options", "errors", "progress", "one_thread"),
+    ("arguments", "console"),
     ("geometry", "files"),
     ("photos", "reconstruction", "rigged_head"),
     ("heads",),
@@ -29,6 +30,7 @@ CORE = (
     ("track",),
     ("jobs",),
     ("protocol", "worker"),
+    ("batch",),
     ("__main__",),
 )
 #: "" is the package's own __init__, which registers all the others.
