@@ -54,6 +54,9 @@ def add_batch(verb: argparse.ArgumentParser) -> None:
         "--shard", type=_shard, metavar="I/N", help="the part of machine I of N, from 1"
     )
     verb.add_argument(
+        "--allow-failures", action="store_true", help="exit code 0 also where photos have no head"
+    )
+    verb.add_argument(
         "--blender", metavar="PROGRAM", help="Blender, or a Python with bpy, for --export"
     )
     verb.add_argument(
@@ -115,7 +118,7 @@ def _ended(args: argparse.Namespace, progress: BatchProgress, console: Console) 
     again = f", {failed} photos without one" if failed else ""
     if not console.as_json:
         console.say(f"{made} heads{again}, {progress.rate:.1f} photos a minute{sheet}.")
-    return 2 if failed else 0
+    return 2 if failed and not args.allow_failures else 0
 
 
 def _blenders(

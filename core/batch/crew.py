@@ -31,6 +31,9 @@ RECYCLE_TASKS, RECYCLE_MB = 200, 2500.0
 PATIENCE = 5.0
 _READ_BYTES = 1 << 16
 
+#: How a worker's first message begins.
+_HELLO = encode(message("hello"))[:-2]
+
 CRASHED, HUNG = "crashed", "hung"
 
 
@@ -134,8 +137,17 @@ class _Member:
         stream, decoder = self._popen.stdout, FrameDecoder()
         assert stream is not None
         try:
+            head: bytearray | None = bytearray()
             while data := os.read(stream.fileno(), _READ_BYTES):
                 self.heard = time.monotonic()
+                if head is not None:
+                    # Blender says its version on stdout before any script is run.
+                    head += data
+                    start = head.find(_HELLO)
+                    if start < 0:
+                        del head[:-_READ_BYTES]
+                        continue
+                    data, head = bytes(head[start:]), None
                 for msg in decoder.feed(data):
                     if msg["type"] != "heartbeat":
                         self._inbox.put((self, msg))

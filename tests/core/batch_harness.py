@@ -77,6 +77,7 @@ def batch(folder: Path, out: Path, console: Console | None = None, **options):
 
 if __name__ == "__main__":
     if sys.argv[1] == "worker":
+        os.write(1, b"Blender says its version before any script is run\n")
         wire = os.dup(1)
         os.dup2(2, 1)
         sys.exit(Worker(0, wire, {"person_files": act}).serve())
