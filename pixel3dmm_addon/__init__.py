@@ -31,6 +31,7 @@ from .operators import (
     pins,
     rebuild,
     reconstruct,
+    reconstruct_folder,
     setup,
 )
 from .panels import status_bar
@@ -42,6 +43,7 @@ _MODULES = (
     properties,
     head_properties,
     reconstruct,
+    reconstruct_folder,
     photo_file,
     choose_face,
     look_through,

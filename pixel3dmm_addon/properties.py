@@ -171,6 +171,34 @@ class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
         description="Shows the movie in the camera's view, if it has the scene's frame rate",
         default=True,
     )
+    folder: StringProperty(
+        name="Folder", description="Photos of people, also in sub-folders", subtype="DIR_PATH"
+    )
+    folder_people: EnumProperty(
+        name="One Person",
+        description="Which photos show the same person",
+        items=[
+            (
+                "FOLDERS",
+                "Per Sub-Folder",
+                "All photos of a sub-folder, and each right in the folder",
+            ),
+            ("EACH", "Per Photo", "Each photo is a person of its own"),
+        ],
+        default="FOLDERS",
+    )
+    folder_into: EnumProperty(
+        name="Into",
+        description="Where the heads go",
+        items=[
+            ("SCENE", "This Scene", "Side by side in this scene"),
+            ("BLEND", "A .blend Each", "A .blend file a person, as an asset; this scene stays"),
+        ],
+        default="SCENE",
+    )
+    folder_out: StringProperty(
+        name="Files In", description="Folder for the .blend files", subtype="DIR_PATH"
+    )
     match_render_size: BoolProperty(
         name="Match Render Size",
         description="Give renders of this scene the photo's size",

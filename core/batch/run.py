@@ -32,7 +32,7 @@ from .progress import BatchProgress
 
 #: How often a person is tried whose worker crashed, hung or failed inside.
 TRIES = 2
-_REPEATED = frozenset({CRASHED, HUNG, "internal", "memory", "worker"})
+REPEATED = frozenset({CRASHED, HUNG, "internal", "memory", "worker"})
 #: Files that a worker was writing aside when it was killed: core.reconstruct.outputs.
 _ASIDE = re.compile(r"\..+-[0-9a-f]{8}\.\w+")
 CLAIMS = ".claims"
@@ -221,7 +221,7 @@ class BatchRun:
             self._wait_for_room()
             work.tries -= 1
             self._repeats.append(work)
-        elif outcome.code in _REPEATED and work.tries < TRIES:
+        elif outcome.code in REPEATED and work.tries < TRIES:
             self._progress.repeated(work.person, outcome.sentence)
             self._repeats.append(work)
         else:
@@ -297,7 +297,7 @@ class BatchRun:
             if outcome.code == "output" and not self._room(self._out):
                 self._wait_for_room()
                 work.tries -= 1
-            elif outcome.code not in _REPEATED or work.tries >= TRIES:
+            elif outcome.code not in REPEATED or work.tries >= TRIES:
                 self._fail(work, outcome.code, f"Export: {outcome.sentence}")
                 return
             self._to_export.append(work)

@@ -1,11 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tab "Pixel3DMM" in the 3D viewport's sidebar, a file a panel."""
 
-from . import capture, export, head, help, identity, likeness, motion, photo, pins, rig, sliders
+from . import (
+    capture,
+    export,
+    folder,
+    head,
+    help,
+    identity,
+    likeness,
+    motion,
+    photo,
+    pins,
+    rig,
+    sliders,
+)
 
 #: From top to bottom; a panel inside another one comes after it.
 CLASSES = (
     *photo.CLASSES,
+    *folder.CLASSES,
     *head.CLASSES,
     *sliders.CLASSES,
     *identity.CLASSES,

@@ -24,6 +24,19 @@ WORDS: dict[str, str] = {
     "This Blender was built without USD: use one from blender.org, or another format": (
         "この Blender は USD なしで作られています。blender.org のものか、別の形式を使ってください"
     ),
+    "Folder of People": "人物のフォルダー",
+    "Folder": "フォルダー",
+    "One Person": "1 人の単位",
+    "Into": "出力先",
+    "Files In": "ファイルの場所",
+    "Reconstruct Folder": "フォルダーを再構築",
+    "Waiting": "待機中",
+    "At work": "処理中",
+    "Made": "完了",
+    "Failed": "失敗",
+    "Left out": "未処理",
+    "Making heads": "頭部を作成しています",
+    "and {} more": "ほか {} 人",
     "Smooth": "滑らか",
     "Show the surface subdivided in the viewport, as renders always do; files never get it": (
         "サーフェスを細分化してビューポートに表示します（レンダーでは常に細分化）。ファイルには書き出しません"

@@ -24,6 +24,19 @@ WORDS: dict[str, str] = {
     "This Blender was built without USD: use one from blender.org, or another format": (
         "此 Blender 未包含 USD：请使用 blender.org 的版本，或选择其他格式"
     ),
+    "Folder of People": "人物文件夹",
+    "Folder": "文件夹",
+    "One Person": "一个人",
+    "Into": "输出到",
+    "Files In": "文件位置",
+    "Reconstruct Folder": "重建文件夹",
+    "Waiting": "等待中",
+    "At work": "处理中",
+    "Made": "已完成",
+    "Failed": "失败",
+    "Left out": "未处理",
+    "Making heads": "正在制作头部",
+    "and {} more": "还有 {} 人",
     "Smooth": "平滑",
     "Show the surface subdivided in the viewport, as renders always do; files never get it": (
         "在视图中显示细分后的表面（渲染时始终细分）；导出的文件不含细分"

@@ -43,6 +43,7 @@ ADDON = (
     ("export", "head_properties", "preferences"),
     ("operators",),
     ("panels", "head"),
+    ("export_worker",),
     ("",),
 )
 ORDERS = {"core": CORE, "pixel3dmm_addon": ADDON}

@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import missing
 
 from core.__main__ import _parser
 from core.options import PREDICTORS, TEXTURES
-from tests.conftest import missing
 
 ROOT = Path(__file__).resolve().parents[2]
 
