@@ -37,7 +37,8 @@ th button:focus-visible { outline: 2px solid #06c; }
 th[aria-sort=ascending] button::after { content: " \\25b2"; }
 th[aria-sort=descending] button::after { content: " \\25bc"; }
 td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top; }
-td img { display: block; width: 640px; height: 160px; object-fit: contain; }
+td img { display: block; width: 560px; height: 140px; object-fit: contain; }
+td:last-child { min-width: 14rem; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 tr.failed td { background: #fdeaea; }
 ul { margin: 0; padding-left: 1.1rem; max-width: 32rem; }

@@ -6,6 +6,7 @@ Needs OpenCV, so it belongs to the command line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,22 +27,26 @@ _PAPER = 245
 #: Head frame: from the subject's upper left, in front.
 _LIGHT = np.array([0.35, 0.45, 0.82])
 _GREY, _WHITE, _RED = (170.0,) * 3, (225.0,) * 3, (120.0, 60.0, 60.0)
-_NONE = np.zeros(0, np.uint8)
 _EYES = ("eyeball_l", "eyeball_r", "iris_l", "iris_r", "pupil_l", "pupil_r")
 _TEETH = ("teeth_upper", "teeth_lower", "gums_upper", "gums_lower")
 _MOUTH = ("tongue", "mouth_interior")
 _LEFT_OUT = (*HAIR_PARTS, "neck_cut", "tears")
 
 
-def contact_jpg(photo: Photo, overlay_png: bytes, head: HeadModel, rigged: RiggedHead) -> bytes:
+def contact_jpg(photo: Photo, overlay: Pixels, head: HeadModel, rigged: RiggedHead) -> bytes:
     """JPEG of 4 TILE x TILE pixels: photo, overlay, front and left profile as in the photo's
-    expression.
+    expression. overlay (h, w, 3) RGB.
     """
     import cv2
 
-    overlay: Any = cv2.imdecode(np.frombuffer(overlay_png, np.uint8), cv2.IMREAD_COLOR)
-    tiles = [_fitted(photo.pixels), _fitted(overlay[..., ::-1])]
-    tiles += [_view(head, rigged, turned) for turned in (False, True)]
+    tiles = [_fitted(photo.pixels), _fitted(overlay)]
+    pictures = [
+        (("skin",), _GREY, _decoded(rigged.skin_albedo)),
+        (_EYES, _WHITE, _decoded(rigged.eye_picture)),
+        (_TEETH, _WHITE, _decoded(rigged.mouth_picture)),
+        (_MOUTH, _RED, None),
+    ]
+    tiles += [_view(head, rigged, pictures, turned) for turned in (False, True)]
     strip = np.concatenate(tiles, axis=1)[..., ::-1]
     _, data = cv2.imencode(".jpg", strip, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     out: bytes = data.tobytes()
@@ -62,9 +67,14 @@ def _fitted(pixels: Pixels) -> Pixels:
     return out
 
 
-def _view(head: HeadModel, rigged: RiggedHead, turned: bool) -> Pixels:
-    """An orthographic view along -z, or along -x from the subject's left, with the skin's texture
-    where there is one.
+def _view(
+    head: HeadModel,
+    rigged: RiggedHead,
+    pictures: Sequence[tuple[tuple[str, ...], tuple[float, ...], Pixels | None]],
+    turned: bool,
+) -> Pixels:
+    """An orthographic view along -z, or along -x from the subject's left. pictures: names of parts,
+    their colour, and their texture if there is one.
     """
     points = rigged.posed.astype(np.float64)
     triangles, uv, parts = _shown(head, rigged)
@@ -82,18 +92,12 @@ def _view(head: HeadModel, rigged: RiggedHead, turned: bool) -> Pixels:
     shade = seen.interpolate((0.45 + 0.55 * np.clip(lit, 0, 1))[triangles, None])
     place = np.clip(seen.interpolate(uv), 0, 1)
     colour = np.full((TILE, TILE, 3), _GREY)
-    for names, flat, picture in (
-        (("skin",), _GREY, rigged.skin_albedo),
-        (_EYES, _WHITE, rigged.eye_picture),
-        (_TEETH, _WHITE, rigged.mouth_picture),
-        (_MOUTH, _RED, _NONE),
-    ):
-        here = (seen.triangle >= 0) & np.isin(parts[seen.triangle], names)
+    for names, flat, picture in pictures:
+        here = (seen.triangle >= 0) & np.isin(parts, names)[seen.triangle]
         colour[here] = flat
-        if picture.size:
-            texture = _decoded(picture)
-            rows = ((1 - place[here, 1]) * (texture.shape[0] - 1)).astype(int)
-            colour[here] = texture[rows, (place[here, 0] * (texture.shape[1] - 1)).astype(int)]
+        if picture is not None:
+            rows = ((1 - place[here, 1]) * (picture.shape[0] - 1)).astype(int)
+            colour[here] = picture[rows, (place[here, 0] * (picture.shape[1] - 1)).astype(int)]
     out = np.where(seen.triangle[..., None] >= 0, shade * colour, _PAPER)
     return np.clip(out, 0, 255).astype(np.uint8)
 
@@ -112,9 +116,11 @@ def _shown(
     return head.triangles[drawn], rigged.uv[corners[drawn]].astype(np.float64), parts[drawn]
 
 
-def _decoded(picture: Pixels) -> Pixels:
-    """(h, w, 3) RGB at a quarter of its size."""
+def _decoded(picture: Pixels) -> Pixels | None:
+    """(h, w, 3) RGB at a quarter of its size; None of no picture."""
     import cv2
 
+    if not picture.size:
+        return None
     read: Any = cv2.imdecode(picture, cv2.IMREAD_REDUCED_COLOR_4)
     return np.ascontiguousarray(read[..., ::-1])

@@ -28,7 +28,7 @@ from ..photos.photo import Photo
 from ..reconstruction import Reconstruction
 from ..rigged_head import RiggedHead
 from .contact import contact_jpg
-from .overlay import overlay_png
+from .overlay import overlay_picture, overlay_png
 from .report import peak_memory_mb
 
 Writer = Callable[[Path], object]
@@ -68,7 +68,7 @@ def write_photo(
     # As rigged: lids are clear of the eyes, and wet.
     posed = fit.camera.to_camera(rigged.posed.astype(np.float64))
     neutral = rigged.basis.astype(np.float64)
-    overlay = overlay_png(photo, head, fit)
+    overlay = overlay_picture(photo, head, fit)
     contents = {
         "mesh.ply": ply_bytes(posed, head.outer_triangles, f"{comment}, OpenCV camera frame"),
         "neutral.ply": ply_bytes(neutral, head.triangles, f"{comment}, head frame"),
@@ -76,7 +76,7 @@ def write_photo(
         "lm7.json": _json(seven.tolist()),
         "lm7_px.json": _json(seven_px.tolist()),
         "report.json": _json(report),
-        "overlay.png": overlay,
+        "overlay.png": overlay_png(overlay),
     }
     if contact:
         contents["contact.jpg"] = contact_jpg(photo, overlay, head, rigged)

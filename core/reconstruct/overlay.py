@@ -27,8 +27,17 @@ _SHIFT = 4
 Pixels = NDArray[np.uint8]
 
 
-def overlay_png(photo: Photo, head: HeadModel, fit: PhotoFit) -> bytes:
-    """PNG: lines along the quads that are seen, dots where landmarks were detected."""
+def overlay_png(picture: Pixels) -> bytes:
+    """PNG of (h, w, 3) RGB."""
+    import cv2
+
+    _, png = cv2.imencode(".png", picture[..., ::-1])
+    data: bytes = png.tobytes()
+    return data
+
+
+def overlay_picture(photo: Photo, head: HeadModel, fit: PhotoFit) -> Pixels:
+    """(h, w, 3) RGB: lines along the quads that are seen, dots where landmarks were detected."""
     import cv2
 
     points = fit.camera.project(fit.vertices)
@@ -55,9 +64,8 @@ def overlay_png(photo: Photo, head: HeadModel, fit: PhotoFit) -> bytes:
     radius = round(max(0.006 * eyes, 0.7) * 2**_SHIFT)
     for x, y in _fixed(place(fit.landmarks)):
         cv2.circle(picture, (int(x), int(y)), radius, DETECTED_RGB, -1, cv2.LINE_AA, _SHIFT)
-    _, png = cv2.imencode(".png", picture[..., ::-1])
-    data: bytes = png.tobytes()
-    return data
+    out: Pixels = picture
+    return out
 
 
 def _around(pixels: Pixels, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], Pixels]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -17,8 +18,10 @@ from PIL import Image
 
 from core.__main__ import main
 from core.batch.blender import exports_of
+from core.batch.sheet import write_sheets
 from core.errors import PersonError
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 #: No formula for a spreadsheet, no tag for a browser; a folder of results is called OUR_NAME.
 NAME, OUR_NAME = "=b<i>", "=b-i-"
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,6 +114,31 @@ def test_the_contact_sheet_is_one_file_that_needs_no_network(done):
         assert strip.size == (800, 200)
         tiles = np.asarray(strip).reshape(200, 4, 200, 3)
     assert all(tiles[:, k].std() > 15 for k in range(4))
+
+
+def test_a_browser_sorts_the_contact_sheet(tmp_path):
+    """The sheet's own script, pressed in a browser without a window."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip(f"no browser: one of {', '.join(BROWSERS)} opens the sheet")
+    one = {"status": "done", "folder": "none", "photo": "p", "warnings": [], "seconds": 1.0}
+    figures = {"c": 2.0, "a": 10.0, "b": 9.0}
+    found = [{**one, "person": n, "percent": v, "focal_mm": 50.0} for n, v in figures.items()]
+    failed = {"person": "d", "photo": "p", "status": "failed", "message": "No face."}
+    write_sheets(tmp_path, [*found, failed])
+    text = (tmp_path / "contact-sheet.html").read_text(encoding="utf-8")
+    orders = []
+    for column, presses in ((0, 1), (2, 1), (2, 2)):
+        press = f'document.querySelectorAll("th button")[{column}].click();' * presses
+        page = tmp_path / "pressed.html"
+        page.write_text(text.replace("</body>", f"<script>{press}</script></body>"))
+        shown = subprocess.run(
+            [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", page.as_uri()],
+            capture_output=True, text=True, timeout=120,
+        ).stdout  # fmt: skip
+        orders.append(re.findall(r'<tr class="\w+"><td data-value="(\w)"', shown))
+    # Who has no figure comes last either way.
+    assert orders == [list("abcd"), list("cbad"), list("abcd")]
 
 
 def test_a_table_for_spreadsheets(done):
