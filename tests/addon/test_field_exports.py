@@ -256,6 +256,17 @@ def bendy_bones(person):
     return "give the bendy bone neck one segment"
 
 
+def envelopes(person):
+    """Of vertices that no group holds: the others do not hear of envelopes."""
+    for group in person.head.vertex_groups:
+        group.remove(list(range(200)))
+    for bone in person.rig.data.bones:
+        bone.envelope_distance = 1.0
+    person.head.modifiers["Armature"].use_bone_envelopes = True
+    person.rig.pose.bones["head"].rotation_quaternion = (0.9, 0.2, 0.3, 0.1)
+    return "untick Bone Envelopes"
+
+
 def loose_vertices(person):
     import bmesh
 
@@ -277,7 +288,7 @@ def many_bones(person):
 @pytest.mark.parametrize(
     ("change", "preset"),
     [(preserve_volume, "UNREAL"), (preserve_volume, "GODOT"), (bendy_bones, "GODOT"),
-     (loose_vertices, "GODOT"), (many_bones, "GODOT")],
+     (envelopes, "UNREAL"), (loose_vertices, "GODOT"), (many_bones, "GODOT")],
     ids=lambda f: getattr(f, "__name__", f),
 )  # fmt: skip
 def test_red_says_what_to_do(ours, person, tmp_path, change, preset):
