@@ -172,7 +172,8 @@ def rig(
     options: Options,
 ) -> RiggedHead:
     """The head of photo ``index`` with keys, bones and pictures."""
-    colours = face_colours(photo.pixels, person.photos[index].landmarks)
+    shown = person.photos[index]
+    colours = face_colours(photo.pixels, shown.landmarks, shown.unseen)
     own = options.own_components
     rigged = build_rigged_head(
         head, person, index, photo.name, colours, own_components=own, skin=skin

@@ -15,14 +15,6 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class BareSkin:
-    """share (h, w) in [0, 1] of bare skin over a crop of the photo; crop_to_photo (2, 3)."""
-
-    share: NDArray[np.float32]
-    crop_to_photo: Array
-
-
-@dataclass(frozen=True, eq=False)
 class PhotoFit:
     """One photo of the person.
 
@@ -32,8 +24,9 @@ class PhotoFit:
     neutral (V, 3) and vertices (V, 3): at rest and as in the photo, head frame;
     landmarks (478, 2) as detected and landmarks_fit (478, 2) as the fit projects them, pixels
     (nan where the head model has no such point). gaze (4,) and drift (D,) complete the unknowns
-    that the fit solved for, so that another one can start from here. bare_skin: what a predictor
-    says of where bare skin is seen, if it says so.
+    that the fit solved for, so that another one can start from here. closed: sides of the
+    eyes, "left" and "right", that the photo shows closed. unseen (478,): landmarks that were placed
+    and not seen; detail: metres on the face that the photo's smallest detail measures.
     """
 
     expression: Array
@@ -47,7 +40,9 @@ class PhotoFit:
     report: dict[str, Any] = field(default_factory=dict)
     gaze: Array = field(default_factory=lambda: np.zeros(4))
     drift: Array = field(default_factory=lambda: np.zeros(0))
-    bare_skin: BareSkin | None = None
+    closed: tuple[str, ...] = ()
+    unseen: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(478, bool))
+    detail: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

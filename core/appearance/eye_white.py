@@ -22,11 +22,17 @@ _SMALLEST, _FEWEST = 9.0, 40
 _SHARE = (55.0, 90.0)
 
 
-def eye_white(pixels: NDArray[np.uint8], landmarks: Array) -> Floats | None:
-    """(3,) linear RGB; None where the photo is too small or the eyes are closed."""
+def eye_white(
+    pixels: NDArray[np.uint8], landmarks: Array, unseen: NDArray[np.bool_] | None = None
+) -> Floats | None:
+    """(3,) linear RGB; None where the photo is too small or the eyes are closed or covered.
+    unseen (478,): landmarks that are not seen.
+    """
     found = []
     height, width = pixels.shape[:2]
     for ring, (middle, (left, right)) in zip(OPENINGS[:2], _IRISES, strict=True):
+        if unseen is not None and unseen[middle]:
+            continue
         points = landmarks[list(ring)]
         centre = points.mean(axis=0)
         points = centre + _INNER * (points - centre)

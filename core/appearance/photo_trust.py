@@ -13,28 +13,34 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cues.eye_openings import RINGS
 from ..cues.image_warp import Region, crop
 from ..cues.model_files import mediapipe_dir
 from ..cues.tensor_program import TensorProgram
-from ..reconstruction import BareSkin
+from ..photos.colour import linear_from_srgb
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
 
 #: MediaPipe's points round the openings, in order.
 OPENINGS = (
-    (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
-    (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
+    RINGS["right"],
+    RINGS["left"],
     (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191),
 )
 #: Openings are widened by this share of the distance between the eyes: lid edges and lashes.
 _WIDER = 0.012
 #: The net is shown a square this many times the face's height.
 _VIEW = 2.6
-#: Shares of bare skin between which a place is taken for covered and for bare.
-_COVERED = (0.3, 0.65)
 _GRID = 256
+#: Of places beside what covers a face, in distances of the eyes: by how much nearer they must be to
+#: skin that is seen, and how far what covers it may go on where it has the same colour (natural
+#: logarithms of linear light).
+_MARGIN, _GOES_ON, _ALIKE = 0.04, 0.4, 0.2
+#: Landmarks on the skin; the irises' ten come after them.
+_SKIN = 468
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,34 +60,40 @@ class Trust:
         return sample(which[..., None], grid)[:, 0]
 
 
-def look(pixels: Pixels, landmarks: Array, bare: BareSkin | None = None) -> Trust:
-    """pixels (H, W, 3) sRGB; landmarks (478, 2) in pixels; bare: where bare skin is seen, if known:
-    what covers it is not taken for the person.
+def look(pixels: Pixels, landmarks: Array, unseen: Mask | None = None) -> Trust:
+    """pixels (H, W, 3) sRGB; landmarks (478, 2) in pixels; unseen (478,): landmarks that something
+    covers, which is not taken for the person.
     """
     low, high = landmarks.min(axis=0), landmarks.max(axis=0)
     region = Region((low + high) / 2, _VIEW * float((high - low).max()))
     view = crop(pixels, region, _GRID, outside="edge") / np.float32(255)
     (mask,) = _segmentation()(view[None]).values()
     person = mask[0, :, :, 0]
-    if bare is not None:
-        person = person * _uncovered(bare, region)
+    if unseen is not None and unseen[:_SKIN].any():
+        person = person * _bare(view, landmarks, unseen[:_SKIN], region)
     return Trust(region, person, _openings(landmarks, region))
 
 
-def _uncovered(bare: BareSkin, region: Region) -> Floats:
-    """(256, 256) over the region: 0 where the crop shows something before the skin, and 1 outside
-    of the crop, of which nothing is known.
+def _bare(view: Floats, landmarks: Array, unseen: Mask, region: Region) -> Floats:
+    """(256, 256) over the region that view (256, 256, 3), 0..1, shows: 0 where a landmark of the
+    skin that the photo does not show is about as near as one that it shows, and where what covers
+    it goes on by its colour; 1 elsewhere.
     """
-    corner = region.centre - region.side / 2
-    at = corner[:, None] + (np.arange(_GRID) + 0.5) * (region.side / _GRID)
-    places = np.stack(np.meshgrid(*at), axis=-1).reshape(-1, 2)
-    linear, offset = bare.crop_to_photo[:, :2], bare.crop_to_photo[:, 2]
-    inner = (places - offset) @ np.linalg.inv(linear).T
-    height, width = bare.share.shape
-    known = ((inner > 0) & (inner < [width, height])).all(axis=1)
-    share = sample(bare.share[..., None], inner.astype(np.float32))[:, 0]
-    sure = np.clip((share - _COVERED[0]) / (_COVERED[1] - _COVERED[0]), 0, 1)
-    out: Floats = np.where(known, sure, 1).astype(np.float32).reshape(_GRID, _GRID)
+    scale = _GRID / region.side
+    marks = ((landmarks[:_SKIN] - (region.centre - region.side / 2)) * scale).astype(np.float32)
+    eyes = float(np.linalg.norm(landmarks[33] - landmarks[263])) * scale
+    hidden, shown = marks[unseen], marks[~unseen]
+    across = np.arange(_GRID, dtype=np.float32) + np.float32(0.5)
+    logs = np.log(linear_from_srgb(view) + 0.01)
+    its = logs[tuple(np.clip(hidden[:, ::-1].astype(int), 0, _GRID - 1).T)]
+    out = np.ones((_GRID, _GRID), np.float32)
+    for row, y in enumerate(across):
+        squares = [(across[:, None] - m[:, 0]) ** 2 + (y - m[:, 1]) ** 2 for m in (hidden, shown)]
+        near = np.sqrt(squares[0].min(axis=1))
+        seen = np.sqrt(squares[1].min(axis=1)) if len(shown) else np.inf
+        alike = np.abs(logs[row] - its[squares[0].argmin(axis=1)]).max(axis=1) < _ALIKE
+        covered = (near < seen + _MARGIN * eyes) | (alike & (near < _GOES_ON * eyes))
+        out[row, covered] = 0.0
     return out
 
 

@@ -108,7 +108,7 @@ def view_of(head: HeadModel, fit: PhotoFit, photo: Photo) -> View:
     buffer = _least(depth)
     facing = (normals * towards).sum(axis=1)
     sight = np.column_stack([points, in_camera[:, 2], facing]).astype(np.float32)
-    trust = look(photo.pixels, fit.landmarks, fit.bare_skin)
+    trust = look(photo.pixels, fit.landmarks, fit.unseen)
     return View(
         fit.camera,
         sight,
@@ -117,7 +117,7 @@ def view_of(head: HeadModel, fit: PhotoFit, photo: Photo) -> View:
         low,
         scale,
         trust,
-        eye_white(photo.pixels, fit.landmarks),
+        eye_white(photo.pixels, fit.landmarks, fit.unseen),
     )
 
 

@@ -39,7 +39,6 @@ def with_maps(landmarks: ScreenCues, maps: ScreenCues) -> ScreenCues:
         normal=maps.normal,
         confidence=maps.confidence,
         crop_to_photo=maps.crop_to_photo,
-        skin=maps.skin,
         notes=(*landmarks.notes, *maps.notes),
     )
     if not both.dense:
@@ -54,7 +53,7 @@ def without_maps(cues: ScreenCues, *, uv: bool = True, normal: bool = True) -> S
     left = replace(cues, uv=None if uv else cues.uv, normal=None if normal else cues.normal)
     if left.dense:
         return left
-    return replace(left, confidence=None, crop_to_photo=None, background=None, skin=None)
+    return replace(left, confidence=None, crop_to_photo=None, background=None)
 
 
 def on_face(cues: ScreenCues) -> NDArray[np.bool_]:

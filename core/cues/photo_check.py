@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Photo check: the faces of a photo, and advice in words before any head is made from it.
+"""Photo check: what a photo shows of its faces, in words before any head is made from it, and in
+figures for the fit.
 
-Advice is never a refusal: each sentence says what was measured and what it will cost.
+Advice is never a refusal: each sentence says what was measured and what it will cost. The panel,
+the command line and the report all take their sentences from here.
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..photos.photo import LUMINANCE
+from .covered import covered_parts, landmarks_of
+from .eye_openings import closed_eyes
+from .face_search import SURE
 from .mediapipe import MediaPipeFace
-from .mediapipe_cues import closed_eyes
 
 Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -30,6 +34,12 @@ BLURRED, BLUR_WIDTH = 0.8, 192
 DARK, BRIGHT = 50.0, 225.0
 #: Between the darkest and the brightest twentieth, 0..255 as displayed.
 FLAT = 40.0
+#: Share of a face's pixels that are exactly as their neighbours: drawn areas are, skin is not; and
+#: the same where something, which may be evenly coloured, covers a part of the face.
+DRAWN, DRAWN_COVERED = 0.45, 0.7
+#: Parts of the face's width that can be told apart in a photo that is blurred or badly lit, and in
+#: a drawing, whose proportions are not a person's.
+COARSE, ROUGH = 40.0, 8.0
 
 NO_FACE = "No face was found: use a photo that shows the face larger, upright and from the front."
 
@@ -38,21 +48,31 @@ _CHEEKS, _TALL = (234, 454), (10, 152)
 
 @dataclass(frozen=True, eq=False)
 class CheckedFace:
-    """box (4,): x0, y0, x1, y1 around the landmarks in pixels of the photo; advice: sentences."""
+    """box (4,): x0, y0, x1, y1 around the landmarks in pixels of the photo; advice: sentences;
+    covered (478,): landmarks before which something lies; detail: pixels that the smallest thing
+    that can be told apart measures.
+    """
 
     box: Array
     advice: tuple[str, ...]
+    covered: NDArray[np.bool_]
+    detail: float = 1.0
 
 
 def check_faces(pixels: Pixels, faces: Sequence[MediaPipeFace]) -> list[CheckedFace]:
     """What to know of each face, in their order; pixels (H, W, 3) the upright photo."""
-    return [_checked(pixels, face) for face in faces]
+    return [check_face(pixels, face) for face in faces]
 
 
-def _checked(pixels: Pixels, face: MediaPipeFace) -> CheckedFace:
+def check_face(pixels: Pixels, face: MediaPipeFace) -> CheckedFace:
+    """What to know of one face; pixels (H, W, 3) the upright photo."""
     xy = face.landmarks[:, :2]
     box = np.concatenate([xy.min(axis=0), xy.max(axis=0)])
     advice = []
+    if face.score < SURE:
+        advice.append(
+            f"This is hardly seen to be a face ({100 * face.score:.0f} % sure): look where it lies."
+        )
     width = float(np.linalg.norm(np.subtract(*face.landmarks[list(_CHEEKS)])))
     if width < SMALL_FACE:
         advice.append(
@@ -70,19 +90,27 @@ def _checked(pixels: Pixels, face: MediaPipeFace) -> CheckedFace:
             f"The face is seen from {'above' if tip > 0 else 'below'} by {abs(tip):.0f} degrees: "
             "its length will be less certain."
         )
-    closed = closed_eyes(face.landmarks)
+    coarse = _coarse(_grey(pixels, box))
+    # Where hardly anything is told apart, lips do not stand out and eyes are flat in any case.
+    hidden = () if coarse else covered_parts(pixels, face.landmarks)
+    if hidden:
+        advice.append(
+            f"Covered or in the dark: {', '.join(hidden)}. What is not seen will be guessed."
+        )
+    closed = [s for s in closed_eyes(face.landmarks) if f"{s} eye" not in hidden]
     if closed:
         eyes = "Both eyes are" if len(closed) == 2 else f"The {closed[0]} eye is"
         advice.append(f"{eyes} closed: the gaze cannot be seen.")
-    grey = _grey(pixels, box)
-    if grey.size:
-        advice += _light(grey)
-        blur = blur_effect(_shrunk(grey))
-        if blur > BLURRED:
-            advice.append(
-                f"The face is blurred ({blur:.2f} of 1): lids and lips will be less certain."
-            )
-    return CheckedFace(box, tuple(advice))
+    advice += coarse
+    # What covers a face may be as evenly coloured as a drawing.
+    drawn = drawn_share(pixels, box) > (DRAWN_COVERED if hidden else DRAWN)
+    if drawn:
+        advice.append(
+            "The face looks drawn or painted: a drawing's proportions are not a person's, so "
+            "expect to correct the head by hand."
+        )
+    parts = ROUGH if drawn else COARSE if coarse else np.inf
+    return CheckedFace(box, tuple(advice), landmarks_of(hidden), max(1.0, width / parts))
 
 
 def view_angles(landmarks: Array) -> tuple[float, float]:
@@ -95,6 +123,30 @@ def view_angles(landmarks: Array) -> tuple[float, float]:
     turn = np.degrees(np.arctan2(across[2], np.hypot(across[0], across[1])))
     tip = np.degrees(np.arctan2(down[2], np.hypot(down[0], down[1])))
     return float(turn), float(tip)
+
+
+def _coarse(grey: Array) -> list[str]:
+    """Why little can be told apart in a face, if that is so; grey (h, w) as of `_grey`."""
+    if not grey.size:
+        return []
+    advice, blur = _light(grey), blur_effect(_shrunk(grey))
+    if blur > BLURRED:
+        advice.append(f"The face is blurred ({blur:.2f} of 1): lids and lips will be less certain.")
+    return advice
+
+
+def drawn_share(pixels: Pixels, box: Array) -> float:
+    """Of the pixels in a box (4,) that are neither black nor white: those that are exactly as their
+    right and lower neighbours.
+    """
+    part = _part(pixels, box).astype(np.int16)
+    if min(part.shape[:2]) < 2:
+        return 0.0
+    here = part[:-1, :-1]
+    same = ((here == part[:-1, 1:]) & (here == part[1:, :-1])).all(axis=2)
+    light = here.mean(axis=2)
+    counted = (light > 12) & (light < 243)
+    return float(same[counted].mean()) if counted.sum() > same.size / 4 else 0.0
 
 
 def _light(grey: Array) -> list[str]:
@@ -113,11 +165,16 @@ def _light(grey: Array) -> list[str]:
 
 def _grey(pixels: Pixels, box: Array) -> Array:
     """Display-referred brightness of the pixels in a box; empty outside the photo."""
+    out: Array = _part(pixels, box).astype(np.float64) @ LUMINANCE
+    return out
+
+
+def _part(pixels: Pixels, box: Array) -> Pixels:
+    """The pixels in a box; empty outside the photo."""
     height, width = pixels.shape[:2]
     x0, y0 = np.maximum(np.floor(box[:2]), 0).astype(int)
     x1, y1 = np.minimum(np.ceil(box[2:]), [width, height]).astype(int)
-    out: Array = pixels[y0:y1, x0:x1].astype(np.float64) @ LUMINANCE
-    return out
+    return pixels[y0 : max(y1, y0), x0 : max(x1, x0)]
 
 
 def _shrunk(grey: Array) -> Array:

@@ -20,6 +20,9 @@ from .shape_cue import ShapeCue
 Array = NDArray[np.float64]
 Map = NDArray[np.float32]
 
+#: See `ScreenCues.unseen`.
+UNSEEN = 0.25
+
 
 @dataclass(frozen=True)
 class ScreenCues:
@@ -37,9 +40,11 @@ class ScreenCues:
     normal: (h, w, 3) unit vectors in the head frame, neck and root rotation removed.
     confidence: (h, w) in [0, 1]; 0 where the maps say nothing.
     background: (h, w) in [0, 1]; 1 where the photo surely shows nothing of the head.
-    skin: (h, w) in [0, 1]; 1 where bare skin is seen, 0 where something covers it.
     crop_to_photo: (2, 3) affine map from the crop's pixels to the photo's.
     shape: what the photo's pixels say of the open head's identity.
+    detail: pixels of the photo that the smallest thing it resolves on the face measures; 1 in
+        focus and in good light.
+    notes: sentences for the person.
     """
 
     width: int
@@ -54,8 +59,8 @@ class ScreenCues:
     confidence: Map | None = None
     crop_to_photo: Array | None = None
     background: Map | None = None
-    skin: Map | None = None
     shape: ShapeCue | None = None
+    detail: float = 1.0
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -71,7 +76,6 @@ class ScreenCues:
             "normal": (self.normal, 3),
             "confidence": (self.confidence, 0),
             "background": (self.background, 0),
-            "skin": (self.skin, 0),
         }
         sizes = {m.shape[:2] for m, _ in maps.values() if m is not None}
         if len(sizes) > 1:
@@ -100,6 +104,16 @@ class ScreenCues:
             )
         if finite and not np.isfinite(value).all():
             raise FitError(f"The {self.predictor} cues hold {name} that are not numbers.")
+
+    @property
+    def unseen(self) -> NDArray[np.bool_]:
+        """(478,) landmarks that the predictor places without seeing them: those whose spread is
+        beyond `UNSEEN` of the distance between the eyes' outer corners.
+        """
+        if self.landmarks is None or self.landmark_sigma is None:
+            return np.zeros(LANDMARK_COUNT, bool)
+        eyes = float(np.linalg.norm(self.landmarks[33] - self.landmarks[263]))
+        return np.asarray(self.landmark_sigma > UNSEEN * eyes, dtype=bool)
 
     @property
     def dense(self) -> bool:

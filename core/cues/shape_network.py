@@ -4,7 +4,8 @@
 The crop is a square about the landmark fit's face. The network gives mean and spread of each
 identity component; how its errors go together was measured on people that it had not seen, by
 yaw, in units of its own spread. Where it was not trained it is believed less, down to not at all:
-tiny faces, profiles, faces that the photo cuts off, landmarks that the head cannot explain.
+tiny faces, profiles, faces that the photo cuts off or that masks cover, landmarks that the head
+cannot explain.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ YAW_DEGREES = (60.0, 75.0)
 PITCH_DEGREES = (35.0, 55.0)
 OUTSIDE_SHARE = (0.25, 0.6)
 RESIDUAL_PERCENT = (6.0, 14.0)
+COVERED_SHARE = (0.2, 0.5)
 VARIATION = (0.05, 0.02)
 #: Trust below which the network is left out altogether.
 LEAST_TRUST = 0.02
@@ -179,6 +181,7 @@ def doubts(region: Region, fit: PhotoFit, colors: NDArray[np.floating]) -> Doubt
         (_ramp(yaw_of(camera), YAW_DEGREES), "it is seen from the side"),
         (_ramp(abs(pitch), PITCH_DEGREES), "it is seen from far above or below"),
         (_ramp(outside, OUTSIDE_SHARE), "the photo cuts it off"),
+        (_ramp(float(fit.unseen.mean()), COVERED_SHARE), "much of it is covered"),
         (_ramp(residual, RESIDUAL_PERCENT), "the landmarks fit no face well"),
         (_ramp(variation(colors), VARIATION), "it has as little shading as a drawing"),
     ]

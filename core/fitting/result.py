@@ -12,11 +12,13 @@ from ..cues.screen_cues import ScreenCues
 from ..geometry.camera import Camera
 from ..geometry.rotation import vector_from_matrix
 from ..heads.face_landmarks import LANDMARK_COUNT
+from ..heads.lid_zone import away_from_lids
 from ..heads.model import HeadModel
 from ..reconstruction import PhotoFit, Reconstruction
+from .closed_lids import closed_sides, with_closed_lids
 from .landmark_blocks import LandmarkBlock
 from .match_block import MatchBlock, match_report
-from .pins import PinBlock
+from .pins import PinBlock, pinned
 from .points import EYES, GazeMap, eye_rotation
 from .problem import FitProblem, Solved
 from .residual_shape import residual_shape
@@ -45,6 +47,7 @@ def assemble(problem: FitProblem, solved: Solved, *, uncertainty: bool = True) -
             _pin_block(equations, i),
             state,
             solved.dense.get(i),
+            closed_sides(head, c, pinned(problem.pins, i)),
         )
         for i, (c, photo) in enumerate(zip(problem.cues, state.photos, strict=True))
     )
@@ -102,8 +105,10 @@ def _photo_fit(
     pins: PinBlock | None,
     state: State,
     dense: dict[str, Any] | None,
+    closed: tuple[str, ...],
 ) -> PhotoFit:
     expression = GazeMap.of(head).apply(photo.expression, photo.gaze)
+    expression = with_closed_lids(head, neutral, expression, closed)
     camera = Camera.with_focal(photo.focal, photo.R, photo.t, cues.width, cues.height)
     rotations = eye_rotations(head, photo.gaze)
     shaped = neutral + head.expression_basis @ expression
@@ -112,6 +117,8 @@ def _photo_fit(
     pulling = [b for b in (block if dense is None else None, pins) if b is not None]
     if pulling:
         residual = residual_shape(head, shaped, pulling, state, camera)
+        # Nothing opens lids again that are shut.
+        residual *= away_from_lids(head, shaped, closed)[:, None]
     vertices = head.skin(shaped + residual, head.joints(neutral), rotations)
     ids = head.landmark_ids
     projected = np.full((LANDMARK_COUNT, 2), np.nan)
@@ -129,6 +136,9 @@ def _photo_fit(
         report=photo_report(landmarks, block, state, camera, dense),
         gaze=photo.gaze,
         drift=photo.drift,
+        closed=closed,
+        unseen=cues.unseen,
+        detail=cues.detail * float(camera.t[2]) / camera.focal,
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..cues.photo_check import NO_FACE, check_faces
 from ..photos.face_picture import face_picture
-from ..photos.photo import photo_from_npz
+from ..photos.photo import photo_advice, photo_from_npz
 from ..progress import Progress
 from ..reconstruct.resources import load_mediapipe
 from .parameters import Parameters
@@ -37,6 +37,6 @@ def look_job(
     np.save(path, face_picture(photo.pixels, [face.box for face in faces]), allow_pickle=False)
     return {
         "faces": [{"box": face.box.tolist(), "advice": list(face.advice)} for face in faces],
-        "advice": [] if faces else [NO_FACE],
+        "advice": [*photo_advice(photo), *(() if faces else (NO_FACE,))],
         "picture": str(path),
     }

@@ -42,11 +42,15 @@ FACING = 0.35
 FRONT = 0.2
 #: Metres around a landmark in which it says something of the surface.
 REACH = 0.015
+#: Landmarks on the skin; the irises' ten come after them.
+SKIN_LANDMARKS = 468
 #: The fit believes that faces are sums of its head's components, which people are not. So the bound
 #: is so many of its own spreads, and so many metres that no component can express: measured by
 #: tools.calibration.bound on 80 fits of 40 rendered people outside of the components' span, never
 #: on heads of a benchmark.
 SPREADS, BEYOND = 3.2, 0.0022
+#: Shares of the smallest thing that a photo resolves by which a landmark may lie beside its place.
+RESOLVED = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +76,8 @@ def likeness_of(head: HeadModel, fit: Reconstruction) -> Likeness | None:
     for photo in fit.photos:
         measured |= seen(photo.vertices, head.triangles, photo.camera) & supported(head, photo)
     spread = normal_spread(head, fit.photos[0].neutral, fit.information)
-    return Likeness(sources(measured, head.mirror), bound_of(spread))
+    detail = RESOLVED * min(photo.detail for photo in fit.photos)
+    return Likeness(sources(measured, head.mirror), np.hypot(bound_of(spread), detail))
 
 
 def sources(measured: Mask, mirror: Index | None) -> NDArray[np.int8]:
@@ -103,13 +108,22 @@ def seen(vertices: Array, triangles: Index, camera: Camera) -> Mask:
 
 
 def supported(head: HeadModel, photo: PhotoFit) -> Mask:
-    """(V,) where the photo's cues say something: near landmarks, and where there are maps on all
-    skin but the scalp, which has hair on it.
+    """(V,) where the photo's cues say something: near landmarks that are seen, and where there
+    are maps on all skin but the scalp, which has hair on it.
     """
-    near: Mask = nearest_distance(head.template, head.landmarks(head.template)) < REACH
+    ids = head.landmark_ids
+    points, unseen = head.landmarks(head.template, ids), photo.unseen[ids]
+    if unseen.all():
+        return np.zeros(head.vertex_count, bool)
+    near: Mask = nearest_distance(head.template, points[~unseen]) < REACH
     if "dense" in photo.report:
         scalp = head.regions.get("scalp", np.zeros(head.vertex_count, bool))
         near |= outer_skin(head) & ~scalp
+    # Of a closed eye the iris is not seen, and its lids are.
+    hidden = unseen & (ids < SKIN_LANDMARKS)
+    if hidden.any():
+        covered = nearest_distance(head.template, points[hidden])
+        near &= nearest_distance(head.template, points[~unseen]) < covered
     return near
 
 

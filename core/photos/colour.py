@@ -25,9 +25,14 @@ class FaceColours:
     iris: NDArray[np.float32]
 
 
-def face_colours(pixels: NDArray[np.uint8], landmarks: Array) -> FaceColours:
-    """Of a photo (H, W, 3) sRGB; landmarks (478, 2) in pixels."""
-    return FaceColours(skin_color(pixels, landmarks), iris_color(pixels, landmarks))
+def face_colours(
+    pixels: NDArray[np.uint8], landmarks: Array, unseen: NDArray[np.bool_] | None = None
+) -> FaceColours:
+    """Of a photo (H, W, 3) sRGB; landmarks (478, 2) in pixels; unseen (478,): those where the photo
+    shows something else than the face.
+    """
+    hidden = np.zeros(len(landmarks), bool) if unseen is None else unseen
+    return FaceColours(skin_color(pixels, landmarks, hidden), iris_color(pixels, landmarks, hidden))
 
 
 def linear_from_srgb(value: NDArray[np.floating[Any]]) -> Array:
@@ -62,29 +67,36 @@ def mixed(first: NDArray[np.float32], second: NDArray[np.float32], share: float)
     return srgb_from_linear(linear)
 
 
-def skin_color(pixels: NDArray[np.uint8], landmarks: Array) -> NDArray[np.float32]:
-    """Median colour around the skin landmarks, (3,) linear RGB.
-
-    pixels (H, W, 3) sRGB; landmarks (478, 2) in pixels.
+def skin_color(
+    pixels: NDArray[np.uint8], landmarks: Array, unseen: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Median colour around the skin landmarks that are seen, (3,) linear RGB; a middle tone where
+    there are none. Arguments as of `face_colours`.
     """
     eyes = float(np.linalg.norm(landmarks[33] - landmarks[263]))
     disc = _disc(max(1.0, 0.05 * eyes))
-    samples = np.concatenate([_sample(pixels, landmarks[i] + disc) for i in SKIN_POINTS])
+    shown = [i for i in SKIN_POINTS if not unseen[i]]
+    samples = np.concatenate(
+        [np.zeros((0, 3)), *(_sample(pixels, landmarks[i] + disc) for i in shown)]
+    )
     if not len(samples):
         return np.array([0.5, 0.35, 0.28], dtype=np.float32)
     out: NDArray[np.float32] = linear_from_srgb(np.median(samples, axis=0) / 255).astype(np.float32)
     return out
 
 
-def iris_color(pixels: NDArray[np.uint8], landmarks: Array) -> NDArray[np.float32]:
+def iris_color(
+    pixels: NDArray[np.uint8], landmarks: Array, unseen: NDArray[np.bool_]
+) -> NDArray[np.float32]:
     """Median colour of the ring between pupil and limbus, (3,) linear RGB.
 
-    A dark brown where the irises are under 3 pixels in radius and hold no colour to speak of.
+    A dark brown where the irises are not seen, or are under 3 pixels in radius and hold no colour
+    to speak of. Arguments as of `face_colours`.
     """
     samples = []
     for centre, (left, right) in _IRISES:
         radius = float(np.linalg.norm(landmarks[left] - landmarks[right])) / 2
-        if radius >= 3:
+        if radius >= 3 and not unseen[centre]:
             # The lower half: lashes shade the upper one, and the lid covers its top.
             angle = np.linspace(0.1 * np.pi, 0.9 * np.pi, 24)
             ring = np.column_stack([np.cos(angle), np.sin(angle)])

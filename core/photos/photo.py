@@ -37,6 +37,8 @@ MAX_FILE_BYTES = 1 << 30
 #: Pixels that a byte of a file may stand for; photos have at most a hundred. What claims more keeps
 #: decoders busy for many seconds (WebP in Blender 4.2 to 5.0). Small pictures may be empty.
 MOST_PER_BYTE, MOST_EMPTY = 1000, 4_000_000
+#: Sides in a greater proportion than this are no camera's: phones' sensors have 1.33 to 2.17.
+PANORAMA = 2.2
 #: Below this many pixels on a side no face can be read.
 MIN_SIDE = 32
 
@@ -184,9 +186,26 @@ def known_focal(photo: Photo, options: Options) -> tuple[float | None, str]:
         return options.focal_px, "given"
     if options.focal_35mm:
         return focal_from_35mm(options.focal_35mm, photo.width, photo.height), "given"
-    if photo.focal_px:
+    if photo.focal_px and not is_panorama(photo):
         return photo.focal_px, "EXIF"
     return None, "estimated"
+
+
+def is_panorama(photo: Photo) -> bool:
+    """Whether a photo is wider or taller than any camera takes one: it was joined out of several,
+    or cut, and no lens's focal length applies to it.
+    """
+    return max(photo.width, photo.height) > PANORAMA * min(photo.width, photo.height)
+
+
+def photo_advice(photo: Photo, *, focal_given: bool = False) -> tuple[str, ...]:
+    """Sentences on the photo as a whole. focal_given: a person has said the focal length."""
+    if focal_given or not photo.focal_px or not is_panorama(photo):
+        return ()
+    return (
+        "This is a panorama or a strip of a photo, to which the focal length in its file does not "
+        "apply: it is estimated. Give it by hand if you know it.",
+    )
 
 
 def read_photo_file(path: Path) -> bytes:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..appearance.painted_skin import PaintedSkin
+from ..heads.lid_zone import away_from_lids
 from ..heads.model import HeadModel
 from ..likeness.source_and_bound import likeness_of, outer_skin, showing
 from ..likeness.words import likeness_report
@@ -51,7 +52,9 @@ def build_rigged_head(
     keys = person_keys(head, fit)
     if own_components:
         keys = keys.with_components(head)
-    wet = wet_vertices(head)
+    # Where keys alone say where the photo's head is: the line of tears, and lids that are shut.
+    shut = np.flatnonzero(away_from_lids(head, fit.neutral, fit.closed) < 1)
+    wet = np.union1d(wet_vertices(head), shut)
     if len(wet):
         shape = fit.neutral + np.tensordot(keys.values, keys.deltas, 1)
         posed = fit.vertices.copy()

@@ -30,7 +30,8 @@ class PhotoRecord:
     and sigma (478,) as in ScreenCues; dense: the fit also had maps, which are not kept; focal
     (pixels, None if unknown) and focal_source as the fit was given; colours of skin and iris;
     landmarks_fit (478, 2) pixels, nan where the head has no such point, and state: where the
-    fit ended, None before there was one; shape: what the photo's pixels said of the identity.
+    fit ended, None before there was one; shape: what the photo's pixels said of the identity;
+    detail as in ScreenCues.
     """
 
     name: str
@@ -48,6 +49,7 @@ class PhotoRecord:
     landmarks_fit: Array
     state: PhotoState | None = None
     shape: ShapeCue | None = None
+    detail: float = 1.0
 
     @property
     def cues(self) -> ScreenCues:
@@ -60,6 +62,7 @@ class PhotoRecord:
             landmark_depth=self.depth,
             landmark_sigma=self.sigma,
             shape=self.shape,
+            detail=self.detail,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -82,6 +85,7 @@ class PhotoRecord:
             "landmarks": self.landmarks.round(4).tolist(),
             "depth": self.depth.round(4).tolist(),
             "sigma": self.sigma.round(5).tolist(),
+            "detail": round(self.detail, 3),
             "dense": self.dense,
             "focal": self.focal,
             "focal_source": self.focal_source,
@@ -127,6 +131,7 @@ class PhotoRecord:
             landmarks=array(data["landmarks"], (LANDMARK_COUNT, 2)),
             depth=array(data["depth"], (LANDMARK_COUNT,)),
             sigma=sigma,
+            detail=positive(data.get("detail", 1.0)),
             dense=bool(data["dense"]),
             focal=None if data["focal"] is None else positive(data["focal"]),
             focal_source=short_text(data["focal_source"]),

@@ -128,6 +128,7 @@ def _photo_report(facts: PhotoFacts) -> dict[str, Any]:
         "focal_source": facts.focal_source,
         "faces_found": facts.faces_found,
         "face_used": facts.face_used,
+        "notes": list(facts.notes),
     }
 
 

@@ -11,11 +11,12 @@ import numpy as np
 from ..cues.chosen_face import chosen_face
 from ..cues.face_maps import face_box, with_maps, without_maps
 from ..cues.mediapipe_cues import cues_from_face
+from ..cues.photo_check import check_face
 from ..cues.screen_cues import ScreenCues
 from ..errors import FitError
 from ..options import Options
 from ..photos.colour import face_colours
-from ..photos.photo import Photo, known_focal
+from ..photos.photo import Photo, known_focal, photo_advice
 from ..progress import FINDING, MAPPING, READING, Progress, part, silent
 from .photo_record import PhotoRecord
 from .report import PhotoFacts, Stopwatch, photo_hash
@@ -70,10 +71,11 @@ class SeenPhoto:
             landmarks=cues.landmarks,
             depth=cues.landmark_depth,
             sigma=np.zeros(len(cues.landmarks)) if sigma is None else sigma,
+            detail=cues.detail,
             dense=cues.dense,
             focal=self.focal,
             focal_source=self.focal_source,
-            colours=face_colours(self.photo.pixels, cues.landmarks),
+            colours=face_colours(self.photo.pixels, cues.landmarks, cues.unseen),
             landmarks_fit=np.full(cues.landmarks.shape, np.nan),
             shape=cues.shape,
         )
@@ -112,7 +114,8 @@ def _see(
         faces = load_mediapipe().faces(photo.pixels, box=options.box)
         progress(READING, 0.9 * end)
         face, notes = chosen_face(photo.name, faces, options.face, options.box)
-        cues = cues_from_face(face, photo.width, photo.height)
+        checked = check_face(photo.pixels, face)
+        cues = cues_from_face(face, photo.width, photo.height, checked)
     progress(READING, end)
     if tier is not None and maps is not None:
         step = part(progress, end, 1.0)
@@ -122,5 +125,6 @@ def _see(
             left_out = without_maps(seen, uv="uv" not in tier.networks, normal=False)
             cues = with_maps(cues, left_out)
     focal = known_focal(photo, options)
+    notes = (*notes, *photo_advice(photo, focal_given=focal[1] == "given"))
     found = None if options.box else len(faces)
     return SeenPhoto(photo, cues, *focal, found, options.face or 0, notes)

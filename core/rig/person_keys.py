@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..heads.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
 from ..heads.corners import triangle_part
+from ..heads.lid_zone import away_from_lids
 from ..heads.model import HeadModel
 from ..reconstruction import PhotoFit
 from .contacts import EyeView, Fold, Index, lid_fold, lip_fold
@@ -225,8 +226,10 @@ def _revalued(head: HeadModel, fit: PhotoFit, old: Array, new: Array) -> tuple[A
     # A slider that was fitted beyond its end stays there: it is not our place to clip it.
     values[used] = np.clip(fitted[used] * share, np.minimum(fitted[used], 0),
                            np.maximum(fitted[used], 1))  # fmt: skip
-    left = fit.residual + np.tensordot(fitted, old, 1)
-    return values, head.led(left - np.tensordot(values, new, 1))
+    for side in fit.closed:
+        values[ARKIT_NAMES.index(f"eyeBlink{side.capitalize()}")] = 1.0
+    left = fit.residual + np.tensordot(fitted, old, 1) - np.tensordot(values, new, 1)
+    return values, head.led(left * away_from_lids(head, fit.neutral, fit.closed)[:, None])
 
 
 def _wet_photo(head: HeadModel, fit: PhotoFit, values: Array, deltas: list[Array]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cues.mediapipe_cues import closed_eyes
+from ..cues.eye_openings import closed_eyes
 from ..fitting.solver import bounded_step
 from ..fitting.state import FOCAL, GAZE, POSE_SIZE, SHIFT, TURN, PhotoState, State
 from ..heads.arkit import mirrored_name

@@ -58,6 +58,28 @@ def test_check_photo_gives_advice_and_a_choice_of_faces(ours, scene, two_faces):
         bpy.ops.pixel3dmm.choose_face(number=3)
 
 
+def test_panel_and_report_say_the_same_of_a_mask(ours, scene, example_photo, tmp_path):
+    image = bpy.data.images.load(str(example_photo))
+    width, height = image.size
+    pixels = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    # Blender's rows go up: the cloth hangs from the nose's tip to below the chin.
+    pixels.reshape(height, width, 4)[-184:-118, 158:252, :3] = (0.67, 0.80, 0.86)
+    image.pixels.foreach_set(pixels)
+    image.filepath_raw, image.file_format = str(tmp_path / "masked.png"), "PNG"
+    image.save()
+    bpy.data.images.remove(image)
+    scene.pixel3dmm.photo = str(tmp_path / "masked.png")
+    assert bpy.ops.pixel3dmm.check_photo() == {"FINISHED"}
+    shown = " ".join(labels(draw(ours, "PIXEL3DMM_PT_photo")))
+    assert bpy.ops.pixel3dmm.reconstruct_face() == {"FINISHED"}
+    said = json.loads(bpy.context.object["pixel3dmm_report"])["warnings"]
+    (sentence,) = [s for s in said if s.startswith("Covered or in the dark")]
+    assert "mouth" in sentence
+    assert "chin" in sentence
+    assert sentence in shown
+
+
 def test_the_chosen_face_is_the_one_that_is_reconstructed(scene, two_faces):
     scene.pixel3dmm.photo = str(two_faces)
     used = []

