@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .options import OPEN_HEAD, PREDICTORS, TEXTURES, Options
+from .options import HAIRS, OPEN_HEAD, PREDICTORS, TEXTURES, Options
 
 #: At the end of every command's help.
 EXIT_CODES = (
@@ -50,6 +50,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--texture", choices=TEXTURES, default="auto", help="size of the skin's texture"
     )
+    verb.add_argument("--hair", choices=HAIRS, default=HAIRS[0], help="the photo's, or a style")
     verb.add_argument("--models", type=Path, metavar="DIR", help="where imported models are")
 
 
@@ -63,6 +64,7 @@ def options_of(args: argparse.Namespace) -> Options:
         focal_35mm=args.focal_mm,
         own_components=args.own_components,
         texture=args.texture,
+        hair=args.hair,
     )
 
 

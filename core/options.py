@@ -17,6 +17,9 @@ PREDICTORS = ("mediapipe", "landmarks", "pixel3dmm")
 #: photo's detail.
 SIZES = {"1k": 1024, "2k": 2048, "4k": 4096}
 TEXTURES = ("off", "auto", *SIZES)
+#: No hair, the photo's, or one of core.hair.styles.
+HAIRS = ("none", "photo", "shaved", "buzz", "short", "side_part", "swept_back", "fringe", "bob",
+         "long", "wavy", "curly", "coily", "tied_back")  # fmt: skip
 
 #: Pixels or millimetres; beyond it is no photo.
 _LARGEST = 1e9
@@ -39,7 +42,9 @@ class Options:
     same_person: all photos show one person, who gets one identity;
     own_components: a FLAME head's own expression components become keys too, after the others;
     texture: size of the skin's texture, "1k", "2k" or "4k", "auto" for what holds the photo's
-    detail, "off" for none.
+    detail, "off" for none;
+    hair: "photo" for the hair that the photo shows, a style's name for hair of that style in the
+    photo's colour, "none" for a head without.
     """
 
     predictor: str = "mediapipe"
@@ -52,6 +57,7 @@ class Options:
     same_person: bool = False
     own_components: bool = False
     texture: str = "auto"
+    hair: str = "none"
 
     def __post_init__(self) -> None:
         if self.predictor not in PREDICTORS:
@@ -78,6 +84,8 @@ class Options:
             raise PersonError(
                 f"There is no texture of size {self.texture!r}: use {', '.join(TEXTURES)}."
             )
+        if self.hair not in HAIRS:
+            raise PersonError(f"There is no hair {self.hair!r}: use {', '.join(HAIRS)}.")
         if self.box is not None and not _is_box(self.box):
             raise PersonError("The box must be x0, y0, x1, y1 in pixels with x0 < x1 and y0 < y1.")
 

@@ -21,6 +21,7 @@ from .fitting.checked_maps import fit_checked_maps
 from .fitting.problem import FitProblem
 from .fitting.several_photos import fit_several_photos
 from .fitting.shaped_fit import ShapedProblem, ask_shape
+from .hair.dress import with_hair
 from .heads import HeadModel
 from .options import OPEN_HEAD, Options
 from .photos.colour import face_colours
@@ -171,11 +172,12 @@ def rig(
     skin: PaintedSkin | None,
     options: Options,
 ) -> RiggedHead:
-    """The head of photo ``index`` with keys, bones and pictures."""
+    """The head of photo ``index`` with keys, bones, pictures and hair."""
     shown = person.photos[index]
     colours = face_colours(photo.pixels, shown.landmarks, shown.unseen)
     own = options.own_components
     rigged = build_rigged_head(
         head, person, index, photo.name, colours, own_components=own, skin=skin
     )
-    return with_wrinkles(with_mouth_picture(with_eye_picture(rigged)))
+    rigged = with_wrinkles(with_mouth_picture(with_eye_picture(rigged)))
+    return with_hair(head, rigged, person.photos[index], photo, options.hair)

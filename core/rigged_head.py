@@ -78,7 +78,11 @@ class RiggedHead:
     out for them; folds_picture (n,), a PNG file, and folds_layout (6,) are as in
     core.appearance.wrinkles.Wrinkles, empty for a head in whose layout they cannot be drawn.
     photo_light (h, 2 h, 3) is the photo's light around the head, linear radiance, as in
-    core.appearance.lighting.surroundings.
+    core.appearance.lighting.surroundings. hair_guides (G, P, 3) metres are curves from their roots
+    on the scalp, hair_root_triangle (G,) and hair_root_place (G, 3) where those lie on the head's
+    triangles; hair_density (V,) 0 to 1; hair_strands (S, Q, 3) what is drawn, in steps of
+    core.hair.hair.STEP, hair_uv (S, 2) their roots in the skin's layout; hair_json its style,
+    colour and sliders. Without hair they are empty.
     These are empty in files of earlier versions.
     """
 
@@ -136,6 +140,13 @@ class RiggedHead:
     folds_layout: Floats = _later("f4", "layout")
     mouth_picture: NDArray[np.uint8] = _later("u1", ANY, picture=True)
     photo_light: Floats = _later("f4", "light", "light_columns", 3)
+    hair_guides: Floats = _later("f4", "G", "guide_points", 3)
+    hair_root_triangle: Ints = _later("i4", "G")
+    hair_root_place: Floats = _later("f4", "G", 3)
+    hair_density: Floats = _later("f4", "hair")
+    hair_strands: NDArray[np.int16] = _later("i2", "S", "strand_points", 3)
+    hair_uv: Floats = _later("f4", "S", 2)
+    hair_json: str = field(default_factory=str, metadata=_is(str))
 
     @property
     def camera(self) -> Camera:
@@ -156,9 +167,16 @@ class RiggedHead:
         return out
 
     @property
+    def hair(self) -> dict[str, Any]:
+        """The hair's style, colour and sliders; empty without hair."""
+        out: dict[str, Any] = json.loads(self.hair_json or "{}")
+        return out
+
+    @property
     def sizes(self) -> dict[str, int]:
         """Lengths that fields share: V vertices, F faces, U texture corners, K keys, J joints,
-        R regions, C correctives, B keys that bones drive; the others are 0 where there is nothing.
+        R regions, G guides of hair, S strands, C correctives, B keys that bones drive; the others
+        are 0 where there is nothing.
         """
         v = len(self.basis)
         return {
@@ -177,6 +195,11 @@ class RiggedHead:
             "light": len(self.photo_light),
             "light_columns": 2 * len(self.photo_light),
             "layout": 6 if self.folds_picture.size else 0,
+            "G": len(self.hair_guides),
+            "guide_points": self.hair_guides.shape[1],
+            "hair": len(self.hair_density) and v,
+            "S": len(self.hair_strands),
+            "strand_points": self.hair_strands.shape[1],
         }
 
     def save(self, path: Path) -> None:
@@ -220,6 +243,8 @@ class RiggedHead:
                 raise ValueError(f"{name} has shape {value.shape}, not {shape}")
             if value.dtype.kind == "f" and name != "landmarks_fit" and not np.isfinite(value).all():
                 raise ValueError(f"{name} is not finite")
+        if bool(self.hair_json) != bool(len(self.hair_strands)) or not isinstance(self.hair, dict):
+            raise ValueError("hair_json")
         if not 3 <= sizes["V"] <= MAX_VERTICES or not 1 <= sizes["F"] <= MAX_VERTICES:
             raise ValueError("the mesh is empty or too large")
         self._check_indices()

@@ -75,8 +75,9 @@ def write_person(
         write_photo(folder, photo, model, person, i, rigged, seconds, contact=contact)
         written.append(_written(photo, person, i, seconds, folder))
     progress(WRITING, 1.0)
-    warnings = dict.fromkeys(s for person in people for s in person.warnings)
-    return WrittenPerson(tuple(written), tuple(warnings))
+    said = [s for person in people for s in person.warnings]
+    said += [s for rigged in heads for s in rigged.report.get("hair", {}).get("warnings", [])]
+    return WrittenPerson(tuple(written), tuple(dict.fromkeys(said)))
 
 
 def person_files_job(

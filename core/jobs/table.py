@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..progress import Progress
+from .hair import hair_job
 from .look import look_job
 from .parameters import Parameters
 from .person_files import person_files_job
@@ -25,6 +26,7 @@ JOBS: dict[str, Job] = {
     "person_files": person_files_job,
     "look": look_job,
     "refit": refit_job,
+    "hair": hair_job,
     "track": track_job,
     "warm": warm_job,
     "install_runtime": install_runtime_job,

@@ -60,6 +60,7 @@ def write_photo(
         **shared,
         **({"likeness": rigged.report["likeness"]} if "likeness" in rigged.report else {}),
         **({"texture": rigged.report["texture"]} if "texture" in rigged.report else {}),
+        **({"hair": rigged.report["hair"]} if "hair" in rigged.report else {}),
         "seconds": {stage: round(s, 4) for stage, s in seconds.items()},
         "memory_peak_mb": peak_memory_mb(),
         "recipe": reconstruction.recipe,

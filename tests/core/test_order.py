@@ -24,6 +24,7 @@ CORE = (
     ("cues",),
     ("fitting", "rig", "motion", "models", "runtime"),
     ("appearance",),
+    ("hair",),
     ("likeness",),
     ("reconstruct",),
     ("pipeline",),
