@@ -2,7 +2,7 @@
 """Controls that move several keys or bones of a head at once, on its mesh object.
 
 They hold nothing themselves: each reads keys and bones, and sets them. So what they do is
-keyframed, saved and exported as keys and bones are.
+keyframed, saved and exported as keys and bones are. Those of hair are what it is grown by.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, FloatProperty, PointerProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty
 
 from ..core.rig import expression as core_expression
 from ..core.rig.traits import TRAITS
@@ -167,6 +167,35 @@ for _group in TRAITS.values():
             get=_get,
             set=_put,
         )
+
+_STYLES = (
+    ("photo", "As Grown", "The hair that the head has, under the sliders below"),
+    ("shaved", "Shaved", ""), ("buzz", "Buzz Cut", ""), ("short", "Short", ""),
+    ("side_part", "Side Part", ""), ("swept_back", "Swept Back", ""), ("fringe", "Fringe", ""),
+    ("bob", "Bob", ""), ("long", "Long, Straight", ""), ("wavy", "Wavy", ""),
+    ("curly", "Curly", ""), ("coily", "Coily", ""), ("tied_back", "Tied Back", ""),
+)  # fmt: skip
+PIXEL3DMM_PG_head.__annotations__["hair_style"] = EnumProperty(
+    name="Hair Style", description="What Grow Hair gives the head", items=_STYLES, default="photo"
+)
+for _name, _label, _most in (
+    ("length", "Length", 2.0),
+    ("density", "Density", 3.0),
+    ("volume", "Volume", 3.0),
+    ("curl", "Curl", 3.0),
+    ("frizz", "Frizz", 5.0),
+):
+    PIXEL3DMM_PG_head.__annotations__[f"hair_{_name}"] = FloatProperty(
+        name=_label, description="1 is as it was grown", min=0.1, max=_most, default=1.0
+    )
+PIXEL3DMM_PG_head.__annotations__["hair_parting"] = FloatProperty(
+    name="Parting",
+    description="Metres by which a style's parting is moved to the person's left",
+    min=-0.06,
+    max=0.06,
+    precision=3,
+    default=0.0,
+)
 
 CLASSES = (PIXEL3DMM_PG_head,)
 

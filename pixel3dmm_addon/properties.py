@@ -128,6 +128,15 @@ class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
         ),
         default="auto",
     )
+    hair: EnumProperty(
+        name="Hair",
+        description="Hair for the head that is made, as curves that follow it",
+        items=(
+            ("none", "None", "A head without hair"),
+            ("photo", "From Photo", "The hair that the photo shows; the back by its style"),
+        ),
+        default="none",
+    )
     clip: StringProperty(
         name="Movie",
         description="A movie of the person whose head is active",
@@ -228,5 +237,6 @@ def job_options(choices: PIXEL3DMM_PG_scene) -> dict[str, Any]:
     options["head"] = choices.head or installed.OPEN_HEAD
     options["predictor"] = choices.predictor or installed.MEDIAPIPE
     options["texture"] = choices.texture
+    options["hair"] = choices.hair
     options["models"] = str(installed.models_folder())
     return options

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import bpy
 
-from ..scene import likeness, parts, smooth
+from ..scene import hair, likeness, parts, smooth
 from .family import rigs_of
 
 
@@ -60,6 +60,7 @@ def make_copies(scene: bpy.types.Scene, head: bpy.types.Object, *, for_file: boo
         scene.collection.objects.link(double)
     copies = Copies(doubles[head], [doubles[rig] for rig in rigs])
     likeness.hide(copies.head)
+    hair.drop_layout(copies.head)
     parts.drop_hidden(copies.head)
     if for_file:
         smooth.drop(copies.head)

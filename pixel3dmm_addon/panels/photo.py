@@ -75,6 +75,7 @@ class PIXEL3DMM_PT_options(Sidebar, bpy.types.Panel):
             layout.prop(choices, prop, text=text)
             _draw_badge(layout, entry, name)
         layout.prop(choices, "texture")
+        layout.prop(choices, "hair")
         layout.prop(choices, "match_render_size")
 
 

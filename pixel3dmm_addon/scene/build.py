@@ -17,7 +17,7 @@ from ...core.heads.arkit import ARKIT_NAMES
 from ...core.rigged_head import RiggedHead
 from ..photos.loading import LoadedPhoto
 from . import camera as photo_camera
-from . import continuation, drivers, likeness, parts, smooth, wrinkles
+from . import continuation, drivers, hair, likeness, parts, smooth, wrinkles
 from . import head as head_mesh
 from . import rig as head_rig
 
@@ -28,6 +28,7 @@ _KINDS: tuple[str, ...] = (
     "collections",
     "objects",
     "meshes",
+    "hair_curves",
     "armatures",
     "cameras",
     "materials",
@@ -105,6 +106,7 @@ def _build(
         # Skin that was painted from the photo has the person's own brows on it.
         parts.show(head, "brows", not rigged.skin_albedo.size)
         smooth.add(head)
+        hair.add(collection, head, rigged)
         likeness.remember(head.data, rigged)
         _natural_size(scene, rig, camera)
         scene.camera = camera

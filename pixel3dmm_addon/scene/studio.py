@@ -207,6 +207,7 @@ def _set_render(
     if cycles.use_denoising:
         cycles.denoising_prefilter = cycles.denoising_quality = "FAST"
     cycles.max_bounces = 4
+    render.hair_type = "STRIP"
     render.use_persistent_data = True
     render.film_transparent = transparent
     render.resolution_x, render.resolution_y = size

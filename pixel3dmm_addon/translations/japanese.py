@@ -37,9 +37,57 @@ WORDS: dict[str, str] = {
     "Left out": "未処理",
     "Making heads": "頭部を作成しています",
     "and {} more": "ほか {} 人",
+    "Hair": "髪",
+    "Hair for the head that is made, as curves that follow it": (
+        "作成する頭部の髪。頭部に追従するカーブです"
+    ),
+    "From Photo": "写真から",
+    "A head without hair": "髪のない頭部",
+    "The hair that the photo shows; the back by its style": (
+        "写真に写った髪。後ろ側は髪型から補います"
+    ),
+    "Grow Hair": "髪を生やす",
+    "Remove Hair": "髪を取り除く",
+    "Give the active head hair of the chosen style, or the hair it has under the "
+    "sliders. Esc cancels": (
+        "選んだ髪型の髪をアクティブな頭部に付けるか、今の髪を"
+        "スライダーに合わせて作り直します。Esc でキャンセル"
+    ),
+    "Take the hair off the active head": "アクティブな頭部の髪を取り除きます",
+    "The head has no hair": "頭部に髪がありません",
+    "As Grown": "現在の髪",
+    "The hair that the head has, under the sliders below": (
+        "頭部に今ある髪に下のスライダーを適用します"
+    ),
+    "Shaved": "剃り上げ",
+    "Buzz Cut": "丸刈り",
+    "Short": "ショート",
+    "Side Part": "横分け",
+    "Swept Back": "オールバック",
+    "Fringe": "前髪",
+    "Bob": "ボブ",
+    "Long, Straight": "ロング、ストレート",
+    "Wavy": "ウェーブ",
+    "Curly": "カール",
+    "Coily": "縮れ毛",
+    "Tied Back": "束ね髪",
+    "Hair Style": "髪型",
+    "What Grow Hair gives the head": "「髪を生やす」で付ける髪",
+    "Density": "密度",
+    "Curl": "カール",
+    "Frizz": "縮れ",
+    "1 is as it was grown": "1 は生えたまま",
+    "Parting": "分け目",
+    "Metres by which a style's parting is moved to the person's left": (
+        "髪型の分け目を本人の左へ動かす距離（メートル）"
+    ),
+    "Melanin": "メラニン",
+    "Redness": "赤み",
+    "Growing hair": "髪を生やしています",
     "Smooth": "滑らか",
     "Show the surface subdivided in the viewport, as renders always do; files never get it": (
-        "サーフェスを細分化してビューポートに表示します（レンダーでは常に細分化）。ファイルには書き出しません"
+        "サーフェスを細分化してビューポートに表示します（レ"
+        "ンダーでは常に細分化）。ファイルには書き出しません"
     ),
     "Match Light": "光を合わせる",
     "Light the scene as the photo was: a new world from the light on the face": (
