@@ -3,7 +3,9 @@
 ``python -m core batch FOLDER --out DIR`` for crowds, and
 ``python -m core import FILE... --models DIR`` for FLAME models and Pixel3DMM's checkpoints, and
 ``python -m core check-rig HEAD.npz`` for what the keys and bones of a head do, and
-``python -m core track VIDEO --head HEAD.npz --out DIR`` for a clip's face as curves.
+``python -m core track VIDEO --head HEAD.npz --out DIR`` for a clip's face as curves, and
+``python -m core conform MESH --head HEAD.npz --out DIR`` for a person on another mesh, and
+``python -m core wrap MESH --out DIR`` for a sculpted head as a person of ours.
 
 Exit code 0; 2 with one sentence for what the person can mend; 1 for a defect of ours; 130 when
 interrupted. Progress goes to stderr, one summary line a photo to stdout; with --json all goes to
@@ -23,6 +25,12 @@ from . import __version__, one_thread  # noqa: F401 - before anything that impor
 from .arguments import EXIT_CODES, add_options, add_voice, options_of
 from .batch.command import add_batch, batch_command
 from .batch.plan import unique_names
+from .conform.command import (
+    add_conform_arguments,
+    add_wrap_arguments,
+    conform_command,
+    wrap_command,
+)
 from .console import Console
 from .errors import PersonError
 from .jobs.person_files import write_person
@@ -49,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "check-rig": _check_rig,
             "reconstruct": _reconstruct,
             "track": _track,
+            "conform": _conform,
+            "wrap": _wrap,
         }
         return verbs[args.verb](args, console)
     except KeyboardInterrupt:
@@ -121,6 +131,14 @@ def _track(args: argparse.Namespace, console: Console) -> int:
     return track_command(args, console.progress, console.say)
 
 
+def _conform(args: argparse.Namespace, console: Console) -> int:
+    return conform_command(args, console.progress, console.say)
+
+
+def _wrap(args: argparse.Namespace, console: Console) -> int:
+    return wrap_command(args, console.progress, console.say)
+
+
 def _one_person(paths: list[Path], folders: list[Path], options: Options, console: Console) -> None:
     done = write_person(paths, folders, options, console.progress())
     for photo in done.photos:
@@ -189,6 +207,8 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="DIR", help="for the report and its picture (default: beside)"
     )
     add_arguments(verb_named("track", "a clip's face as ARKit curves and head pose"))
+    add_conform_arguments(verb_named("conform", "a person on a mesh of your own"))
+    add_wrap_arguments(verb_named("wrap", "a sculpted or scanned head as a person"))
     return parser
 
 

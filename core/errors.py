@@ -62,6 +62,12 @@ class VideoError(PersonError):
     code = "video"
 
 
+class MeshError(PersonError):
+    """A mesh of the artist's cannot be worked with: no head, damaged, or of another kind."""
+
+    code = "mesh"
+
+
 class WorkerError(PersonError):
     """The worker process failed, vanished or broke its protocol."""
 

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-_COLOUR_TYPE = {1: 0, 3: 2}
+_COLOUR_TYPE = {1: 0, 3: 2, 4: 6}
 _SUB = 1
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: Pixels on a side that a picture of ours may have.
@@ -17,7 +17,9 @@ LARGEST = 8192
 
 
 def encode_png(pixels: NDArray[np.uint8], *, effort: int = 6) -> bytes:
-    """(h, w, 3) RGB or (h, w) grey, rows from the top. effort: zlib's, 1 quick to 9 small."""
+    """(h, w, 3) RGB, (h, w, 4) with alpha, or (h, w) grey, rows from the top. effort: zlib's, 1
+    quick to 9 small.
+    """
     height, width = pixels.shape[:2]
     rows = pixels.reshape(height, width, -1)
     channels = rows.shape[2]

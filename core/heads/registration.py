@@ -103,10 +103,12 @@ def register(
     source = replace(source, vertices=warped, eyes=target.eyes)
     progress(0.4)
     for i, (stiffness, reach) in enumerate(_ROUNDS):
-        source = replace(source, vertices=_bend(source, target, lips, stiffness, reach))
+        source = replace(source, vertices=bend(source, target, lips, stiffness, reach))
         progress(0.4 + 0.5 * (i + 1) / len(_ROUNDS))
     centre = source.vertices[lips].mean(axis=0)
-    onto = closest_points(_features(target, centre), _features(source, centre), source.triangles)
+    onto = closest_points(
+        surface_features(target, centre), surface_features(source, centre), source.triangles
+    )
     on_face = interpolate(onto, source.triangles, head.regions["face"].astype(np.float64)) > 0.5
     at = interpolate(onto, source.triangles, source.vertices)
     distance = np.linalg.norm(at - target.vertices, axis=1)
@@ -121,10 +123,11 @@ def features(registration: Registration, lips: NDArray[np.bool_], surface: Surfa
 
     lips (V of the open head,) tells where the mouth is.
     """
-    return _features(surface, registration.source.vertices[lips].mean(axis=0))
+    return surface_features(surface, registration.source.vertices[lips].mean(axis=0))
 
 
-def _features(surface: Surface, mouth: Array) -> Array:
+def surface_features(surface: Surface, mouth: Array) -> Array:
+    """(V, 7) what closest points are searched in: place, normal, and jaw near the mouth (3,)."""
     normals = vertex_normals(surface.vertices, surface.triangles)
     near = np.exp(-((surface.vertices - mouth) ** 2).sum(axis=1) / _MOUTH_RADIUS**2)
     jaw = _JAW_METRES * near * surface.jaw
@@ -147,13 +150,15 @@ def _fit_identity(
         placed = scale * neutral @ rotation.T + offset
         moved = replace(source, vertices=placed)
         mouth = placed[head.regions["lips"]].mean(axis=0)
-        sought = _features(moved, mouth)[chosen]
-        found = closest_points(sought, _features(target, mouth), target.triangles)
-        good = _good(found, target, moved, chosen, boundary, reach=0.03 if step < 6 else 0.012)
+        sought = surface_features(moved, mouth)[chosen]
+        found = closest_points(sought, surface_features(target, mouth), target.triangles)
+        good = good_matches(
+            found, target, moved, chosen, boundary, reach=0.03 if step < 6 else 0.012
+        )
         goal = interpolate(found, target.triangles, target.vertices)[good]
         at = placed[chosen][good]
         # Along the normal a correspondence is sure; across it slides, and counts for a tenth.
-        normal = interpolate(found, target.triangles, _features(target, mouth)[:, 3:6])[good]
+        normal = interpolate(found, target.triangles, surface_features(target, mouth)[:, 3:6])[good]
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
         root = 0.1 * np.eye(3) + 0.9 * normal[:, :, None] * normal[:, None, :]
         root *= np.sqrt(weight[chosen][good])[:, None, None] / 0.001
@@ -177,7 +182,7 @@ def _fit_identity(
     return out
 
 
-def _good(
+def good_matches(
     found: Closest,
     target: Surface,
     source: Surface,
@@ -211,19 +216,19 @@ def _in_socket(surface: Surface) -> NDArray[np.bool_]:
     return hidden
 
 
-def _bend(
+def bend(
     source: Surface, target: Surface, lips: NDArray[np.bool_], stiffness: float, reach: float
 ) -> Array:
     """One non-rigid round: vertices (V, 3) pulled to where they belong, neighbours together."""
     count = len(source.vertices)
     mouth = source.vertices[lips].mean(axis=0)
-    ours, theirs = _features(source, mouth), _features(target, mouth)
+    ours, theirs = surface_features(source, mouth), surface_features(target, mouth)
     used, aimed = np.unique(source.triangles), np.unique(target.triangles)
     pull, weight = np.zeros((count, 3)), np.zeros(count)
 
     found = closest_points(ours[used], theirs, target.triangles)
     rim = boundary_vertices(target.triangles, len(target.vertices))
-    good = _good(found, target, source, used, rim, reach)
+    good = good_matches(found, target, source, used, rim, reach)
     goal = interpolate(found, target.triangles, target.vertices)
     pull[used[good]] += (goal - source.vertices[used])[good]
     weight[used[good]] += 1.0
@@ -231,7 +236,7 @@ def _bend(
     # The other way round too, or what sticks out of the target would be cut off.
     back = closest_points(theirs[aimed], ours, source.triangles)
     rim = boundary_vertices(source.triangles, count)
-    good = _good(back, source, target, aimed, rim, reach)
+    good = good_matches(back, source, target, aimed, rim, reach)
     error = (target.vertices[aimed] - interpolate(back, source.triangles, source.vertices))[good]
     share = back.barycentric[good]
     corners = source.triangles[back.triangle[good]]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..progress import Progress
+from .conform import conform_job, wrap_job
 from .hair import hair_job
 from .look import look_job
 from .parameters import Parameters
@@ -28,6 +29,8 @@ JOBS: dict[str, Job] = {
     "refit": refit_job,
     "hair": hair_job,
     "track": track_job,
+    "conform": conform_job,
+    "wrap": wrap_job,
     "warm": warm_job,
     "install_runtime": install_runtime_job,
     "remove_runtime": remove_runtime_job,

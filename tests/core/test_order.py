@@ -29,6 +29,7 @@ CORE = (
     ("reconstruct",),
     ("pipeline",),
     ("track",),
+    ("conform",),
     ("jobs",),
     ("protocol", "worker"),
     ("batch",),

@@ -23,7 +23,12 @@ import numpy as np
 from fuzz_dice import Dice, altered_array, altered_json, altered_npz, altered_zip
 
 from core import protocol
+from core.conform.mesh import OwnMesh
+from core.conform.mesh_file import read_mesh
+from core.conform.profile import KINDS, HeadProfile
+from core.conform.rebake import decode_own_png
 from core.errors import (
+    MeshError,
     ModelFileError,
     MotionError,
     OutputError,
@@ -31,6 +36,7 @@ from core.errors import (
     PhotoError,
     WorkerError,
 )
+from core.files.png import encode_png
 from core.files.restricted_pickle import load_restricted
 from core.files.safetensors import SafetensorsFile, TensorEntry, write_safetensors
 from core.files.torch_checkpoint import open_torch_checkpoint
@@ -253,6 +259,67 @@ def _rigged_head(data: bytes, folder: Path) -> None:
         [str(head.part_names[p]) for p in head.face_part]
 
 
+def _head_profile(data: bytes, folder: Path) -> None:
+    path = folder / "a.npz"
+    path.write_bytes(altered_npz(_profile_arrays(), Dice(data)))
+    with promised(MeshError):
+        profile = HeadProfile.load(path)
+        rows = np.arange(len(profile.kind))
+        assert np.isfinite(profile.bound(profile.laid.astype(float), rows)).all()
+        assert np.isfinite(profile.to_head.inverse(np.zeros((1, 3)))).all()
+        assert profile.kind.max() < len(KINDS)
+
+
+def _profile_arrays() -> dict[str, np.ndarray]:
+    count = 5
+    return {
+        "schema": np.asarray(1),
+        "name": np.asarray("mesh"),
+        "digest": np.asarray("0" * 64),
+        "head_digest": np.asarray("1" * 64),
+        "scale": np.asarray(0.1),
+        "rotation": np.eye(3),
+        "offset": np.zeros(3),
+        "laid": np.ones((4, 3), np.float32),
+        "corners": np.zeros((count, 3), np.int32),
+        "share": np.full((count, 3), 1 / 3, np.float32),
+        "distance": np.zeros(count, np.float32),
+        "kind": np.ones(count, np.int8),
+        "mask": np.ones(count, np.float32),
+        "median": np.asarray(0.0001),
+        "opening": np.asarray(True),
+        "notes": np.array(["a note"]),
+    }
+
+
+def _own_mesh(data: bytes, folder: Path) -> None:
+    path = folder / "a.npz"
+    random = np.random.default_rng(1)
+    arrays = {
+        "name": np.asarray("mesh"),
+        "vertices": random.normal(size=(320, 3)),
+        "triangles": random.integers(0, 320, (400, 3)),
+        "uv": random.random((400, 3, 2)),
+    }
+    path.write_bytes(altered_npz(arrays, Dice(data)))
+    with promised(MeshError):
+        mesh = OwnMesh.load(path)
+        assert np.isfinite(mesh.vertices[mesh.triangles]).all()
+        assert len(mesh.welded.rows)
+
+
+def _mesh_file(data: bytes, folder: Path) -> None:
+    path = folder / "a.obj"
+    path.write_bytes(data)
+    with promised(MeshError):
+        read_mesh(path)
+
+
+def _own_png(data: bytes, folder: Path) -> None:
+    with promised(MeshError):
+        assert decode_own_png(data).shape[2] == 3
+
+
 def _continuation(data: bytes, folder: Path) -> None:
     text = altered_json(seeds.continuation(), Dice(data))
     with promised(ModelFileError):
@@ -414,6 +481,10 @@ TARGETS = {
         Target("checkpoint", _checkpoint, _few, 256),
         Target("safetensors", _safetensors, _few, 256),
         Target("rigged_head", _rigged_head, _few, 256),
+        Target("head_profile", _head_profile, _few, 256),
+        Target("own_mesh", _own_mesh, _few, 256),
+        Target("mesh_file", _mesh_file, lambda: [seeds.OBJ], 400),
+        Target("own_png", _own_png, lambda: [encode_png(np.zeros((3, 4, 3), np.uint8))], 400),
         Target("continuation", _continuation, _few, 256),
         Target("recipe", _recipe, _few, 256),
         Target("recording", _recording, lambda: [seeds.recording()], 1500),
