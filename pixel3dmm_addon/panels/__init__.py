@@ -3,6 +3,7 @@
 
 from . import (
     capture,
+    conform,
     export,
     folder,
     hair,
@@ -31,5 +32,6 @@ CLASSES = (
     *export.CLASSES,
     *motion.CLASSES,
     *capture.CLASSES,
+    *conform.CLASSES,
     *help.CLASSES,
 )

@@ -117,14 +117,48 @@ def _build(
         return Person(collection, head, rig, camera)
 
 
-def _natural_size(scene: bpy.types.Scene, rig: bpy.types.Object, camera: bpy.types.Object) -> None:
+def build_wrapped(context: bpy.types.Context, rigged: RiggedHead) -> bpy.types.Object:
+    """Head and rig of a person whom no photo shows: a mesh that was wrapped. As build_person, but
+    without a camera; returns the head.
+    """
+    try:
+        with _all_or_nothing(context):
+            collection = bpy.data.collections.new(rigged.name)
+            context.scene.collection.children.link(collection)
+            head = head_mesh.make_head(rigged, collection.name)
+            rig = head_rig.make_rig(context, collection, rigged, f"{collection.name} rig")
+            collection.objects.link(head)
+            head_rig.bind(head, rig, rigged)
+            head_rig.pose(rig, rigged)
+            drivers.add_drivers(head, rig, rigged)
+            drivers.limit_bones(head, rig, rigged)
+            continuation.store(head, rigged.continuation_json)
+            smooth.add(head)
+            likeness.remember(head.data, rigged)
+            _natural_size(context.scene, rig)
+            for obj in context.selected_objects:
+                obj.select_set(False)
+            head.select_set(True)
+            context.view_layer.objects.active = head
+            return head
+    except Exception as error:  # whatever it was, the scene has been put back as it was
+        LOG.exception("The wrapped head could not be put into the scene")
+        raise PersonError(
+            f"The head could not be put into the scene ({error}), nothing was changed."
+        ) from error
+
+
+def _natural_size(
+    scene: bpy.types.Scene, rig: bpy.types.Object, camera: bpy.types.Object | None = None
+) -> None:
     """Head and camera as large as life in a scene whose unit is no metre, as if an artist had
     scaled both: their own data stays in metres.
     """
     unit = scene.unit_settings.scale_length
     if unit != 1.0:
         rig.scale = (1 / unit,) * 3
-        camera.matrix_world = Matrix.Scale(1 / unit, 4) @ camera.matrix_world
+        if camera is not None:
+            camera.matrix_world = Matrix.Scale(1 / unit, 4) @ camera.matrix_world
 
 
 @contextmanager

@@ -30,10 +30,7 @@ def add_drivers(head: bpy.types.Object, rig: bpy.types.Object, rigged: RiggedHea
     """Drivers of all driven keys. The head is bound to the rig and has all its keys."""
     keys = head.data.shape_keys
     for key, one, other in rigged.correctives:
-        driver = _driver(keys, str(rigged.key_names[key]))
-        for letter, source in (("a", one), ("b", other)):
-            _read_key(driver, letter, keys, str(rigged.key_names[source]))
-        driver.expression = "a * b"
+        drive_product(keys, *(str(rigged.key_names[k]) for k in (key, one, other)))
     for (key, joint), turn in zip(rigged.bone_keys, rigged.bone_turns, strict=True):
         driver = _driver(keys, str(rigged.key_names[key]))
         variable = driver.variables.new()
@@ -44,6 +41,14 @@ def add_drivers(head: bpy.types.Object, rig: bpy.types.Object, rigged: RiggedHea
         target.transform_space = "LOCAL_SPACE"
         target.transform_type, target.rotation_mode = "ROT_X", "SWING_TWIST_X"
         driver.expression = f"a / {float(np.linalg.norm(turn)):.6f}"
+
+
+def drive_product(keys: bpy.types.Key, name: str, one: str, other: str) -> None:
+    """The key of a name has as its value the product of two others."""
+    driver = _driver(keys, name)
+    for letter, source in (("a", one), ("b", other)):
+        _read_key(driver, letter, keys, source)
+    driver.expression = "a * b"
 
 
 def limit_bones(head: bpy.types.Object, rig: bpy.types.Object, rigged: RiggedHead) -> None:

@@ -4,6 +4,38 @@
 from __future__ import annotations
 
 WORDS: dict[str, str] = {
+    "Send to My Mesh": "自分のメッシュに送る",
+    "Wrap": "ラップ",
+    "My Mesh": "自分のメッシュ",
+    "Register Again": "再登録",
+    "Registering the mesh": "メッシュを登録しています",
+    "Putting the person on": "人物をメッシュに移しています",
+    "Drawing the skin": "肌を描き込んでいます",
+    "Select the mesh of a head too": "頭部のメッシュも選択してください",
+    "0 keeps the mesh's own face and gives it the sliders, 1 makes it the person's": (
+        "0 はメッシュ自身の顔のままスライダーだけを付け、1 はその人の顔にします"
+    ),
+    "Draw the person's skin into the mesh's own texture layout": (
+        "人物の肌をメッシュ自身の UV に描き込みます"
+    ),
+    "Find the face on the mesh anew, even if it was found before": (
+        "以前に登録済みでも、メッシュ上の顔を探し直します"
+    ),
+    "Put the active head's face, sliders and skin onto copies of the selected meshes": (
+        "アクティブな頭部の顔、スライダー、肌を、選択したメッシュのコピーに移します"
+    ),
+    "Make a head with all sliders from the selected sculpted or scanned head": (
+        "選択したスカルプトまたはスキャンの頭部から、全スライダー付きの頭部を作ります"
+    ),
+    "The mesh is linked from another file: make it local (Object, Relations) first": (
+        "メッシュは他のファイルからリンクされています。先にローカル化してください"
+    ),
+    "The mesh has a Mirror modifier: apply it first": (
+        "メッシュにミラーモディファイアーがあります。先に適用してください"
+    ),
+    "The mesh's shape keys have drivers: remove them, or apply them, first": (
+        "メッシュのシェイプキーにドライバーがあります。先に削除または適用してください"
+    ),
     "Show Bones": "ボーンを表示",
     "A New Head": "新しい頭部",
     "Through the Photo": "写真のカメラから",

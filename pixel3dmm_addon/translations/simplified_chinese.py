@@ -4,6 +4,36 @@
 from __future__ import annotations
 
 WORDS: dict[str, str] = {
+    "Send to My Mesh": "发送到我的网格",
+    "Wrap": "包裹",
+    "My Mesh": "我的网格",
+    "Register Again": "重新配准",
+    "Registering the mesh": "正在配准网格",
+    "Putting the person on": "正在把人物放到网格上",
+    "Drawing the skin": "正在绘制皮肤",
+    "Select the mesh of a head too": "请同时选择头部网格",
+    "0 keeps the mesh's own face and gives it the sliders, 1 makes it the person's": (
+        "0 保留网格自己的脸并只添加滑块，1 变成该人物的脸"
+    ),
+    "Draw the person's skin into the mesh's own texture layout": (
+        "把人物的皮肤绘制到网格自己的 UV 中"
+    ),
+    "Find the face on the mesh anew, even if it was found before": (
+        "即使以前找到过，也重新在网格上寻找脸部"
+    ),
+    "Put the active head's face, sliders and skin onto copies of the selected meshes": (
+        "把活动头部的脸、滑块和皮肤放到所选网格的副本上"
+    ),
+    "Make a head with all sliders from the selected sculpted or scanned head": (
+        "用所选的雕刻或扫描头部制作带全部滑块的头部"
+    ),
+    "The mesh is linked from another file: make it local (Object, Relations) first": (
+        "网格链接自其他文件：请先将其本地化（物体 > 关系）"
+    ),
+    "The mesh has a Mirror modifier: apply it first": ("网格带有镜像修改器：请先应用它"),
+    "The mesh's shape keys have drivers: remove them, or apply them, first": (
+        "网格的形态键带有驱动器：请先移除或应用它们"
+    ),
     "Show Bones": "显示骨骼",
     "A New Head": "新建头部后",
     "Through the Photo": "透过照片相机",
