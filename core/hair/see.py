@@ -73,7 +73,7 @@ class Sight:
 
 def see_hair(head: HeadModel, fit: PhotoFit, photo: Photo) -> Sight:
     """What one photo shows of a fitted head's hair."""
-    trust = look(photo.pixels, fit.landmarks, fit.bare_skin)
+    trust = look(photo.pixels, fit.landmarks, fit.unseen)
     region = trust.region
     srgb = crop(photo.pixels, region, _GRID) / np.float32(255)
     fine = crop(photo.pixels, region, 2 * _GRID) / np.float32(255)
