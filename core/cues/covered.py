@@ -7,7 +7,8 @@ and eyes hold bright and dark things side by side. Colours are natural logarithm
 of the medians of small discs: red and blue over green (chroma), and luminance.
 
 A beard is dark, but lips stand out from it; a shadow is dark, but its chroma is the skin's. In the
-dark, and in a blurred photo, none of that can be told: `covered_parts` is not asked then.
+dark, and in a blurred photo, none of that can be told: `covered_parts` is not asked then. Nor do
+lips stand out in a photo without colour.
 """
 
 from __future__ import annotations
@@ -60,6 +61,9 @@ _NARROW = 0.4
 #: Of lips that are not seen: chroma and luminance by which they stand out from what is around
 #: them, and the line between them. Lips of photos have 0.1 to 1.2, or a line of -0.3 to -4.
 _PLAIN, _LEVEL, _LINE = 0.07, 0.3, -0.12
+#: Spread of chroma over a face, nine landmarks of ten, up to which a photo has no colour: grey or
+#: toned. The example has 0.37, in sepia 0.05, in grey 0.00.
+_GREY = 0.08
 #: Of eyes that are not seen: luminance that even the brightest place in them stays below, relative
 #: to the skin (photos of open and closed eyes: -2.1 and more), or by which all of it is alike.
 _DARK, _FLAT = -2.6, 0.15
@@ -79,7 +83,8 @@ def covered_parts(pixels: Pixels, landmarks: Array) -> tuple[str, ...]:
     parts |= {f"{s} eye" for s in ("right", "left") if colours.dark(f"{s} eye", skin)}
     strange = {name: colours.strange(points, skin) for name, points in SKIN.items()}
     if colours.without_lips():
-        parts |= {"mouth"} if colours.without_line() or strange["mouth"] >= _MOST else set()
+        blank = colours.without_line() and not colours.without_colour()
+        parts |= {"mouth"} if blank or strange["mouth"] >= _MOST else set()
         lower = ("mouth", "chin", "nose", "left cheek", "right cheek")
         loose = {name: colours.strange(SKIN[name], skin, _NO_MOUTH) for name in lower}
         if loose["mouth"] >= _MOST:
@@ -155,6 +160,14 @@ class _Colours:
         shade = np.maximum(np.abs(off[:, 2]) - _SHADE, 0) / _LUMINANCE
         alike = (off[:, :2] ** 2).sum(axis=1) / chroma**2 + shade**2 < 1
         return float(1 - alike.mean())
+
+    def without_colour(self) -> bool:
+        """Whether the photo is grey, or of one tone throughout."""
+        seen = self.values[np.isfinite(self.values).all(axis=1), :2]
+        if not len(seen):
+            return False
+        off = np.abs(seen - np.median(seen, axis=0)).max(axis=1)
+        return bool(np.percentile(off, 90) < _GREY)
 
     def without_lips(self) -> bool:
         """Whether lips look as what is around them does; lips outside the photo are not seen."""

@@ -88,7 +88,16 @@ def bound(head, fit, region="face"):
 # B4: what lies before the face.
 
 
-@pytest.mark.parametrize("change", [lambda p: p, as_taken], ids=["plain", "noisy"])
+def grey(pixels):
+    return np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
+
+
+def sepia(pixels):
+    return (grey(pixels) * [1.0, 0.85, 0.65]).astype(np.uint8)
+
+
+@pytest.mark.parametrize("change", [lambda p: p, as_taken, grey, sepia],
+                         ids=["plain", "noisy", "grey", "sepia"])  # fmt: skip
 def test_nothing_lies_before_the_face_of_the_example(photo, change):
     found = checked(change(photo.pixels))
     assert not found.covered.any()
