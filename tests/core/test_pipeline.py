@@ -175,7 +175,7 @@ def test_another_face_can_be_chosen(two_faces, person, options):
 
 
 def test_a_face_that_is_not_there(two_faces):
-    with pytest.raises(NoFaceError, match="no face 2 in pair: 2 found"):
+    with pytest.raises(NoFaceError, match="no face 3 in pair: 2 found"):
         reconstruct([two_faces], Options(face=2))
 
 

@@ -129,7 +129,12 @@ HEADS = {
 def test_every_field_of_a_head_says_what_it_is():
     letters = {
         **{"Floats": "f", "Ints": "i", "NDArray[np.float64]": "f", "NDArray[np.int8]": "i"},
-        **{"NDArray[np.uint8]": "u", "NDArray[np.str_]": "U", "NDArray[np.bool_]": "b"},
+        **{
+            "NDArray[np.int16]": "i",
+            "NDArray[np.uint8]": "u",
+            "NDArray[np.str_]": "U",
+            "NDArray[np.bool_]": "b",
+        },
     }
     for f in fields(RiggedHead):
         assert f.metadata["kind"] == letters.get(str(f.type), {"int": int, "str": str}.get(f.type))
