@@ -87,11 +87,14 @@ def is_special(material: bpy.types.Material | None) -> bool:
 
 
 def show(context: bpy.types.Context) -> None:
-    """Lets viewports in Solid mode that show materials' colours show textures."""
+    """Lets viewports in Solid mode that show materials' colours show textures, in their tone."""
     for area in context.screen.areas if context.screen else ():
         for space in area.spaces:
             if space.type == "VIEW_3D" and space.shading.color_type == "MATERIAL":
                 space.shading.color_type = "TEXTURE"
+                # Under Default's lamps skin comes out half as bright as it is.
+                if space.shading.light == "STUDIO" and space.shading.studio_light == "Default":
+                    space.shading.studio_light = "paint.sl"
 
 
 def make_exportable(mesh: bpy.types.Mesh, names: dict[bpy.types.ID, str]) -> None:
