@@ -17,6 +17,7 @@ from ..cues.eye_openings import RINGS
 from ..cues.image_warp import Region, crop
 from ..cues.model_files import mediapipe_dir
 from ..cues.tensor_program import TensorProgram
+from ..heads.face_landmarks import SKIN_LANDMARKS
 from ..photos.colour import linear_from_srgb
 
 Array = NDArray[np.float64]
@@ -39,8 +40,6 @@ _GRID = 256
 #: skin that is seen, and how far what covers it may go on where it has the same colour (natural
 #: logarithms of linear light).
 _MARGIN, _GOES_ON, _ALIKE = 0.04, 0.4, 0.2
-#: Landmarks on the skin; the irises' ten come after them.
-_SKIN = 468
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +68,8 @@ def look(pixels: Pixels, landmarks: Array, unseen: Mask | None = None) -> Trust:
     view = crop(pixels, region, _GRID, outside="edge") / np.float32(255)
     (mask,) = _segmentation()(view[None]).values()
     person = mask[0, :, :, 0]
-    if unseen is not None and unseen[:_SKIN].any():
-        person = person * _bare(view, landmarks, unseen[:_SKIN], region)
+    if unseen is not None and unseen[:SKIN_LANDMARKS].any():
+        person = person * _bare(view, landmarks, unseen[:SKIN_LANDMARKS], region)
     return Trust(region, person, _openings(landmarks, region))
 
 
@@ -80,7 +79,9 @@ def _bare(view: Floats, landmarks: Array, unseen: Mask, region: Region) -> Float
     it goes on by its colour; 1 elsewhere.
     """
     scale = _GRID / region.side
-    marks = ((landmarks[:_SKIN] - (region.centre - region.side / 2)) * scale).astype(np.float32)
+    marks = ((landmarks[:SKIN_LANDMARKS] - (region.centre - region.side / 2)) * scale).astype(
+        np.float32
+    )
     eyes = float(np.linalg.norm(landmarks[33] - landmarks[263])) * scale
     hidden, shown = marks[unseen], marks[~unseen]
     across = np.arange(_GRID, dtype=np.float32) + np.float32(0.5)

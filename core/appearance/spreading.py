@@ -114,6 +114,16 @@ def halved(picture: Floats) -> Floats:
     return out
 
 
+def widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask (h, w) and the pixels beside it, above and below it."""
+    out = mask.copy()
+    out[1:] |= mask[:-1]
+    out[:-1] |= mask[1:]
+    out[:, 1:] |= mask[:, :-1]
+    out[:, :-1] |= mask[:, 1:]
+    return out
+
+
 def filled(values: Floats, weight: Floats) -> Floats:
     """Values (h, w, c) where weight (h, w) is 1, smoothly continued to where it is 0.
 

@@ -12,6 +12,7 @@ from ..geometry.closest import closest_points
 from ..geometry.mesh import vertex_normals
 from ..heads.arkit import PHOTO_RESIDUAL
 from ..heads.corners import is_skin
+from ..heads.face_landmarks import SKIN_LANDMARKS
 from ..heads.model import HeadModel
 from ..rig.rig_arrays import RigArrays
 from .mesh import OwnMesh
@@ -24,7 +25,7 @@ Index = NDArray[np.integer[Any]]
 
 _PARTS = {"skin": "skin", "eye_l": "eyeball_l", "eye_r": "eyeball_r",
           "mouth_upper": "teeth_upper", "mouth_lower": "teeth_lower"}  # fmt: skip
-_FIRST_IRIS, _NEAR = 468, 0.002
+_NEAR = 0.002
 #: Metres that one lip is from the other, so that no point lands on the wrong one.
 _LIP, _NORMAL = 0.02, 0.01
 
@@ -84,7 +85,7 @@ def _landmarks(
     head: HeadModel, placed: Array, skin: Index, person: Conformed
 ) -> tuple[Index, Array]:
     """The 478 points on the mesh's skin, each lip's on its own; none for the irises."""
-    ids = head.landmark_ids[head.landmark_ids < _FIRST_IRIS]
+    ids = head.landmark_ids[head.landmark_ids < SKIN_LANDMARKS]
     points = np.zeros((478, 3))
     points[ids] = head.landmarks(person.bridge, ids)
     ours = head.triangles[is_skin(head)]

@@ -20,7 +20,7 @@ from ..rigged_head import RiggedHead
 from .mesh_file import read_mesh
 from .person_file import save_person
 from .profile import HeadProfile
-from .register import register_mesh
+from .register import profile_of
 from .send import Source, send
 from .wrap import wrapped_head
 
@@ -91,9 +91,8 @@ def wrap_command(args: argparse.Namespace, terminal: Callable[[], Progress], say
     """Runs the verb; returns the exit code. Raises PersonError."""
     make_folder(args.out)
     mesh, head = read_mesh(args.mesh), load_head(OPEN_HEAD)
-    profile = None if args.profile is None else HeadProfile.load(args.profile)
-    if profile is None or profile.digest != mesh.digest:
-        profile = register_mesh(head, mesh, load_mediapipe(), _pairs(args.pairs), terminal())
+    known = None if args.profile is None else HeadProfile.load(args.profile)
+    profile = profile_of(head, mesh, load_mediapipe(), known, _pairs(args.pairs), terminal())
     rigged = wrapped_head(head, profile)
     write_together({args.out / "head.npz": rigged.save, args.out / "profile.npz": profile.save})
     say(f"{mesh.name}: face {1e3 * profile.median:.2f} mm off -> {args.out}")

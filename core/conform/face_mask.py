@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.smooth_step import smooth_step
 from ..heads.arkit import ARKIT_NAMES
 from ..heads.model import HeadModel
 
@@ -36,7 +37,6 @@ def open_mask(head: HeadModel) -> Array:
     border = head.template[core]
     away = np.array([np.sqrt(((border - p) ** 2).sum(axis=1).min()) for p in head.template[rest]])
     out = core.astype(np.float64)
-    t = np.clip(1.0 - away / _FADE, 0.0, 1.0)
-    out[rest] = t * t * (3 - 2 * t)
+    out[rest] = smooth_step(1.0 - away / _FADE, 0.0, 1.0)
     out[kept] = 0.0
     return out

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from ..cues.mediapipe import MediaPipeFace, MediaPipePredictor
 from ..errors import MeshError
+from ..fitting.pose import similarity
 from ..geometry.rotation import matrix_from_vector
-from ..heads.face_landmarks import LANDMARK_COUNT
+from ..heads.face_landmarks import FACE_OVAL, LANDMARK_COUNT, SKIN_LANDMARKS
 from ..heads.model import HeadModel
 from .view import see
 
@@ -35,12 +36,8 @@ _SURE, _DOUBTFUL = 0.85, 0.5
 _SIDE, _YAWS = 0.26, (0.0, 0.5, -0.5)
 #: Of the open head's size, by which lifted points may be off a similarity: heads of any style.
 _WORST_SHAPE = 0.012
-#: Points of the irises lie on eyeballs, and those of the outline on the outline of the picture.
-_OVAL = (
-    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
-    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
-)
-_FIRST_IRIS = 468
+#: Of points on the outline, which is that of the picture: what they count for in placing the face.
+_ON_OUTLINE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +66,10 @@ class Similarity:
 
 
 def fit_similarity(points: Array, goals: Array, weights: Array) -> Similarity:
-    """The similarity from points (n, 3) to goals (n, 3) of least squares (Umeyama, 1991)."""
-    share = weights / weights.sum()
-    mean, aim = share @ points, share @ goals
-    a, b = points - mean, goals - aim
-    u, s, vt = np.linalg.svd((share[:, None] * b).T @ a)
-    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    rotation = (u * flip) @ vt
-    scale = float((s * flip).sum() / max(float(share @ (a**2).sum(axis=1)), 1e-30))
-    return Similarity(scale, rotation, aim - scale * rotation @ mean)
+    """The similarity from points (n, 3) to goals (n, 3) of least squares. Raises FitError for
+    points on one line.
+    """
+    return Similarity(*similarity(points, goals, weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +139,7 @@ def template_points(head: HeadModel, predictor: MediaPipePredictor) -> tuple[Arr
     """(478, 3) and (478,) the points and weights that the nets find on the head's own template."""
     triangles = head.triangles[np.isin(_part(head), _shown(head))]
     ids = head.landmark_ids
-    middle = head.landmarks(head.template, ids[ids < _FIRST_IRIS]).mean(axis=0)
+    middle = head.landmarks(head.template, ids[ids < SKIN_LANDMARKS]).mean(axis=0)
     return _several(head.template, triangles, middle, predictor)
 
 
@@ -192,8 +184,8 @@ def _several(
 def _trusted() -> Array:
     """(478,) what each point counts for where the whole face is placed."""
     out = np.ones(LANDMARK_COUNT)
-    out[_FIRST_IRIS:] = 0.0
-    out[list(_OVAL)] = 0.2
+    out[SKIN_LANDMARKS:] = 0.0
+    out[list(FACE_OVAL)] = _ON_OUTLINE
     return out
 
 

@@ -14,7 +14,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from ..appearance.spreading import filled
+from ..appearance.spreading import filled, widened
 from ..errors import MeshError
 from ..geometry.raster import rasterise
 from ..heads.corners import triangle_uv
@@ -61,7 +61,9 @@ def rebake(
     out = np.zeros((size, size, 4), np.float32)
     out[drawn, :3] = _sampled(picture, uv)
     out[drawn, 3] = 255.0 * mask
-    around = _grown(drawn, MARGIN)
+    around = drawn
+    for _ in range(MARGIN):
+        around = widened(around)
     if drawn.any():
         spread = filled(out, drawn.astype(np.float32))
         out[around & ~drawn] = spread[around & ~drawn]
@@ -99,18 +101,6 @@ def _sampled(picture: NDArray[np.uint8], uv: Array) -> Floats:
     upper = rows[top, left] * (1 - a) + rows[top, left + 1] * a
     lower = rows[top + 1, left] * (1 - a) + rows[top + 1, left + 1] * a
     out: Floats = (upper * (1 - b) + lower * b).astype(np.float32)
-    return out
-
-
-def _grown(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
-    out = mask.copy()
-    for _ in range(reach):
-        wider = out.copy()
-        wider[1:] |= out[:-1]
-        wider[:-1] |= out[1:]
-        wider[:, 1:] |= out[:, :-1]
-        wider[:, :-1] |= out[:, 1:]
-        out = wider
     return out
 
 

@@ -14,6 +14,7 @@ from ..geometry.closest import closest_points, interpolate
 from ..geometry.mesh import vertex_normals
 from ..heads.eyeballs import Eyeball
 from ..heads.face_anchors import Surface
+from ..heads.face_landmarks import SKIN_LANDMARKS
 from ..heads.model import HeadModel
 from ..heads.registration import surface_features
 from ..progress import Progress
@@ -35,8 +36,21 @@ _WORST_MEDIAN = 0.003
 _REACH = 0.012
 #: Metres from the skin within which the roots of lashes are.
 _ROOT = 0.001
-_FIRST_IRIS = 468
 _FEWEST_PAIRS = 6
+
+
+def profile_of(
+    head: HeadModel,
+    mesh: OwnMesh,
+    predictor: MediaPipePredictor,
+    profile: HeadProfile | None,
+    pairs: Array | None = None,
+    progress: Progress = lambda stage, fraction: None,
+) -> HeadProfile:
+    """The profile, if it was made for the mesh as it is now; else a new one. Raises MeshError."""
+    if profile is not None and profile.digest == mesh.digest:
+        return profile
+    return register_mesh(head, mesh, predictor, pairs, progress)
 
 
 def register_mesh(
@@ -59,7 +73,7 @@ def register_mesh(
     skin = _skin_islands(welded, placed, found)
     welded = _facing_out(welded, placed, skin)
     ours, own = template_points(head, predictor)
-    weight = np.where(np.arange(len(own)) < _FIRST_IRIS, found.weight * own, 0.0)
+    weight = np.where(np.arange(len(own)) < SKIN_LANDMARKS, found.weight * own, 0.0)
     source, around = open_head_surface(head, ours)
     first = fit_identity(head, source, None, ours, found.points, weight)
     target = _surface(head, placed, welded, skin, first, found.points)
@@ -115,7 +129,7 @@ def _found(
 def _skin_islands(welded: Welded, placed: Array, found: FoundFace) -> Mask:
     """(W,) vertices of the connected parts on which the landmarks lie."""
     used = found.weight > 0
-    used[_FIRST_IRIS:] = False
+    used[SKIN_LANDMARKS:] = False
     face = found.points[used]
     near = (np.abs(placed - face.mean(axis=0)) < 0.2).all(axis=1)
     local = welded.triangles[near[welded.triangles].all(axis=1)]

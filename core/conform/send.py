@@ -23,7 +23,7 @@ from .mesh import OwnMesh
 from .person import Conformed, put_on
 from .profile import HeadProfile
 from .rebake import decode_own_png, rebake
-from .register import register_mesh
+from .register import profile_of
 
 Array = NDArray[np.float64]
 
@@ -112,11 +112,7 @@ def send(
 
     texture: side of the skin's picture, 0 for none. Raises MeshError.
     """
-    if profile is not None and profile.digest != mesh.digest:
-        profile = None
-    made = profile
-    if made is None:
-        made = register_mesh(head, mesh, predictor, pairs, part(progress, 0.0, 0.8))
+    made = profile_of(head, mesh, predictor, profile, pairs, part(progress, 0.0, 0.8))
     progress(PUTTING_ON, 0.8)
     shape = 0.0 if source is None else strength
     neutral = head.template if source is None else source.neutral

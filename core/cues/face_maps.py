@@ -12,18 +12,19 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..heads.face_landmarks import SKIN_LANDMARKS
 from .screen_cues import ScreenCues
 
 Array = NDArray[np.float64]
-
-#: Landmarks on the skin; the irises' ten come after them.
-_SKIN = 468
 
 
 def face_box(cues: ScreenCues) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of a face's landmarks in pixels of the photo."""
     assert cues.landmarks is not None
-    low, high = cues.landmarks[:_SKIN].min(axis=0), cues.landmarks[:_SKIN].max(axis=0)
+    low, high = (
+        cues.landmarks[:SKIN_LANDMARKS].min(axis=0),
+        cues.landmarks[:SKIN_LANDMARKS].max(axis=0),
+    )
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
@@ -61,7 +62,7 @@ def on_face(cues: ScreenCues) -> NDArray[np.bool_]:
     assert cues.landmarks is not None and cues.confidence is not None
     assert cues.crop_to_photo is not None
     linear, offset = cues.crop_to_photo[:, :2], cues.crop_to_photo[:, 2]
-    hull = convex_hull((cues.landmarks[:_SKIN] - offset) @ np.linalg.inv(linear).T)
+    hull = convex_hull((cues.landmarks[:SKIN_LANDMARKS] - offset) @ np.linalg.inv(linear).T)
     rows, columns = cues.confidence.shape
     x, y = np.arange(columns) + 0.5, (np.arange(rows) + 0.5)[:, None]
     inside = np.ones((rows, columns), bool)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..errors import FitError
 from ..geometry.camera import Camera
+from ..heads.face_landmarks import SKIN_LANDMARKS
 from ..heads.model import HeadModel
 from .image_warp import Region
 
@@ -15,8 +16,6 @@ Array = NDArray[np.float64]
 
 #: Side of the crop over the longer side of the box around the face's landmarks.
 CROP_SCALE = 1.15
-#: Landmarks of the skin; the irises' come after them.
-_SKIN = 468
 
 
 def face_region(
@@ -27,7 +26,7 @@ def face_region(
 
     Raises FitError if the face is not in front of the camera.
     """
-    ids = head.landmark_ids[head.landmark_ids < _SKIN]
+    ids = head.landmark_ids[head.landmark_ids < SKIN_LANDMARKS]
     points = camera.project(head.landmarks(vertices, ids))
     if not np.isfinite(points).all():
         raise FitError("The face is not in front of the camera: move the camera back.")

@@ -20,6 +20,8 @@ _EUMELANIN = np.array([0.506, 0.841, 1.653])
 _PHEOMELANIN = np.array([0.343, 0.733, 1.924])
 #: Azimuthal roughness of the hair for which the colour holds.
 ROUGHNESS = 0.3
+#: Of the logarithm of a mass's colour over the root of its absorption, at that roughness.
+_SLOPE = float(np.polyval([0.245, 5.574, -10.73, 2.532, -0.215, 5.969], ROUGHNESS))
 #: Strands shade each other: a mass of hair looks darker than what it is made of.
 _SHADED = 1.25
 
@@ -39,9 +41,7 @@ def reflectance(seen: Real, skin_seen: Real, skin: Real) -> Array:
 
 def pigment(colour: Real) -> tuple[float, float]:
     """Melanin 0..1 and redness 0..1 that come nearest to a colour (3,) linear RGB."""
-    b = ROUGHNESS
-    slope = 5.969 - 0.215 * b + 2.532 * b**2 - 10.73 * b**3 + 5.574 * b**4 + 0.245 * b**5
-    wanted = (np.log(np.clip(np.asarray(colour, float), 1e-6, 0.99)) / slope) ** 2
+    wanted = (np.log(np.clip(np.asarray(colour, float), 1e-6, 0.99)) / _SLOPE) ** 2
     best = (np.inf, 0.0, 0.0)
     for red in np.linspace(0, 1, 41):
         mixed = (1 - red) * _EUMELANIN + red * _PHEOMELANIN
@@ -54,9 +54,7 @@ def pigment(colour: Real) -> tuple[float, float]:
 
 def colour_of(melanin: float, redness: float) -> Array:
     """(3,) linear RGB of a mass of hair; inverse of :func:`pigment`."""
-    b = ROUGHNESS
-    slope = 5.969 - 0.215 * b + 2.532 * b**2 - 10.73 * b**3 + 5.574 * b**4 + 0.245 * b**5
     amount = -np.log(max(1 - melanin, 1e-4))
     absorbed = amount * ((1 - redness) * _EUMELANIN + redness * _PHEOMELANIN)
-    out: Array = np.exp(-np.sqrt(absorbed) * slope)
+    out: Array = np.exp(-np.sqrt(absorbed) * _SLOPE)
     return out

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..appearance.photo_trust import Trust, look, sample
-from ..appearance.spreading import blurred
+from ..appearance.spreading import blurred, widened
 from ..cues.image_warp import Region, crop
 from ..geometry.raster import rasterise
 from ..heads.model import HeadModel
@@ -224,12 +224,7 @@ def _joined(share: Floats, places: _Places) -> Floats:
     core = blurred(there.astype(np.float32), 2, passes=1) > 0.55
     grown = core & (places.reach < 0.25) & (places.below < -0.45)
     for _ in range(200):
-        wide = grown.copy()
-        wide[1:] |= grown[:-1]
-        wide[:-1] |= grown[1:]
-        wide[:, 1:] |= grown[:, :-1]
-        wide[:, :-1] |= grown[:, 1:]
-        wide &= core
+        wide = widened(grown) & core
         if wide.sum() == grown.sum():
             break
         grown = wide

@@ -22,6 +22,7 @@ from .corners import is_skin, triangle_uv
 from .eyeballs import Eyeball, find_eyeballs, is_eyeball
 from .eyelids import close_lids
 from .face_anchors import Surface
+from .face_landmarks import SKIN_LANDMARKS
 from .flame_file import FlameFile
 from .flame_kinds import JOINT_NAMES
 from .flame_uv import Side, carried_uv, front_uv
@@ -38,7 +39,6 @@ _WORST_RESIDUAL = 0.0015
 #: Metres at which a correspondence counts for a third.
 _TRUSTED = 0.002
 _PARTS = ("skin", "eyeball_l", "eyeball_r", "iris_l", "iris_r", "pupil_l", "pupil_r")
-_FIRST_IRIS = 468
 #: First of the five iris landmarks of the left and of the right eye.
 _IRIS_START = (473, 468)
 
@@ -208,7 +208,7 @@ def _landmarks(
         vertices[ids] = triangles[found.triangle]
         barycentric[ids] = found.barycentric
 
-    skin = head.landmark_ids[head.landmark_ids < _FIRST_IRIS]
+    skin = head.landmark_ids[head.landmark_ids < SKIN_LANDMARKS]
     found = closest_points(head.landmarks(ours, skin), theirs, target.triangles)
     put(skin, found, target.triangles)
     for start, pair in zip(_IRIS_START, balls, strict=True):

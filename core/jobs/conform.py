@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..conform.mesh import OwnMesh
 from ..conform.person_file import save_person
 from ..conform.profile import HeadProfile
-from ..conform.register import register_mesh
+from ..conform.register import profile_of
 from ..conform.send import Source, send
 from ..conform.wrap import wrapped_head
 from ..files.png import encode_png
@@ -79,9 +79,7 @@ def wrap_job(
 ) -> dict[str, Any]:
     """The result's fields. Raises PersonError; ``progress`` may raise Cancelled."""
     mesh, out, head = OwnMesh.load(params.path("mesh")), params.path("out"), load_head(OPEN_HEAD)
-    profile = _profile(params)
-    if profile is None or profile.digest != mesh.digest:
-        profile = register_mesh(head, mesh, load_mediapipe(), _pairs(params), progress)
+    profile = profile_of(head, mesh, load_mediapipe(), _profile(params), _pairs(params), progress)
     rigged = wrapped_head(head, profile)
     paths = {"head": out / "head.npz", "profile": out / "profile.npz"}
     write_together(

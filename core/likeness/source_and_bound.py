@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..geometry.camera import Camera
 from ..geometry.mesh import vertex_normals
 from ..geometry.raster import rasterise
+from ..heads.face_landmarks import SKIN_LANDMARKS
 from ..heads.model import INNER_REGIONS, HeadModel
 from ..reconstruction import PhotoFit, Reconstruction
 from ..rigged_head import SOURCES
@@ -42,8 +43,6 @@ FACING = 0.35
 FRONT = 0.2
 #: Metres around a landmark in which it says something of the surface.
 REACH = 0.015
-#: Landmarks on the skin; the irises' ten come after them.
-SKIN_LANDMARKS = 468
 #: The fit believes that faces are sums of its head's components, which people are not. So the bound
 #: is so many of its own spreads, and so many metres that no component can express: measured by
 #: tools.calibration.bound on 80 fits of 40 rendered people outside of the components' span, never

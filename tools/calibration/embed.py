@@ -18,16 +18,13 @@ from numpy.typing import NDArray
 
 from core.geometry.mesh import vertex_normals
 from core.heads import HeadModel, load_open_head
+from core.heads.face_landmarks import FACE_OVAL
 
 from .solve import GROSS, load_samples, reported_error
 from .truth import SKIN_POINTS, posed_vertices, true_points
 
 Array = NDArray[np.float64]
 
-OVAL = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
 BROWS = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
 INNER_LIPS = (
     78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95,
@@ -63,7 +60,7 @@ def embed(folder: Path, source: Path) -> None:
     head.landmark_barycentric[:SKIN_POINTS] = arrays["bary"]
     vertices = posed_vertices(head, samples)
     moving = np.ones(SKIN_POINTS, bool)
-    moving[list(OVAL + BROWS + INNER_LIPS)] = False
+    moving[list(FACE_OVAL + BROWS + INNER_LIPS)] = False
     moving &= _normals(head)[: len(moving), 2] > FACING
     before = head.landmarks(head.template)[:SKIN_POINTS]
     for _ in range(ROUNDS):

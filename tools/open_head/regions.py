@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.heads.face_landmarks import FACE_OVAL
+
 from .mesh import PART_NAMES, HeadMesh
 from .rig import HEAD, JAW
 
-_OVAL = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
 _LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 _EYE_L = (359, 467, 260, 259, 257, 258, 286, 414, 463, 341, 256, 252, 253, 254, 339, 255)
 _BROW_L = (276, 283, 282, 295, 285, 336, 296, 334, 293, 300)
@@ -81,7 +79,7 @@ def build_regions(
     ear = np.linalg.norm(ear_motion, axis=1)
     ears = outer & (ear > _EAR_SHARE * ear.max())
     front = z > landmarks[[234, 454], 2].mean() - 0.012
-    face = inside(_OVAL, 0.002) & front & on_head & ~ears
+    face = inside(FACE_OVAL, 0.002) & front & on_head & ~ears
     lips = inside(_LIPS, 0.001) & (z > landmarks[[61, 291], 2].mean() - 0.012)
     masks = {
         "face": face,

@@ -13,6 +13,7 @@ from torch.nn.functional import normalize
 
 from core.fitting.points import GazeMap
 from core.heads.corners import triangle_part
+from core.heads.face_landmarks import SKIN_LANDMARKS
 from core.heads.model import STRIP_PARTS, HeadModel
 
 from ..appearance import Paint
@@ -25,8 +26,6 @@ KINDS = ("skin", "eyeball", "iris", "pupil", "teeth", "tongue", "mouth")
 SKIN, EYEBALL, IRIS, PUPIL, TEETH, TONGUE, MOUTH = range(1, len(KINDS) + 1)
 #: Values at a vertex, in this order.
 LIPS, BEARD, RED, NECK, SKY = range(5)
-#: Landmarks of the skin.
-SKIN_LANDMARKS = 468
 #: Vertices of the face in which errors are measured.
 MEASURED = 1500
 
