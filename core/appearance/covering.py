@@ -26,8 +26,9 @@ Mask = NDArray[np.bool_]
 
 #: Parts with dark places of their own, and by how many texels of 512 they reach beyond.
 _DARK = ((("brow_l", "brow_r"), 7), (("eye_l", "eye_r"), 6), (("lips",), 6))
-#: Where beards grow.
+#: Where beards grow, and how far a full one may go on from there.
 _BEARD = (("lips",), 34), (("chin",), 4), (("jaw",), 3)
+_FULL_BEARD = (("lips",), 60), (("chin",), 40), (("jaw",), 30)
 #: Natural logarithms by which skin is darker or of other colour than the skin around it: what
 #: nothing but cover explains, and what belongs to it where it touches such.
 _SURE, _WRINKLED, _FRINGE = (0.42, 0.34), 0.7, (0.16, 0.15)
@@ -35,11 +36,13 @@ _SURE, _WRINKLED, _FRINGE = (0.42, 0.34), 0.7, (0.16, 0.15)
 _ANYWHERE = (0.75, 0.7, 0.5)
 #: One side of a face is darker than the other by no more than this; skin with a beard is darker by
 #: the first over at least the second share of where beards grow.
-_UNLIKE, _BEARDED = 0.4, (0.28, 0.25)
+_UNLIKE, _BEARDED = 0.4, (0.28, 0.45)
 #: Light things beside the face, as cloth and paper are.
 _PALE = 0.45
 #: Steps by which a find grows, and by which it is widened in the end; texels of 512.
 _GROWTH, _WIDER = 12, 4
+#: Steps by which a beard may go on.
+_GROWS_ON = 60
 #: How much of what is taken for shade, and for its tint, is taken away; the radius over which
 #: both change.
 SHADE, TINT, _SLOW = 0.85, 0.6, 10
@@ -88,17 +91,21 @@ def look_for_cover(
     darker = slow_bright - bright
     dyed = np.linalg.norm(hue - slow_hue, axis=2)
     lips = zones.lips
-    free = 1 - np.maximum(zones.dark, zones.beard if _has_beard(darker, known, zones) else 0)
+    beard = _beard(darker, known, zones)
+    free = 1 - np.maximum(zones.dark, beard)
     far = (bright < -_ANYWHERE[0]) | (np.linalg.norm(hue, axis=2) > _ANYWHERE[2])
     # Wrinkles of the lower face are deep.
     depth = _SURE[0] + (_WRINKLED - _SURE[0]) * zones.beard
     sure = ((darker > depth) | far | (bright > _ANYWHERE[1])) & (free > 0.5)
-    sure |= (dyed > _SURE[1]) & (np.maximum(zones.dark, lips) < 0.5)
+    # Hair of a beard has a colour of its own.
+    hair = (beard > 0.5) & (darker > _FRINGE[0])
+    sure |= (dyed > _SURE[1]) & (np.maximum(zones.dark, lips) < 0.5) & ~hair
     sure |= (bright > _PALE) & (zones.side > 0.5)
     if zones.symmetric:
         # A lock of hair or a shadow on one brow is not on the other.
         other = np.where(known[:, ::-1] > 0.2, darker[:, ::-1], 9.0)
-        sure |= (darker - np.maximum(blurred(other, 5, passes=1), 0) > _UNLIKE) & (lips < 0.5)
+        unlike = darker - np.maximum(blurred(other, 5, passes=1), 0) > _UNLIKE
+        sure |= unlike & (lips < 0.5) & ~hair
     fringe = ((darker > _FRINGE[0]) | (dyed > _FRINGE[1])) & (free > 0.3)
     there = known > 0.02
     found = grown(sure & there, fringe & there, _GROWTH)
@@ -114,12 +121,13 @@ def look_for_cover(
 
 @dataclass(frozen=True, eq=False)
 class _Zones:
-    """(Q, Q) each: where a face has dark places of its own, beards, lips; and what is no face.
-    symmetric: whether the layout is its own mirror image.
+    """(Q, Q) each: where a face has dark places of its own, beards, full beards, lips; and what is
+    no face. symmetric: whether the layout is its own mirror image.
     """
 
     dark: Floats
     beard: Floats
+    full_beard: Floats
     lips: Floats
     side: Floats
     symmetric: bool
@@ -146,7 +154,10 @@ def _zones(head: HeadModel, atlas: Atlas) -> _Zones:
     face = atlas.picture(region_share(head, atlas, ("face",))) if "face" in head.regions else 1.0
     lips = zone(((("lips",), 5),))
     side = 1 - np.asarray(face, np.float32)
-    return _Zones(dark, zone(_BEARD), lips, side, _symmetric(atlas))
+    # Below the jaw, what is dark is shade or a collar as well.
+    neck = zone(((("neck",), 1),)) if "neck" in head.regions else np.float32(0)
+    full = zone(_FULL_BEARD) * (1 - neck)
+    return _Zones(dark, zone(_BEARD), full, lips, side, _symmetric(atlas))
 
 
 @lru_cache(maxsize=4)
@@ -155,10 +166,18 @@ def _symmetric(atlas: Atlas) -> bool:
     return bool((covered == covered[:, ::-1]).mean() > 0.98)
 
 
-def _has_beard(darker: Floats, known: Floats, zones: _Zones) -> bool:
-    """Whether much of where beards grow is darker than the skin around it."""
+def _beard(darker: Floats, known: Floats, zones: _Zones) -> Floats:
+    """(Q, Q) 1 where a beard may be: nowhere, unless much of where beards grow is darker than the
+    skin around it; and beyond, as far as what is darker goes on.
+    """
     there = (zones.beard > 0.5) & (zones.lips < 0.5) & (known > 0.3)
-    return bool(there.sum() > 50 and (darker[there] > _BEARDED[0]).mean() > _BEARDED[1])
+    dark = darker > _BEARDED[0]
+    if there.sum() <= 50 or dark[there].mean() <= _BEARDED[1]:
+        return np.zeros_like(darker)
+    within = (zones.full_beard > 0.3) & (darker > _FRINGE[0]) & (known > 0.02)
+    wide = grown(there & dark, within, _GROWS_ON)
+    soft = np.clip(2 * blurred(widened(wide, 2).astype(np.float32), 2, passes=1), 0, 1)
+    return np.maximum(zones.beard, soft)
 
 
 def _around(bright: Floats, hue: Floats, weight: Floats) -> tuple[Floats, Floats]:

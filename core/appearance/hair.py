@@ -20,6 +20,11 @@ Floats = NDArray[np.float32]
 SCALP = "scalp"
 #: Of the scalp that is seen, so much has to be of another colour than the skin.
 _LEAST = 0.4
+#: Skin of the scalp in another light is no hair: natural logarithm by which it is darker than the
+#: face's at most, by which red gains on blue at least, and how much rougher it is at most.
+_DARKER, _WARMER, _ROUGHER = 0.6, 0.15, 1.5
+#: Radius in texels over which roughness is told.
+_FINE = 3
 #: How much of the hair's colour a hair has, that of the skin below shining through.
 STRENGTH = 0.9
 #: The hairline's width as a part of the layout, and tufts along the layout's side.
@@ -65,13 +70,31 @@ def hair_colour(head: HeadModel, atlas: Atlas, layers: Sequence[Layer]) -> Float
     if SCALP not in head.regions:
         return None
     scalp = region_share(head, atlas, (SCALP,)) > 0.5
-    hair, seen = [], 0
+    hair, skins, seen = [], [], 0
     for layer in layers:
         there = scalp & (layer.belief > 0.3)
         seen += int(there.sum())
-        hair.append(layer.albedo[there & (layer.likeness < 0.3)])
-    found = np.concatenate(hair)
-    if len(found) < max(30, _LEAST * seen):
+        found = there & (layer.likeness < 0.3)
+        # Dark hair is hardly brighter than what skin mirrors, which is not taken off it.
+        shown = layer.source.at(layer.pixels) / layer.shading
+        hair.append(shown[found])
+        if found.any() and _is_skin(atlas, layer, shown, found):
+            skins.append(int(found.sum()))
+    colours = np.concatenate(hair)
+    if len(colours) < max(30, _LEAST * seen) or 2 * sum(skins) > len(colours):
         return None
-    colour: Floats = np.clip(np.median(found, axis=0), 0.0, 1.0).astype(np.float32)
+    colour: Floats = np.clip(np.median(colours, axis=0), 0.0, 1.0).astype(np.float32)
     return colour
+
+
+def _is_skin(atlas: Atlas, layer: Layer, shown: Floats, found: NDArray[np.bool_]) -> bool:
+    """Whether texels (n,) of a scalp, which shows colours (n, 3), are bare skin in another light:
+    a little darker, more of the skin's hue, and as smooth as the face.
+    """
+    off = np.log(np.maximum(np.median(shown[found], axis=0), 1e-3) / layer.light.colour)
+    if off.mean() < -_DARKER or off[0] - off[2] < _WARMER:
+        return False
+    bright = atlas.picture(np.log(np.maximum(shown.mean(axis=1), 3e-3)))
+    rough = np.abs(bright - blurred(bright, _FINE, passes=1)).ravel()[atlas.texel]
+    face = layer.weight > 0.5
+    return bool(face.any() and np.median(rough[found]) < _ROUGHER * np.median(rough[face]))

@@ -34,7 +34,10 @@ _SCLERA, _BETWEEN_LIDS = np.array([0.62, 0.57, 0.54]), 0.5
 #: Standard deviations of natural logarithms, of brightness and of tint: people about the line; key
 #: light about white (its mean is below 1: photographers spare highlights); white of the eye.
 _SKIN, _LIGHT, _EYE = (0.06, 0.09), (0.30, 0.14), (0.40, 0.14)
-_KEY, _TINTS_WORD = 0.95, 0.15
+_KEY, _TINTS_WORD = 0.95, 1.0
+#: By how much less the white of the eye leans from blue to red than the skin (natural logarithm) to
+#: be taken for it, and by how much less sure its brightness is for each unit below the key light.
+_WHITER, _SHADED = 0.25, 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +61,11 @@ def tone_of(seen: Floats, eye: Floats | None = None) -> Tone:
     cost = (outside / _BEYOND) ** 2
     # Two opinions of the light's logarithm, and one of its sum with the skin's.
     opinions = [(np.full(3, np.log(_KEY)), _LIGHT)]
-    if eye is not None:
-        white = np.log(np.maximum(np.asarray(eye, np.float64), 1e-4) / (_SCLERA * _BETWEEN_LIDS))
-        opinions.append((white, _EYE))
+    white = None if eye is None else np.log(np.maximum(np.asarray(eye, np.float64), 1e-4))
+    if white is not None and shown[0] - shown[2] - (white[0] - white[2]) > _WHITER:
+        white = white - np.log(_SCLERA * _BETWEEN_LIDS)
+        shaded = max(0.0, float(np.log(_KEY) - white.mean()))
+        opinions.append((white, (_EYE[0] + _SHADED * shaded, _EYE[1])))
     light = np.zeros_like(skins)
     for part, which in ((_mean, 0), (_tint, 1)):
         views = [(part(shown - skins), _SKIN[which])]

@@ -59,8 +59,9 @@ _MOST, _HALF = 0.7, 0.5
 #: Of the wider side's width, from which on a face has two sides to look at.
 _NARROW = 0.4
 #: Of lips that are not seen: chroma and luminance by which they stand out from what is around
-#: them, and the line between them. Lips of photos have 0.1 to 1.2, or a line of -0.3 to -4.
-_PLAIN, _LEVEL, _LINE = 0.07, 0.3, -0.12
+#: them, and the line between them. Lips of photos have 0.1 to 1.2, or a line of -0.3 to -4, or
+#: teeth between them, brighter than both by more than the last.
+_PLAIN, _LEVEL, _LINE, _TEETH = 0.07, 0.3, -0.12, 0.2
 #: Spread of chroma over a face, nine landmarks of ten, up to which a photo has no colour: grey or
 #: toned. The example has 0.37, in sepia 0.05, in grey 0.00.
 _GREY = 0.08
@@ -178,14 +179,14 @@ class _Colours:
         return bool(np.hypot(off[0], off[1]) < _PLAIN and abs(off[2]) < _LEVEL)
 
     def without_line(self) -> bool:
-        """Whether nothing dark lies between the lips."""
+        """Whether nothing dark lies between the lips, nor teeth."""
         corners = self.places[np.array(_ACROSS)]
         upper, between, lower = (
             self.at((corners[:, a] + corners[:, b]) / 2, _FINE)[:, 2]
             for a, b in ((0, 1), (1, 2), (2, 3))
         )
         line = np.median(np.minimum(between - upper, between - lower))
-        return not line < _LINE
+        return not (line < _LINE or line > _TEETH)
 
     def flat(self, eye: str) -> bool:
         """Whether an eye, lids and lashes are all as bright."""

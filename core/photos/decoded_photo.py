@@ -18,7 +18,7 @@ from ..errors import PhotoError
 from .container import read_container
 from .exif import read_exif, upright
 from .headers import read_header
-from .photo import Photo, Pixels, check_container, read_photo_file
+from .photo import Photo, Pixels, check_container, in_srgb, read_photo_file
 
 #: What transparency is laid over, display-referred; as in core.photos.photo.
 _BACKGROUND = np.float32(128 / 255)
@@ -55,7 +55,7 @@ class PhotoFile:
             self.notes.append(
                 f"{path.name} holds {container.pictures} pictures: the first is used."
             )
-        self.exif = read_exif(container.exif)
+        self.exif, self._icc = read_exif(container.exif), container.icc
 
     @property
     def refusal(self) -> PhotoError:
@@ -98,6 +98,9 @@ class PhotoFile:
             rounded[start : start + step] = np.clip(colour, 0.0, 1.0) * np.float32(
                 255
             ) + np.float32(0.5)
+        if not scene_linear:
+            rounded, said = in_srgb(self.path.name, rounded, self._icc)
+            notes += said
         if scene_linear:
             notes.append(f"{self.path.name} has more than 8 bits a channel: rounded to 8.")
         if transparent:

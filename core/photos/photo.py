@@ -6,8 +6,8 @@ Blender's own loader and travel to the worker as the .npz of :meth:`Photo.save`.
 are upright (EXIF orientation applied exactly once), 8 bit, three channels, display-referred.
 
 Choices: 16 bit is rounded to 8; grey is spread over three channels; transparency is laid over
-mid grey; of several frames or pages the first is used. Colour profiles are not applied (OpenCV
-ignores them); a profile other than sRGB is said in the notes.
+mid grey; of several frames or pages the first is used. Decoders ignore colour profiles: what
+``colour_profile`` reads is made sRGB afterwards, and any other profile is said in the notes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ..errors import PhotoError
 from ..files.npz import read_npz
 from ..geometry.camera import focal_from_35mm
 from ..options import Options
+from .colour_profile import read_profile
 from .container import Container, profile_name, read_container
 from .exif import read_exif, upright
 
@@ -262,16 +263,25 @@ def _decode(name: str, data: bytes, container: Container) -> tuple[Pixels, list[
     notes = []
     if container.pictures > 1:
         notes.append(f"{name} holds {container.pictures} pictures: the first is used.")
-    profile = profile_name(container.icc)
-    if profile and "srgb" not in profile.lower().replace(" ", ""):
-        notes.append(f'The colour profile "{profile}" of {name} is ignored: colours may be off.')
     if raw.dtype == np.uint16:
         # round(value / 257) by a table, so that a large photo is not widened on the way.
         raw = ((np.arange(65536) + 128) // 257).astype(np.uint8)[raw]
         notes.append(f"{name} has 16 bits a channel: rounded to 8.")
     if raw.dtype != np.uint8:
         raise PhotoError(f"{name} holds {raw.dtype} pixels: save it with 8 or 16 bits a channel.")
-    return _to_rgb(name, raw, notes), notes
+    pixels, said = in_srgb(name, _to_rgb(name, raw, notes), container.icc)
+    return pixels, notes + said
+
+
+def in_srgb(name: str, pixels: Pixels, icc: bytes) -> tuple[Pixels, list[str]]:
+    """pixels (H, W, 3) of a file with an ICC profile, which may be empty, as sRGB; and notes."""
+    profile = read_profile(icc)
+    if profile is not None:
+        return (pixels if profile.is_srgb else profile.to_srgb(pixels)), []
+    title = profile_name(icc)
+    if not title or "srgb" in title.lower().replace(" ", ""):
+        return pixels, []
+    return pixels, [f'The colour profile "{title}" of {name} is ignored: colours may be off.']
 
 
 def _to_rgb(name: str, raw: Pixels, notes: list[str]) -> Pixels:

@@ -2,9 +2,10 @@
 """Driven keys for pairs that do not simply add up.
 
 A corrective's value is the product of its two keys' values, so that it is there only while both
-are. Two kinds are needed: a closed lid stays closed whatever else moves the lids, and a smile
+are. Three kinds are needed: a closed lid stays closed whatever else moves the lids; a smile
 gives way as the jaw opens, since the cheek that lifts the corner of the mouth is then stretched
-by the jaw.
+by the jaw; and where two keys move the same skin alike, as both sides of a lip do its middle, it
+does not go twice as far.
 """
 
 from __future__ import annotations
@@ -22,6 +23,14 @@ PREFIX = "corr_"
 _OF_LIDS = ("eyeSquint", "cheekSquint", "eyeWide", "eyeLookUp", "eyeLookDown")
 #: Share of a smile that a fully open jaw takes back.
 _SMILE_GIVES_WAY = 0.35
+#: Share of what two keys do alike that is taken back: of both sides of a lip in its middle, and of
+#: two keys that raise the same cheek.
+_ALIKE = {
+    ("mouthPressLeft", "mouthPressRight"): 1.0,
+    ("mouthLowerDownLeft", "mouthLowerDownRight"): 0.5,
+    ("cheekSquintLeft", "eyeSquintLeft"): 0.4,
+    ("cheekSquintRight", "eyeSquintRight"): 0.4,
+}
 #: Metres from the lids' rims over which a closed lid holds the skin.
 _HOLD = 0.006
 _SIDES = (("l", "Left"), ("r", "Right"))
@@ -30,7 +39,8 @@ _SIDES = (("l", "Left"), ("r", "Right"))
 def corrective_pairs() -> list[tuple[str, str]]:
     """The two keys of each corrective."""
     pairs = [(f"eyeBlink{side}", f"{key}{side}") for _, side in _SIDES for key in _OF_LIDS]
-    return [*pairs, *(("jawOpen", f"mouthSmile{side}") for _, side in _SIDES)]
+    pairs += [("jawOpen", f"mouthSmile{side}") for _, side in _SIDES]
+    return [*pairs, *_ALIKE]
 
 
 def corrective_name(one: str, other: str) -> str:
@@ -54,7 +64,17 @@ def corrective_shapes(
                 shapes[f"eyeBlink{side}", f"{key}{side}"] = -hold * keys[f"{key}{side}"]
     for _, side in _SIDES:
         shapes["jawOpen", f"mouthSmile{side}"] = -_SMILE_GIVES_WAY * keys[f"mouthSmile{side}"]
+    for (one, other), share in _ALIKE.items():
+        shapes[one, other] = -share * _common(keys[one], keys[other])
     return {pair: shape for pair, shape in shapes.items() if np.abs(shape).max() > 1e-6}
+
+
+def _common(one: Array, other: Array) -> Array:
+    """(V, 3) what two motions (V, 3) do alike: their sum's direction, as far as the lesser goes."""
+    lesser = np.minimum(np.linalg.norm(one, axis=1), np.linalg.norm(other, axis=1))
+    both = one + other
+    length = np.linalg.norm(both, axis=1)
+    return both * (lesser / np.maximum(length, 1e-9))[:, None]
 
 
 def _held(basis: Array, fold: Fold) -> Array:

@@ -11,6 +11,8 @@ import pytest
 
 from core.appearance.atlas import Atlas, skin_atlas, skin_faces
 from core.appearance.covering import look_for_cover
+from core.appearance.hair import hair_colour
+from core.appearance.layers import layer_of, light_of, source_of
 from core.appearance.lighting import fit_light, surroundings
 from core.appearance.painted_skin import painted_skin
 from core.appearance.photo_trust import sample
@@ -18,6 +20,7 @@ from core.appearance.skin_tone import skin_at, tone_of
 from core.appearance.spreading import blurred, doubled, filled, halved, stretched
 from core.appearance.surface_maps import relief, roughness
 from core.appearance.texture import COARSE, FILLED, REFLECTED, SHOWN, paint
+from core.appearance.views import view_of
 from core.appearance.visibility import COUNT, directions, responses
 from core.files.png import encode_png, picture_sides
 from core.geometry.camera import Camera
@@ -211,6 +214,55 @@ def test_strands_before_the_forehead_are_found_and_a_mole_is_not(head):
     np.testing.assert_array_equal(other.bare, finds.bare[:, ::-1])
 
 
+def test_a_full_beard_stays_and_a_dark_patch_of_its_colour_does_not(head):
+    atlas = skin_atlas(head, COARSE)
+    skin = np.array([0.5, 0.3, 0.22], np.float32)
+    albedo = np.tile(skin, (len(atlas.texel), 1))
+    jaw = np.maximum(atlas.spread(head.regions["chin"]), atlas.spread(head.regions["jaw"]))
+    beard = (jaw > 0.5) & (atlas.spread(head.regions["lips"]) < 0.5)
+    forehead = np.nonzero(atlas.spread(head.regions["forehead"]) > 0.9)[0]
+    rows, columns = np.divmod(atlas.texel, COARSE)
+    patch = np.hypot(rows - np.median(rows[forehead]), columns - 230) < 8
+    hair = np.array([0.05, 0.035, 0.03], np.float32)
+    albedo[beard], albedo[patch] = hair, hair
+    finds = look_for_cover(head, atlas, albedo, skin, np.ones(len(albedo), np.float32))
+    bare = finds.bare.ravel()[atlas.texel]
+    assert bare[beard].mean() > 0.95
+    assert bare[patch].max() < 0.3
+
+
+@pytest.mark.parametrize(
+    ("scalp", "hairy"), [((0.75, 0.62, 0.5), False), ((0.12, 0.1, 0.09), True)]
+)
+def test_a_bald_head_in_warm_shade_is_given_no_hair(head, scalp, hairy):
+    photo, fit = shot(head, 0.0)
+    atlas, view = skin_atlas(head, COARSE), view_of(head, fit, photo)
+    source = source_of(photo, view, 1.0)
+    layer = layer_of(head, atlas, view, view.on(atlas), source, light_of(head, atlas, view, source))
+    there = atlas.spread(head.regions["scalp"]) > 0.5
+    shown = source.at(layer.pixels) / layer.shading
+    colour = np.where(there[:, None], layer.light.colour * np.array(scalp), shown)
+    known = replace(
+        layer,
+        source=_Known(colour.astype(np.float32) * layer.shading),
+        likeness=np.where(there, 0.0, layer.likeness).astype(np.float32),
+    )
+    found = hair_colour(head, atlas, [known])
+    assert (found is not None) == hairy
+    if found is not None:
+        np.testing.assert_allclose(found, layer.light.colour * np.array(scalp), rtol=0.02)
+
+
+class _Known:
+    """A source that shows one colour a texel (n, 3)."""
+
+    def __init__(self, colours):
+        self.colours = colours
+
+    def at(self, pixels):
+        return self.colours
+
+
 def test_a_collar_under_the_chin_is_left_out(head, front):
     photo, fit = front
     y = np.mgrid[:SIDE, :SIDE][0] + 0.5
@@ -345,6 +397,19 @@ def test_the_white_of_the_eye_tells_the_light():
         tone_of(seen.astype(np.float32), white).skin.mean() for white in (None, eye)
     )
     assert without < with_eye < 1.3 * skin.mean()
+
+
+def test_what_is_no_whiter_than_the_skin_is_no_white_of_the_eye():
+    seen = (0.6 * skin_at(np.array([60.0]))[0]).astype(np.float32)
+    corner = 0.4 * seen
+    np.testing.assert_array_equal(tone_of(seen, corner).skin, tone_of(seen).skin)
+
+
+def test_eyes_in_the_shade_of_their_lids_do_not_make_skin_pale():
+    skin = skin_at(np.array([50.0]))[0]
+    seen = (0.95 * skin).astype(np.float32)
+    shaded = tone_of(seen, np.array([0.11, 0.1, 0.095], np.float32)).skin.mean()
+    assert shaded < 1.25 * skin.mean()
 
 
 def test_tinted_light_is_told_from_skin():

@@ -17,9 +17,46 @@ from PIL import Image, ImageCms, ImageOps
 
 from core.errors import PhotoError
 from core.geometry.camera import focal_from_35mm
+from core.photos.colour_profile import read_profile
 from core.photos.photo import MAX_PIXELS, Photo, load_photo, photo_from_npz
 
 LOSSLESS = {"PNG": {}, "TIFF": {}, "WebP": {"lossless": True}, "BMP": {}}
+
+#: Red, green and blue as XYZ about D50, and the curve's tag: Adobe RGB (1998), and Display P3.
+SPACES = {
+    "Adobe RGB": (
+        ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)),
+        struct.pack(">4sIIH", b"curv", 0, 1, 0x0233),
+    ),
+    "Display P3": (
+        ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407)),
+        struct.pack(">4sIHH5i", b"para", 0, 3, 0, *(
+            round(65536 * x) for x in (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+        )),
+    ),
+}  # fmt: skip
+
+
+def matrix_profile(colours, curve: bytes) -> bytes:
+    """An ICC profile of version 4 (ICC.1:2010) out of three colours and one curve."""
+
+    def xyz(values) -> bytes:
+        return struct.pack(">4sI3i", b"XYZ ", 0, *(round(65536 * v) for v in values))
+
+    text = "A space".encode("utf-16-be")
+    named = struct.pack(">4sIII2s2sII", b"mluc", 0, 1, 12, b"en", b"US", len(text), 28) + text
+    tags = {b"desc": named, b"cprt": named, b"wtpt": xyz((0.9642, 1.0, 0.8249))}
+    for letter, colour in zip("rgb", colours, strict=True):
+        tags[f"{letter}XYZ".encode()] = xyz(colour)
+        tags[f"{letter}TRC".encode()] = curve
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, tag in tags.items():
+        table += struct.pack(">4sII", name, 132 + 12 * len(tags) + len(body), len(tag))
+        body += tag + bytes(-len(tag) % 4)
+    head = struct.pack(">I4sI4s4s4s", 132 + 12 * len(tags) + len(body), b"\0" * 4, 0x04200000,
+                       b"mntr", b"RGB ", b"XYZ ")  # fmt: skip
+    head += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    return head.ljust(128, b"\0") + table + body
 
 
 @pytest.fixture(scope="module")
@@ -146,14 +183,43 @@ def test_of_several_pictures_the_first_is_used(kind, tmp_path):
     assert "3 pictures" in photo.notes[0]
 
 
-def test_a_colour_profile_other_than_srgb_is_said(picture, tmp_path):
+def test_a_colour_profile_that_is_srgb_by_another_name_changes_nothing(picture, tmp_path):
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     named = srgb.replace("sRGB".encode("utf-16-be"), "WIDE".encode("utf-16-be"))
     assert named != srgb
-    assert load_photo(saved(picture, tmp_path / "a.jpg", icc_profile=srgb)).notes == ()
-    note = load_photo(saved(picture, tmp_path / "b.jpg", icc_profile=named)).notes[0]
-    assert "WIDE" in note
+    for profile in (srgb, named):
+        photo = load_photo(saved(picture, tmp_path / "a.png", icc_profile=profile))
+        np.testing.assert_array_equal(photo.pixels, np.asarray(picture))
+        assert photo.notes == ()
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_photos_in_other_colour_spaces_become_srgb(space, tmp_path):
+    """Against LittleCMS, where sRGB holds the colour; two steps of 255 for its rounding."""
+    values = np.random.default_rng(3).integers(60, 200, (40, 40, 3), dtype=np.uint8)
+    wide, profile = Image.fromarray(values), matrix_profile(*SPACES[space])
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    wanted = ImageCms.profileToProfile(wide, source, ImageCms.createProfile("sRGB"), 1)
+    photo = load_photo(saved(wide, tmp_path / "a.png", icc_profile=profile))
+    inside = (np.asarray(wanted) > 4).all(axis=2) & (np.asarray(wanted) < 251).all(axis=2)
+    assert inside.mean() > 0.5
+    assert np.abs(photo.pixels.astype(int) - np.asarray(wanted))[inside].max() <= 2
+    assert np.abs(photo.pixels.astype(int) - values).mean() > 2
+    assert photo.notes == ()
+
+
+def test_a_colour_profile_of_tables_is_said(picture, tmp_path):
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    assert read_profile(lab) is None
+    note = load_photo(saved(picture, tmp_path / "b.jpg", icc_profile=lab)).notes[0]
     assert "ignored" in note
+
+
+@pytest.mark.parametrize("end", range(100, 500, 40))
+def test_a_colour_profile_that_is_cut_off_is_no_profile(end):
+    whole = matrix_profile(*SPACES["Adobe RGB"])
+    cut = read_profile(whole[: min(end, len(whole) - 1)])
+    assert cut is None or np.isfinite(cut.matrix).all()
 
 
 @pytest.mark.parametrize("name", ["Porträt ünïcode.jpg", "写真 🙂.jpg", " a b.jpg", "no_suffix"])

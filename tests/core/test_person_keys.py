@@ -57,6 +57,20 @@ def test_the_template_keeps_its_own_keys(rig):
             assert np.abs(rig.delta(name) - wanted)[dry].max() < 1e-6, name
 
 
+def test_both_sides_of_a_lip_move_its_middle_no_further_than_one(rig):
+    """What the sides do alike is not added up; where only one moves, nothing changes."""
+    left, right = rig.delta("mouthPressLeft"), rig.delta("mouthPressRight")
+    both = rig.posed({"mouthPressLeft": 1.0, "mouthPressRight": 1.0}) - rig.basis
+    size = [np.linalg.norm(d, axis=1) for d in (left, right)]
+    shared = np.minimum(*size) > 0.8 * np.maximum(*size)
+    shared &= np.minimum(*size) > 0.0005
+    assert shared.sum() > 5
+    grown = np.linalg.norm(both, axis=1)[shared] / np.maximum(*size)[shared]
+    assert grown.max() < 1.15
+    alone = np.minimum(*size) < 1e-7
+    np.testing.assert_allclose(both[alone], (left + right)[alone], atol=1e-6)
+
+
 def test_a_larger_and_a_wider_person_moves_accordingly():
     solver = key_solver(load_open_head())
     large, wide = solver.solve(1.2 * solver.template), solver.solve(solver.template * [1.3, 1, 1])
