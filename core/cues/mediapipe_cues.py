@@ -33,5 +33,6 @@ def cues_from_face(
         landmark_depth=points[:, 2].copy(),
         landmark_sigma=sigma,
         detail=1.0 if checked is None else checked.detail,
+        teeth_together=checked is not None and checked.teeth_together,
         notes=() if checked is None else checked.advice,
     )

@@ -19,6 +19,7 @@ from .covered import covered_parts, landmarks_of
 from .eye_openings import closed_eyes
 from .face_search import SURE
 from .mediapipe import MediaPipeFace
+from .teeth_seen import teeth_together
 
 Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -50,13 +51,14 @@ _CHEEKS, _TALL = (234, 454), (10, 152)
 class CheckedFace:
     """box (4,): x0, y0, x1, y1 around the landmarks in pixels of the photo; advice: sentences;
     covered (478,): landmarks before which something lies; detail: pixels that the smallest thing
-    that can be told apart measures.
+    that can be told apart measures; teeth_together: a smile shows teeth that meet.
     """
 
     box: Array
     advice: tuple[str, ...]
     covered: NDArray[np.bool_]
     detail: float = 1.0
+    teeth_together: bool = False
 
 
 def check_faces(pixels: Pixels, faces: Sequence[MediaPipeFace]) -> list[CheckedFace]:
@@ -110,7 +112,14 @@ def check_face(pixels: Pixels, face: MediaPipeFace) -> CheckedFace:
             "expect to correct the head by hand."
         )
     parts = ROUGH if drawn else COARSE if coarse else np.inf
-    return CheckedFace(box, tuple(advice), landmarks_of(hidden), max(1.0, width / parts))
+    bare = not coarse and not drawn and "mouth" not in hidden
+    return CheckedFace(
+        box,
+        tuple(advice),
+        landmarks_of(hidden),
+        max(1.0, width / parts),
+        bare and teeth_together(pixels, face.landmarks),
+    )
 
 
 def view_angles(landmarks: Array) -> tuple[float, float]:

@@ -44,6 +44,7 @@ class ScreenCues:
     shape: what the photo's pixels say of the open head's identity.
     detail: pixels of the photo that the smallest thing it resolves on the face measures; 1 in
         focus and in good light.
+    teeth_together: between the lips the photo shows teeth that meet.
     notes: sentences for the person.
     """
 
@@ -61,6 +62,7 @@ class ScreenCues:
     background: Map | None = None
     shape: ShapeCue | None = None
     detail: float = 1.0
+    teeth_together: bool = False
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:

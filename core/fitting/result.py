@@ -16,6 +16,7 @@ from ..heads.lid_zone import away_from_lids
 from ..heads.model import HeadModel
 from ..reconstruction import PhotoFit, Reconstruction
 from .closed_lids import closed_sides, with_closed_lids
+from .closed_teeth import teeth_meet, with_teeth_together
 from .landmark_blocks import LandmarkBlock
 from .match_block import MatchBlock, match_report
 from .pins import PinBlock, pinned
@@ -48,6 +49,7 @@ def assemble(problem: FitProblem, solved: Solved, *, uncertainty: bool = True) -
             state,
             solved.dense.get(i),
             closed_sides(head, c, pinned(problem.pins, i)),
+            teeth_meet(head, c, pinned(problem.pins, i)),
         )
         for i, (c, photo) in enumerate(zip(problem.cues, state.photos, strict=True))
     )
@@ -106,12 +108,16 @@ def _photo_fit(
     state: State,
     dense: dict[str, Any] | None,
     closed: tuple[str, ...],
+    teeth: bool,
 ) -> PhotoFit:
     expression = GazeMap.of(head).apply(photo.expression, photo.gaze)
     expression = with_closed_lids(head, neutral, expression, closed)
+    kept = np.zeros_like(neutral)
+    if teeth:
+        expression, kept = with_teeth_together(head, expression)
     camera = Camera.with_focal(photo.focal, photo.R, photo.t, cues.width, cues.height)
     rotations = eye_rotations(head, photo.gaze)
-    shaped = neutral + head.expression_basis @ expression
+    shaped = neutral + head.expression_basis @ expression + kept
     residual = np.zeros_like(shaped)
     # Dense cues shape the head everywhere; a few landmarks must not bend it after that.
     pulling = [b for b in (block if dense is None else None, pins) if b is not None]
@@ -128,7 +134,7 @@ def _photo_fit(
         expression=expression,
         rotations=rotations,
         camera=camera,
-        residual=residual,
+        residual=residual + kept,
         neutral=neutral,
         vertices=vertices,
         landmarks=landmarks,

@@ -31,7 +31,7 @@ class PhotoRecord:
     (pixels, None if unknown) and focal_source as the fit was given; colours of skin and iris;
     landmarks_fit (478, 2) pixels, nan where the head has no such point, and state: where the
     fit ended, None before there was one; shape: what the photo's pixels said of the identity;
-    detail as in ScreenCues.
+    detail and teeth_together as in ScreenCues.
     """
 
     name: str
@@ -50,6 +50,7 @@ class PhotoRecord:
     state: PhotoState | None = None
     shape: ShapeCue | None = None
     detail: float = 1.0
+    teeth_together: bool = False
 
     @property
     def cues(self) -> ScreenCues:
@@ -63,6 +64,7 @@ class PhotoRecord:
             landmark_sigma=self.sigma,
             shape=self.shape,
             detail=self.detail,
+            teeth_together=self.teeth_together,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -86,6 +88,7 @@ class PhotoRecord:
             "depth": self.depth.round(4).tolist(),
             "sigma": self.sigma.round(5).tolist(),
             "detail": round(self.detail, 3),
+            "teeth_together": self.teeth_together,
             "dense": self.dense,
             "focal": self.focal,
             "focal_source": self.focal_source,
@@ -132,6 +135,7 @@ class PhotoRecord:
             depth=array(data["depth"], (LANDMARK_COUNT,)),
             sigma=sigma,
             detail=positive(data.get("detail", 1.0)),
+            teeth_together=bool(data.get("teeth_together", False)),
             dense=bool(data["dense"]),
             focal=None if data["focal"] is None else positive(data["focal"]),
             focal_source=short_text(data["focal_source"]),

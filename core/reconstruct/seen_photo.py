@@ -72,6 +72,7 @@ class SeenPhoto:
             depth=cues.landmark_depth,
             sigma=np.zeros(len(cues.landmarks)) if sigma is None else sigma,
             detail=cues.detail,
+            teeth_together=cues.teeth_together,
             dense=cues.dense,
             focal=self.focal,
             focal_source=self.focal_source,
