@@ -19,10 +19,12 @@ def main() -> None:
     card = steps.add_parser("card", help="the shape network, in one process")
     card.add_argument("--out", type=Path, required=True, help="the run's folder")
     card.add_argument("--minutes", type=float, default=8.0)
-    card.add_argument("--batch", type=int, default=96)
+    card.add_argument("--batch", type=int, default=256)
     card.add_argument("--seed", type=int, default=1)
     card.add_argument("--device", default="cuda")
     card.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    card.add_argument("--start", type=Path, help="a folder of trained weights to begin with")
+    card.add_argument("--compiled", action="store_true", help="draw with compiled kernels")
     carried = steps.add_parser("card-export", help="a shape network's weights for the product")
     carried.add_argument("run", type=Path, help="a run's folder, or one of the trial's weights")
     carried.add_argument("--out", type=Path, required=True)
@@ -39,6 +41,8 @@ def main() -> None:
                 options.seed,
                 options.device,
                 options.resume,
+                options.start,
+                compiled=options.compiled,
             )
         )
     elif options.step == "card-export":

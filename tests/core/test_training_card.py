@@ -21,7 +21,9 @@ from training.card.head_arrays import HeadArrays  # noqa: E402
 from training.card.network import COMPONENTS, Network  # noqa: E402
 from training.card.people import draw_cameras, draw_people  # noqa: E402
 from training.card.raster import FAR, rasterise, weights_of  # noqa: E402
-from training.card.train import Plan, arrays, train  # noqa: E402
+from training.card.skin import BARE  # noqa: E402
+from training.card.train import Plan, Run, arrays, train  # noqa: E402
+from training.card.weights import load_weights  # noqa: E402
 
 COUNT = 2
 
@@ -53,7 +55,9 @@ def test_the_raster_sees_what_the_exact_one_sees(head: HeadArrays) -> None:
     people = draw_people(head, dice)
     points = draw_cameras(head, people, dice).seen(people.vertices, 96)
     seen = rasterise(points, head.triangles, 96)
-    weights = weights_of(points, head.triangles, seen)
+    who = torch.arange(COUNT)[:, None, None, None]
+    corners = head.triangles[seen.triangle.clamp(min=0)]
+    weights = weights_of(points[who, corners], seen)
     for k in range(COUNT):
         p = points[k].double().numpy()
         other = exactly(p[:, :2], p[:, 2], head.triangles.numpy(), 96, 96, both_sides=False)
@@ -90,7 +94,7 @@ def test_the_crop_holds_the_face_wherever_the_camera_stands(head: HeadArrays) ->
 
 def test_a_batch_is_the_same_whenever_it_is_drawn(head: HeadArrays, batch: Batch) -> None:
     again, other = draw(head, 1, 0, COUNT), draw(head, 1, 1, COUNT)
-    for name in ("image", "identity", "yaw", "normals"):
+    for name in ("image", "identity", "yaw", "normals", "maps"):
         assert torch.equal(getattr(again, name), getattr(batch, name))
         assert not torch.equal(getattr(other, name), getattr(batch, name))
 
@@ -102,6 +106,9 @@ def test_what_is_drawn_is_what_a_photo_may_be(batch: Batch) -> None:
     assert batch.image.max() <= 1
     assert (batch.image.flatten(1).std(1) > 0.05).all()
     assert (batch.surely.flatten(1).mean(1) > 0.2).all()
+    assert torch.allclose(batch.maps.sum(1), torch.ones_like(batch.surely[:, :1, :1]), atol=1e-5)
+    # Every crop shows skin, most of it where the face is.
+    assert (batch.maps[:, BARE].mean((1, 2)) > 0.1).all()
     # Most of what is seen faces the camera, whose axis runs away from it.
     facing = batch.normals[:, 2][batch.surely > 0]
     assert (facing < 0).float().mean() > 0.95
@@ -117,7 +124,15 @@ def test_identities_are_as_people_are_spread(head: HeadArrays) -> None:
 
 
 def test_it_learns_and_leaves_what_a_run_leaves(run: Path) -> None:
-    for name in ("state.pt", "errors.npz", "log.jsonl", "curves.png", "sheet.png", "held_out.txt"):
+    for name in (
+        "state.pt",
+        "weights.npz",
+        "errors.npz",
+        "log.jsonl",
+        "curves.png",
+        "sheet.png",
+        "held_out.txt",
+    ):
         assert (run / name).stat().st_size > 0
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [row["drawn"] for row in rows] == [1, 2]
@@ -145,8 +160,8 @@ def test_the_products_runtime_says_what_the_run_learnt(run: Path, tmp_path: Path
     said = export_run(run, out)
     assert out.stat().st_size < 8e6
     assert "%" in said
-    network = Network()
-    network.load_state_dict(torch.load(run / "state.pt", weights_only=True)["average"])
+    network, errors = load_weights(run)
+    assert errors["error_covariance"].shape == (3, COMPONENTS, COMPONENTS)
     colors = np.random.default_rng(1).uniform(0, 255, (SIZE, SIZE, 3)).astype(np.float32)
     mean, covariance = ShapeNetwork(out).posterior(colors, 0.0)
     with torch.no_grad():
@@ -157,6 +172,30 @@ def test_the_products_runtime_says_what_the_run_learnt(run: Path, tmp_path: Path
     again = tmp_path / "again.npz"
     export_run(run, again)
     assert again.read_bytes() == out.read_bytes()
+
+
+def test_a_run_may_begin_with_trained_weights(run: Path, tmp_path: Path) -> None:
+    begun = Run(Plan(tmp_path, device="cpu", start=run), torch.device("cpu")).learner.average
+    trained = load_weights(run)[0]
+    for name, weights in trained.state_dict().items():
+        assert torch.equal(begun.state_dict()[name], weights), name
+    with np.load(run / "weights.npz", allow_pickle=False) as z:
+        parts = dict(z)
+    parts["mean.bias"] = parts["mean.bias"][:-1]
+    (tmp_path / "other").mkdir()
+    np.savez(tmp_path / "other" / "weights.npz", **parts)
+    with pytest.raises(SystemExit, match="not of this network"):
+        load_weights(tmp_path / "other")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no card here")
+def test_the_kernel_sees_what_torch_sees() -> None:
+    head, dice = arrays("cuda"), Dice(5, 0, COUNT, torch.device("cuda"))
+    people = draw_people(head, dice)
+    points = draw_cameras(head, people, dice).seen(people.vertices, 96)
+    kernel, plain = (rasterise(points, head.triangles, 96, plain=p) for p in (False, True))
+    assert (kernel.triangle != plain.triangle).float().mean() < 1e-3
+    assert ((kernel.depth - plain.depth).abs() > 1e-4).float().mean() < 1e-3
 
 
 def test_norms_fold_and_bytes_lose_little() -> None:

@@ -3,6 +3,7 @@
 
     python -m training card --out RUN --minutes 8            on a card (CUDA); resumable
     python -m training card --out RUN --minutes 8 --resume   goes on where it stopped
+    python -m training card --out RUN --start A --compiled   from A's weights, drawn faster
     python -m training card-export RUN --out posterior.npz   for the numpy runtime
 
 People are drawn from the open head's statistics, rasterised, shaded and learnt from in the same

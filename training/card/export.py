@@ -27,6 +27,7 @@ from core.heads import load_open_head
 from core.heads.model import HeadModel
 
 from .network import SIZE, Block, Network
+from .weights import load_weights
 
 Weights = NDArray[np.float32]
 
@@ -64,13 +65,8 @@ def export(network: Network, errors: Mapping[str, NDArray[Any]], head: HeadModel
 
 
 def export_run(run: Path, out: Path) -> str:
-    """Of a run's folder, or of one of `load_parts`; the open head is what it belongs to."""
-    if (run / "w0.npz").is_file():
-        network, errors = load_parts(run)
-    else:
-        network, errors = Network(), dict(_arrays(run / "errors.npz"))
-        state = torch.load(run / "state.pt", map_location="cpu", weights_only=True)
-        network.load_state_dict(state["average"])
+    """Of a run's folder, or of one of trial weights; the open head is what it belongs to."""
+    network, errors = load_weights(run)
     return export(network, errors, load_open_head(), out)
 
 
@@ -194,27 +190,3 @@ def _write(arrays: Mapping[str, NDArray[Any]], out: Path) -> None:
             # A fixed date, so that the bytes depend on the weights alone.
             entry = zipfile.ZipInfo(f"{name}.npy")
             archive.writestr(entry, buffer.getvalue(), zipfile.ZIP_DEFLATED, 9)
-
-
-def load_parts(folder: Path) -> tuple[Network, dict[str, NDArray[Any]]]:
-    """A network and its errors from a folder of ``w0.npz``, ``w1.npz`` and ``cov.npz``: weights in
-    the order of `Network`'s own, under whatever names, and covariances ``z<yaw>``.
-    """
-    network = Network()
-    said = [a for part in ("w0.npz", "w1.npz") for a in _arrays(folder / part).values()]
-    own = network.state_dict()
-    if [a.shape for a in said] != [tuple(t.shape) for t in own.values()]:
-        raise SystemExit(f"The weights in {folder} are not of this network.")
-    tensors = (torch.as_tensor(np.asarray(a)) for a in said)
-    network.load_state_dict(
-        {name: t.to(o.dtype) for (name, o), t in zip(own.items(), tensors, strict=True)}
-    )
-    spread = {int(n[1:]): a for n, a in _arrays(folder / "cov.npz").items() if n.startswith("z")}
-    yaws = sorted(spread)
-    stacked = np.stack([spread[yaw] for yaw in yaws])
-    return network, {"yaw_from": np.array(yaws), "error_covariance": stacked}
-
-
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    with np.load(path, allow_pickle=False) as z:
-        return {name: z[name] for name in z.files}

@@ -17,7 +17,7 @@ from core.heads.face_landmarks import SKIN_LANDMARKS
 from core.heads.model import STRIP_PARTS, HeadModel
 
 from ..appearance import Paint
-from ..population import MOODS, TIMID
+from ..drawing import MOODS, TIMID
 from ..quick_studio import above_hairline
 from .network import COMPONENTS
 
@@ -25,7 +25,11 @@ from .network import COMPONENTS
 KINDS = ("skin", "eyeball", "iris", "pupil", "teeth", "tongue", "mouth")
 SKIN, EYEBALL, IRIS, PUPIL, TEETH, TONGUE, MOUTH = range(1, len(KINDS) + 1)
 #: Values at a vertex, in this order.
-LIPS, BEARD, RED, NECK, SKY = range(5)
+LIPS, BEARD, RED, NECK, SKY, FOLD, LID = range(7)
+#: Landmarks along the folds from the nose's wings past the mouth's corners.
+_FOLDS = ((129, 203, 206, 216, 212), (358, 423, 426, 436, 432))
+#: Metres from the middle of an eye to its lids' edges, roughly.
+_EYE = 0.012
 #: Vertices of the face in which errors are measured.
 MEASURED = 1500
 
@@ -34,7 +38,8 @@ MEASURED = 1500
 class HeadArrays:
     """template (V, 3); identity (3V, I) of all components, and expression (3V, E); triangles (T, 3)
     without strips of hair, their ``kind`` (T,) and ``uv`` (T, 3, 2); ``atlas`` (3, s, s): distance
-    from brow, upper and lower lashes; ``bank`` of noise; ``vertex`` (V, 5) as numbered above;
+    from brow, upper and lower lashes; ``bank`` of noise; ``vertex`` (V, 7) as numbered above:
+    FOLD is a distance in metres, LID how far an eye's vertex lies above its middle;
     ``hairy`` (V,); eyes: ``eye_joint`` (2, V) and ``eye_weight`` (V, 2); gaze: ``gaze_columns`` and
     ``gaze_rate`` (k, 4); landmarks: ``mark_vertices`` and ``mark_weights`` (468, 3); ``metric``
     (COMPONENTS, COMPONENTS): mean square millimetres over the face of a difference of identities;
@@ -105,7 +110,7 @@ class HeadArrays:
             uv=real(paint.uv[solid]),
             atlas=real(np.minimum(np.stack([paint.brow, paint.upper, paint.lower]), 99)),
             bank=real(paint.bank),
-            vertex=real(paint.vertex),
+            vertex=real(np.column_stack([paint.vertex, *_lines(head, eyes)])),
             hairy=real(np.clip(above_hairline(head.template) / 0.02, 0, 1)),
             eye_joint=real(head.joint_regressor[eyes]),
             eye_weight=real(head.skin_weights[:, eyes]),
@@ -133,6 +138,19 @@ class HeadArrays:
     def marks(self, vertices: Tensor) -> Tensor:
         """(n, 468, 3): the skin's landmarks of vertices (n, V, 3)."""
         return torch.einsum("nlkc,lk->nlc", vertices[:, self.mark_vertices], self.mark_weights)
+
+
+def _lines(head: HeadModel, eyes: list[int]) -> tuple[NDArray, NDArray]:
+    """(V,) distance from the folds beside the mouth, and height in an eye."""
+    template, distance = head.template, np.full(len(head.template), np.inf)
+    for line in _FOLDS:
+        points = head.landmarks(template, np.array(line, np.int32))
+        t = np.linspace(0, len(points) - 1, 8 * len(points))
+        for point in np.column_stack([np.interp(t, np.arange(len(line)), c) for c in points.T]):
+            distance = np.minimum(distance, np.linalg.norm(template - point, axis=1))
+    middle = head.joint_regressor[eyes] @ template
+    height = (template[:, 1] - middle[:, 1].mean()) / _EYE
+    return np.minimum(distance, 0.05), np.clip(height, -3, 3)
 
 
 def metric(head: HeadModel) -> NDArray[np.float64]:

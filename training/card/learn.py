@@ -15,7 +15,7 @@ from .network import Network, Said
 
 #: How far a component's own spread weighs its likelihood (Seitzer et al., "On the pitfalls of
 #: heteroscedastic uncertainty estimation", ICLR 2022), and shares of the losses.
-BETA, SURFACE, FURTHER, NORMALS = 0.5, 0.15, 0.3, 0.5
+BETA, SURFACE, FURTHER, NORMALS, MAPS = 0.5, 0.15, 0.3, 0.5, 0.15
 #: Degrees of yaw from which the covariance of errors is measured anew.
 YAW_FROM = (0, 15, 35)
 
@@ -35,12 +35,14 @@ def loss(said: Said, batch: Batch, metric: Tensor) -> tuple[Tensor, dict[str, Te
     further = further + mse_loss(more[:, sliders + 6], batch.log_focal)
     apart = ((normalize(said.normals.float()[:, :3], dim=1) - batch.normals) ** 2).sum(1)
     normals = (apart * batch.surely).sum() / batch.surely.sum().clamp(min=1)
-    total = likelihood + SURFACE * surface + FURTHER * further + NORMALS * normals
+    maps = -(torch.log_softmax(said.maps.float(), 1) * batch.maps).sum(1).mean()
+    total = likelihood + SURFACE * surface + FURTHER * further + NORMALS * normals + MAPS * maps
     parts = {
         "likelihood": likelihood,
         "surface_mm2": surface,
         "further": further,
         "normals": normals,
+        "maps": maps,
     }
     return total, {name: value.detach() for name, value in parts.items()}
 
@@ -73,7 +75,9 @@ class HeldOut:
 def measure(network: Network, batches: Sequence[Batch], metric: Tensor) -> HeldOut:
     """Mean and spread against truth; the network is left in evaluation mode."""
     network.eval()
-    said = [network(b.image.to(metric.device)) for b in batches]
+    # One pass each: not worth a search for the fastest convolutions.
+    with torch.backends.cudnn.flags(benchmark=False, deterministic=False):
+        said = [network(b.image.to(metric.device)) for b in batches]
     true = torch.cat([b.identity.to(metric.device) for b in batches])
     yaw = torch.cat([b.yaw.to(metric.device) for b in batches]).abs()
     off = torch.cat([s.mean for s in said]) - true

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch.nn.functional import interpolate, relu
 
-#: Side of the crop in pixels, and of the grid of the normals.
-SIZE, NORMAL_GRID = 128, 32
+#: Side of the crop in pixels, and of the grids of the normals and of the maps.
+SIZE, NORMAL_GRID, MAP_GRID = 128, 32, 64
 #: Identity components that the network speaks of.
 COMPONENTS = 100
 #: Sliders, two rows of the head's rotation and the log of the focal length.
@@ -25,6 +25,8 @@ MIDDLE, CONTRAST = 0.45, 0.25
 #: Bounds of the log of a component's spread.
 LEAST_LOG, MOST_LOG = -3.0, 1.0
 _SQUEEZED, _HIDDEN, _NORMALS = 48, 512, 96
+#: What a cell may show (skin.LABELS), and channels of the decoder that says it.
+LABEL_COUNT, _DECODED = 8, 48
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Said:
     log_sigma: Tensor
     further: Tensor
     normals: Tensor
+    maps: Tensor
 
 
 class Block(nn.Module):
@@ -58,6 +61,25 @@ class Block(nn.Module):
         """(n, inputs, h, w) -> (n, outputs, h / stride, w / stride)."""
         y = relu(self.first_norm(self.first(x)))
         return relu(self.short(x) + self.second_norm(self.second(y)))
+
+
+class Decoder(nn.Module):
+    """Maps from what the body holds at each of its sizes, from coarse to fine."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.entries = nn.ModuleList(nn.Conv2d(w, _DECODED, 1) for w in reversed(widths))
+        self.mixing = nn.ModuleList(nn.Conv2d(_DECODED, _DECODED, 3, 1, 1) for _ in widths)
+        self.leave = nn.Conv2d(_DECODED, LABEL_COUNT, 1)
+
+    def forward(self, held: list[Tensor]) -> Tensor:
+        """held: (n, widths[k], h / 2**k, w / 2**k) each."""
+        x: Tensor | None = None
+        for entry, mix, y in zip(self.entries, self.mixing, reversed(held), strict=True):
+            y = entry(y)
+            x = relu(mix(relu(y if x is None else y + interpolate(x, scale_factor=2.0))))
+        out: Tensor = self.leave(x)
+        return out
 
 
 class Network(nn.Module):
@@ -86,15 +108,21 @@ class Network(nn.Module):
         self.normals = nn.Sequential(
             nn.ConvTranspose2d(last, _NORMALS, spread, spread), nn.ReLU(), nn.Conv2d(_NORMALS, 4, 1)
         )
+        self.maps = Decoder(widths)
 
     def forward(self, x: Tensor) -> Said:
         """See the class."""
         x = relu(self.enter_norm(self.enter((x - MIDDLE) / CONTRAST)))
-        x = self.body(x)
+        held = []
+        for k, block in enumerate(self.body):
+            x = block(x)
+            if k % 2:
+                held.append(x)
         h = relu(self.hidden(relu(self.squeeze_norm(self.squeeze(x))).flatten(1)))
         return Said(
             self.mean(h),
             torch.clamp(self.log_sigma(h), LEAST_LOG, MOST_LOG),
             self.further(h),
             self.normals(x),
+            self.maps(held),
         )

@@ -18,7 +18,7 @@ from .network import COMPONENTS
 _WAVES, _LENGTHS, _TILT = 10, (0.025, 0.16), 3.0
 #: The crop's side over the longer side of the box around the landmarks, as the product's, and by
 #: how much a landmark fit misplaces it: size, share of the side, degrees.
-CROP_SCALE, _MISPLACED = 1.2, (0.05, 0.03, 3.0)
+CROP_SCALE, _MISPLACED = 1.2, (0.035, 0.02, 2.5)
 #: Middle of the head, at which cameras look, metres.
 _MIDDLE = (0.0, -0.01, 0.06)
 
@@ -26,7 +26,8 @@ _MIDDLE = (0.0, -0.01, 0.06)
 @dataclass(frozen=True)
 class People:
     """identity (n, COMPONENTS); neutral and vertices (n, V, 3), head frame, metres, the latter with
-    expression (n, E) and gaze; surface (n, V, 3) with hair on it, and its normals.
+    expression (n, E) and gaze; surface (n, V, 3) with hair on it, and its normals; beard (n, 1) how
+    dense in 0..1; hat (n, 1) 0 or 1.
     """
 
     identity: Tensor
@@ -35,6 +36,8 @@ class People:
     vertices: Tensor
     surface: Tensor
     normals: Tensor
+    beard: Tensor
+    hat: Tensor
 
 
 @dataclass(frozen=True)
@@ -79,36 +82,36 @@ def draw_people(head: HeadArrays, dice: Dice) -> People:
     every = dice.normal(head.identity.shape[1])
     neutral = head.template + (every @ head.identity.T).reshape(count, vertices, 3)
     neutral = neutral + _bends(head, dice)
-    gaze = torch.cat([dice.normal(2) * torch.tensor([0.07, 0.12], device=dice.device)] * 2, 1)
+    gaze = torch.cat([dice.normal(2) * dice.constant(0.07, 0.12)] * 2, 1)
     gaze = gaze + 0.01 * dice.normal(4)
     expression = _expression(head, dice)
     expression[:, head.gaze_columns] = (gaze @ head.gaze_rate.T).clamp(0, 1)
     shaped = neutral + (expression @ head.expression.T).reshape(count, vertices, 3)
     for eye in range(2):
-        centre = torch.einsum("v,nvc->nc", head.eye_joint[eye], neutral)[:, None]
+        centre = (head.eye_joint[eye] @ neutral)[:, None]
         turn = rotation(1, gaze[:, 2 * eye + 1]) @ rotation(0, gaze[:, 2 * eye])
         turned = (shaped - centre) @ turn.transpose(1, 2) + centre
         shaped = shaped + head.eye_weight[:, eye][None, :, None] * (turned - shaped)
-    surface = _with_hair(head, shaped, dice)
-    return People(
-        every[:, :COMPONENTS], neutral, expression, shaped, surface, head.normals(surface)
-    )
+    beard = dice.uniform(1, low=0.1) * dice.chance(0.3, 1)
+    hat = dice.chance(0.06, 1)
+    surface = _with_hair(head, shaped, beard, hat, dice)
+    normals, identity = head.normals(surface), every[:, :COMPONENTS].contiguous()
+    return People(identity, neutral, expression, shaped, surface, normals, beard, hat)
 
 
 def draw_cameras(head: HeadArrays, people: People, dice: Dice) -> Cameras:
     """One for each of the people, and the crop that a landmark fit would lead to."""
-    device = dice.device
     focal = dice.spread(24, 135) / 36 * 512
     yaw = torch.where(dice.uniform() < 0.75, 20 * dice.normal(), dice.uniform(low=-70, high=70))
     yaw = yaw.clamp(-80, 80)
     # Seen from above or below now and then, as selfies and photos of the tall and small are.
-    pitch = torch.where(dice.uniform() < 0.8, 10 * dice.normal(), 22 * dice.normal())
+    pitch = torch.where(dice.uniform() < 0.75, 10 * dice.normal(), 24 * dice.normal())
     turn = rotation(2, torch.deg2rad(8 * dice.normal())) @ rotation(0, torch.deg2rad(pitch))
     turn = turn @ rotation(1, torch.deg2rad(yaw))
-    R = torch.diag(torch.tensor([1.0, -1.0, -1.0], device=device)) @ turn
+    R = torch.diag(dice.constant(1.0, -1.0, -1.0)) @ turn
     distance = focal * 0.22 / (dice.uniform(low=0.45, high=0.8) * 512)
     aside = dice.uniform(2, low=-0.08, high=0.08) * (distance * 512 / focal)[:, None]
-    t = torch.cat([aside, distance[:, None]], 1) - R @ torch.tensor(_MIDDLE, device=device)
+    t = torch.cat([aside, distance[:, None]], 1) - R @ dice.constant(*_MIDDLE)
     marks = head.marks(people.vertices) @ R.transpose(1, 2) + t[:, None]
     flat = marks[..., :2] / marks[..., 2:] * focal[:, None, None]
     size, shift, degrees = _MISPLACED
@@ -164,12 +167,17 @@ def _expression(head: HeadArrays, dice: Dice) -> Tensor:
     return out
 
 
-def _with_hair(head: HeadArrays, vertices: Tensor, dice: Dice) -> Tensor:
-    """Hair is a mass on the scalp, uneven in tufts, and a beard some millimetres thick."""
+def _with_hair(
+    head: HeadArrays, vertices: Tensor, beard: Tensor, hat: Tensor, dice: Dice
+) -> Tensor:
+    """Hair is a mass on the scalp, uneven in tufts, a hat a smooth one, and a beard has some
+    millimetres.
+    """
     normals = head.normals(vertices)
     tufts = 1 + 0.3 * torch.sin(head.template @ (60 * dice.normal(3, 3))).mean(-1)
     fine = 1 + 0.25 * torch.sin(head.template @ (260 * dice.normal(3, 4))).mean(-1)
     thick = dice.uniform(1, low=0.003, high=0.045) * dice.chance(0.65, 1)
-    beard = dice.uniform(1, low=0.001, high=0.010) * dice.chance(0.15, 1)
-    mass = head.hairy * thick * tufts + head.vertex[:, BEARD].clamp(0, 1) * beard
-    return vertices + normals * (mass * fine)[..., None]
+    thick = torch.where(hat > 0, 0.5 * thick + 0.006, thick * tufts * fine)
+    full = beard**2 * dice.uniform(1, high=0.016) * dice.chance(0.7, 1)
+    grown = head.vertex[:, BEARD].clamp(0, 1) * full * fine
+    return vertices + normals * (head.hairy * thick + grown)[..., None]

@@ -9,12 +9,12 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
+from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from .dice import Dice
 from .head_arrays import HeadArrays
 
-_KERNEL = (1.0, 4.0, 6.0, 4.0, 1.0)
+_KERNEL = (0.0625, 0.25, 0.375, 0.25, 0.0625)
 
 
 def background(head: HeadArrays, size: int, light: Tensor, dice: Dice) -> Tensor:
@@ -43,14 +43,18 @@ def background(head: HeadArrays, size: int, light: Tensor, dice: Dice) -> Tensor
     return out * bright
 
 
-def develop(radiance: Tensor, face: Tensor, dice: Dice) -> Tensor:
-    """(n, 3, s, s) in 0..1 of radiance (n, 3, s, s); face (n, s, s): where exposure is metered."""
+def develop(radiance: Tensor, face: Tensor, grain: Tensor, dice: Dice) -> Tensor:
+    """(n, 3, s, s) in 0..1 of radiance (n, 3, s, s); face (n, s, s): where exposure is metered;
+    grain (n, 3, s, s) normal numbers.
+    """
     bright = torch.where(face > 0.5, radiance.mean(1), torch.nan)
-    metered = torch.nanquantile(bright.flatten(1), 0.8, dim=1).nan_to_num(0.5)[:, None, None, None]
+    # The mean of the brighter half, about as bright as the point that four fifths are below.
+    mean = torch.nanmean(bright.flatten(1), 1)[:, None, None].nan_to_num(0.5)
+    bright = torch.where(bright > mean, bright, torch.nan)
+    metered = torch.nanmean(bright.flatten(1), 1).nan_to_num(0.5)[:, None, None, None]
     out = radiance * dice.uniform(1, 1, 1, low=0.2, high=0.8) / metered.clamp(min=1e-4)
     out = out * torch.exp(0.08 * dice.normal(3, 1, 1))
     out = _blurred(out, dice.uniform(1, 1, 1) ** 2 * 3)
-    grain = dice.normal(*out.shape[1:])
     spread = 0.03 * dice.uniform(1, 1, 1) * out.clamp(min=0).sqrt() + 0.01 * dice.uniform(1, 1, 1)
     out = (out + grain * spread * dice.chance(0.5, 1, 1, 1)).clamp(min=0)
     knee = dice.uniform(1, 1, 1, low=0.6, high=0.9)
@@ -65,11 +69,13 @@ def develop(radiance: Tensor, face: Tensor, dice: Dice) -> Tensor:
     return torch.where(dice.chance(0.15, 1, 1, 1) > 0, gray, out)
 
 
-def varied(image: Tensor, dice: Dice) -> Tensor:
-    """Another development of finished pictures (n, 3, s, s), to learn from them again."""
+def varied(image: Tensor, grain: Tensor, dice: Dice) -> Tensor:
+    """Another development of finished pictures (n, 3, s, s), to learn from them again; grain (n, 3,
+    s, s) normal numbers.
+    """
     out = (image - 0.5) * (1 + 0.12 * dice.normal(1, 1, 1)) + 0.5 + 0.06 * dice.normal(1, 1, 1)
     out = out + 0.04 * dice.normal(3, 1, 1)
-    out = out + dice.normal(*image.shape[1:]) * 0.02 * dice.uniform(1, 1, 1)
+    out = out + grain * 0.02 * dice.uniform(1, 1, 1)
     uneven = interpolate(dice.normal(1, 4, 4), size=image.shape[-1], mode="bicubic")
     uneven = torch.exp(0.3 * dice.uniform(1, 1, 1) * uneven * dice.chance(0.5, 1, 1, 1))
     out = out * uneven
@@ -79,13 +85,31 @@ def varied(image: Tensor, dice: Dice) -> Tensor:
     return torch.where(dice.chance(0.2, 1, 1, 1) > 0, local, out).clamp(0, 1)
 
 
+def cut_off(image: Tensor, dice: Dice) -> Tensor:
+    """Pictures (n, 3, s, s), some of which a photo's border crosses: beyond it the product repeats
+    the pixels at the border.
+    """
+    count, _, high, wide = image.shape
+    at = torch.arange(wide, device=image.device)[None]
+    low = (dice.chance(0.06, 1) * dice.uniform(1, high=0.25) * wide).long()
+    top = wide - 1 - (dice.chance(0.12, 1) * dice.uniform(1, high=0.25) * wide).long()
+    column = torch.maximum(torch.minimum(at, top), low)
+    above = (dice.chance(0.12, 1) * dice.uniform(1, high=0.25) * high).long()
+    below = high - 1 - (dice.chance(0.06, 1) * dice.uniform(1, high=0.15) * high).long()
+    row = torch.maximum(torch.minimum(at, below), above)
+    who = torch.arange(count, device=image.device)[:, None, None]
+    out = image.permute(0, 2, 3, 1)[who, row[:, :, None], column[:, None, :]]
+    return out.permute(0, 3, 1, 2)
+
+
 def _blurred(image: Tensor, amount: Tensor) -> Tensor:
     """amount 0..3: how often a binomial kernel has gone over it, with parts between."""
-    line = torch.tensor(_KERNEL, device=image.device) / 16
-    kernel = (line[:, None] * line).expand(3, 1, 5, 5)
     steps = [image]
     for _ in range(3):
-        steps.append(conv2d(pad(steps[-1], (2,) * 4, mode="replicate"), kernel, groups=3))
+        last = pad(steps[-1], (2,) * 4, mode="replicate")
+        high, wide = image.shape[-2:]
+        last = sum(w * last[..., k : k + high, :] for k, w in enumerate(_KERNEL))
+        steps.append(sum(w * last[..., k : k + wide] for k, w in enumerate(_KERNEL)))
     out = image
     for k in range(3):
         share = (amount - k).clamp(0, 1)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A z-buffer for whole batches, in torch alone: the boxes of all triangles are laid out in flat
-arrays, and each pixel keeps the least of the depths that reach it.
+"""A z-buffer for whole batches: on a card a kernel of our own (raster_kernel), else in torch alone:
+the boxes of all triangles are laid out in flat arrays, and each pixel keeps the least of the depths
+that reach it.
 
 As core.geometry.raster: pixels are sampled at their centres, the first at (0.5, 0.5).
 """
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from .raster_kernel import nearest
 
 #: Metres in front of the camera nearer than which nothing is drawn.
 NEAR = 1e-6
@@ -29,8 +32,25 @@ class Seen:
     depth: Tensor
 
 
-def rasterise(points: Tensor, triangles: Tensor, size: int, *, both_sides: bool = False) -> Seen:
-    """points (n, V, 3): pixels and depth; triangles (T, 3)."""
+@torch.compiler.disable
+def rasterise(
+    points: Tensor, triangles: Tensor, size: int, *, both_sides: bool = False, plain: bool = False
+) -> Seen:
+    """points (n, V, 3): pixels and depth; triangles (T, 3). plain: in torch, on a card too."""
+    if points.is_cuda and not plain:
+        keys = nearest(points, triangles, size, _EMPTY, both_sides=both_sides)
+    else:
+        keys = _laid_out(points, triangles, size, both_sides=both_sides)
+    empty = keys == _EMPTY
+    depth = (keys >> 32).to(torch.int32).view(torch.float32)
+    return Seen(
+        torch.where(empty, -1, keys & 0xFFFFFFFF),
+        torch.where(empty, torch.full_like(depth, FAR), depth),
+    )
+
+
+def _laid_out(points: Tensor, triangles: Tensor, size: int, *, both_sides: bool) -> Tensor:
+    """(n, size, size) keys, as raster_kernel's."""
     count = len(points)
     keys = torch.full((count * size * size,), _EMPTY, dtype=torch.int64, device=points.device)
     corners = points[:, triangles].reshape(-1, 3, 3)
@@ -64,12 +84,7 @@ def rasterise(points: Tensor, triangles: Tensor, size: int, *, both_sides: bool 
         # Depths are positive, so that their bits grow as they do.
         key = depth.view(torch.int32).long() << 32 | owner % len(triangles)
         keys.scatter_reduce_(0, cell, key, "amin")
-    keys = keys.reshape(count, size, size)
-    empty = keys == _EMPTY
-    depth = (keys >> 32).to(torch.int32).view(torch.float32)
-    return Seen(
-        torch.where(empty, -1, keys & 0xFFFFFFFF), torch.where(empty, torch.full((), FAR), depth)
-    )
+    return keys.reshape(count, size, size)
 
 
 def _parts(some: Tensor, ends: Tensor) -> list[Tensor]:
@@ -83,13 +98,13 @@ def _parts(some: Tensor, ends: Tensor) -> list[Tensor]:
     return [some[a:b] for a, b in zip(starts, stops, strict=True) if b > a]
 
 
-def weights_of(points: Tensor, triangles: Tensor, seen: Seen) -> Tensor:
-    """(n, S, S, 3) perspective-correct barycentric weights, zero where nothing is seen."""
-    count, size = len(points), seen.triangle.shape[-1]
-    who = torch.arange(count, device=points.device)[:, None, None, None]
-    corners = points[who, triangles[seen.triangle.clamp(min=0)]]
+def weights_of(corners: Tensor, seen: Seen) -> Tensor:
+    """(n, S, S, 3) perspective-correct barycentric weights, zero where nothing is seen; corners
+    (n, S, S, 3, 3): of each pixel's triangle, pixels and depth.
+    """
+    size = seen.triangle.shape[-1]
     x, y, z = corners.unbind(-1)
-    at = torch.arange(size, device=points.device) + 0.5
+    at = torch.arange(size, device=corners.device) + 0.5
     px, py = at[None, None, :] - x[..., 0], at[None, :, None] - y[..., 0]
     ux, uy = x[..., 1] - x[..., 0], y[..., 1] - y[..., 0]
     vx, vy = x[..., 2] - x[..., 0], y[..., 2] - y[..., 0]

@@ -1,50 +1,64 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stands before faces, for a batch: glasses as lenses in space, locks of hair, and blobs that
-may be hands, cups or microphones.
+"""What stands before faces, for a batch: glasses as lenses in space, hanging hair, hands, and blobs
+that may be cups or microphones.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from .dice import Dice
-from .head_arrays import HeadArrays
-from .people import Cameras, People
+from .hair import Hanging
+from .people import Cameras
 from .pixels import Pixels, mixed
+from .skin import COVER, GLASSES, HAIR
 
 #: Outer and inner corners of the subject's right and left eye, and points along the hairline.
 _EYES = ((33, 133), (263, 362))
-_HAIRLINE = (10, 109, 67, 103, 54, 21, 338, 297, 332, 284, 251)
 #: Metres from the eyes' corners to the lenses.
 _BEFORE = (0.012, 0.022)
-#: Locks at most, points along each, and how much coarser than the picture they are drawn.
-_LOCKS, _ALONG, _COARSE = 8, 6, 2
+#: Fingers of a hand, and its share of the pictures.
+_FINGERS, _HANDS = 4, 0.07
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture (n, S, S, 3), radiance, and the label (n, S, S) of each pixel; see skin.LABELS."""
+
+    image: Tensor
+    label: Tensor
+
+    def covered(self, color: Tensor, share: Tensor, label: int) -> Scene:
+        """With something of a colour before it as far as share (n, S, S) says."""
+        label_ = torch.where(share > 0.5, label, self.label)
+        return Scene(mixed(self.image, color, share), label_)
 
 
 def cover(
-    head: HeadArrays,
-    people: People,
     cameras: Cameras,
     at: Pixels,
-    image: Tensor,
+    scene: Scene,
+    hanging: Hanging,
     light: Tensor,
-    hair: Tensor,
+    marks: Tensor,
     dice: Dice,
-) -> Tensor:
-    """image (n, S, S, 3) with things before it; light (n, 1, 1, 3): the radiance of the skin."""
-    marks = head.marks(people.vertices)
-    image = _with_locks(marks, cameras, at, image, light, hair, dice)
-    image = _with_glasses(marks, cameras, at, image, light, dice)
-    return _with_blobs(at, image, light, dice)
+) -> Scene:
+    """A scene with things before it; light (n, 1, 1, 3): the radiance of the skin; marks (n, 468,
+    3): landmarks in the head frame.
+    """
+    scene = Scene(scene.image * (1 - hanging.shadow[..., None]), scene.label)
+    scene = scene.covered(hanging.radiance, hanging.before, HAIR)
+    scene = _with_glasses(marks, cameras, at, scene, light, dice)
+    return _with_blobs(at, _with_hands(at, scene, light, dice), light, dice)
 
 
 def _with_glasses(
-    marks: Tensor, cameras: Cameras, at: Pixels, image: Tensor, light: Tensor, dice: Dice
-) -> Tensor:
+    marks: Tensor, cameras: Cameras, at: Pixels, scene: Scene, light: Tensor, dice: Dice
+) -> Scene:
     """Both lenses lie in one plane before the eyes, which rays meet in true perspective; what of
     the face stands out further, such as a nose from the side, hides them.
     """
@@ -80,72 +94,45 @@ def _with_glasses(
     color = dice.uniform(1, 1, 3) ** 2 * light.mean(-1, keepdim=True)
     color = color * dice.uniform(1, 1, 1, low=0.05, high=1.2)
     tinted = glass * dice.uniform(1, 1) ** 3 * 0.8 * dice.chance(0.3, 1, 1)
-    image = mixed(image, color, tinted * some)
+    scene = Scene(mixed(scene.image, color, tinted * some), scene.label)
     # A window or a lamp in the glass: a slanted stripe of light.
     slant, place = dice.normal(1, 1), dice.uniform(1, 1, low=-0.05, high=0.05)
     stripe = ((x + slant * y - place).abs() < dice.uniform(1, 1, high=0.012)).float() * glass
     bright = light.amax(-1, keepdim=True) * dice.uniform(1, 1, 1, low=0.5, high=2.5)
-    image = mixed(image, bright, stripe * some * 0.5 * dice.chance(0.35, 1, 1))
-    return mixed(image, color, frame * some)
+    glare = stripe * some * 0.5 * dice.chance(0.35, 1, 1)
+    scene = Scene(mixed(scene.image, bright, glare), scene.label)
+    dark = torch.where((tinted * some) > 0.4, GLASSES, scene.label)
+    return Scene(scene.image, dark).covered(color, frame * some, GLASSES)
 
 
-def _with_locks(
-    marks: Tensor,
-    cameras: Cameras,
-    at: Pixels,
-    image: Tensor,
-    light: Tensor,
-    hair: Tensor,
-    dice: Dice,
-) -> Tensor:
-    """Locks hang from the hairline as tapering curves on the picture, with streaks along them."""
-    size = at.size // _COARSE
-    points = cameras.seen(marks, size)[..., :2]
-    line = torch.tensor(_HAIRLINE, device=dice.device)
-    starts = points.gather(1, line[dice.whole(len(line), _LOCKS)][..., None].expand(-1, -1, 2))
-    down = points[:, 152] - points[:, 10]
-    aside = torch.stack([-down[:, 1], down[:, 0]], 1)
-    t = torch.linspace(0, 1, _ALONG, device=dice.device)
-    sway, bend = 0.25 * dice.normal(1), dice.normal(_LOCKS) * 0.12
-    length = dice.uniform(_LOCKS, low=0.15, high=0.7)
-    fall = length[..., None] * t
-    drift = sway[..., None] * fall + bend[..., None] * t**2
-    curve = starts[:, :, None] + fall[..., None] * down[:, None, None]
-    curve = curve + drift[..., None] * aside[:, None, None]
+def _with_hands(at: Pixels, scene: Scene, light: Tensor, dice: Dice) -> Scene:
+    """Fingers side by side reach in from a border."""
+    size, fingers = at.size, _FINGERS
     grid = torch.arange(size, device=dice.device) + 0.5
-    place = torch.stack(torch.meshgrid(grid, grid, indexing="xy"), -1)
-    width = dice.uniform(_LOCKS, low=0.008, high=0.05) * down.norm(dim=1, keepdim=True)
-    covered = torch.zeros(dice.count, size, size, device=dice.device)
-    streak = torch.zeros_like(covered)
-    for k in range(_ALONG - 1):
-        a, b = curve[:, :, k], curve[:, :, k + 1]
-        ab = b - a
-        off = place[None, None] - a[:, :, None, None]
-        share = (off * ab[:, :, None, None]).sum(-1) / (ab * ab).sum(-1).clamp(min=1e-6)[
-            ..., None, None
-        ]
-        share = share.clamp(0, 1)
-        distance = (off - share[..., None] * ab[:, :, None, None]).norm(dim=-1)
-        taper = 1 - 0.7 * (k + share) / (_ALONG - 1)
-        near = distance / (width[..., None, None] * taper)
-        inside = ((1 - near) * 4).clamp(0, 1)
-        line_of, which = inside.max(1)
-        waves = torch.sin(9 * near.gather(1, which[:, None])[:, 0] + which)
-        streak = torch.where(line_of > covered, waves, streak)
-        covered = torch.maximum(covered, line_of)
-    some = dice.chance(0.25, 1, 1) * dice.uniform(1, 1, low=0.5, high=1.0)
-
-    def fine(values: Tensor) -> Tensor:
-        return interpolate(values[:, None], scale_factor=_COARSE, mode="bilinear")[:, 0]
-
-    shaded = hair * light * 2 * torch.exp(0.25 * fine(streak))[..., None]
-    # Beneath a lock its shadow lies on the skin.
-    shadow = torch.roll(fine(covered), (_COARSE * 2, _COARSE), (1, 2))
-    image = image * (1 - 0.4 * (shadow * some)[..., None])
-    return mixed(image, shaded, fine(covered) * some)
+    x, y = torch.meshgrid(grid, grid, indexing="xy")
+    angle = 2 * math.pi * dice.uniform(1)
+    out = torch.cat([torch.cos(angle), torch.sin(angle)], 1)
+    across = torch.stack([-out[:, 1], out[:, 0]], 1)
+    thick = dice.uniform(1, low=0.028, high=0.05) * size
+    tip = size / 2 + out * dice.uniform(1, low=0.12, high=0.45) * size
+    tone = light * torch.exp(0.2 * dice.normal(1, 1, 3))
+    some = dice.chance(_HANDS, 1, 1)
+    for k in range(fingers):
+        shift = (k - (fingers - 1) / 2) * 1.9 * thick * across
+        start = tip + shift + dice.uniform(1, high=0.06) * size * out
+        dx, dy = x - start[:, 0, None, None], y - start[:, 1, None, None]
+        turn = 0.08 * dice.normal(1) * (k - 1.5)
+        way = out + turn * across
+        along = (dx * way[:, 0, None, None] + dy * way[:, 1, None, None]).clamp(min=0)
+        px, py = dx - along * way[:, 0, None, None], dy - along * way[:, 1, None, None]
+        far = (px * px + py * py).sqrt() / thick[..., None]
+        scene = scene.covered(
+            tone * (1.15 - 0.75 * far**2).clamp(min=0.2)[..., None], (far < 1).float() * some, COVER
+        )
+    return scene
 
 
-def _with_blobs(at: Pixels, image: Tensor, light: Tensor, dice: Dice) -> Tensor:
+def _with_blobs(at: Pixels, scene: Scene, light: Tensor, dice: Dice) -> Scene:
     """Ellipses of skin or of anything, near the border more often than not."""
     size = at.size
     grid = torch.arange(size, device=dice.device) + 0.5
@@ -162,5 +149,5 @@ def _with_blobs(at: Pixels, image: Tensor, light: Tensor, dice: Dice) -> Tensor:
         skin = light * torch.exp(0.2 * dice.normal(1, 1, 3)) * (1.2 - 0.5 * far)[..., None]
         other = dice.uniform(1, 1, 3) ** 1.5 * light.mean(-1, keepdim=True) * 2
         color = torch.where(dice.chance(0.5, 1, 1, 1) > 0, skin.clamp(min=0), other)
-        image = mixed(image, color, (far < 1).float() * dice.chance(0.12, 1, 1))
-    return image
+        scene = scene.covered(color, (far < 1).float() * dice.chance(0.08, 1, 1), COVER)
+    return scene

@@ -26,106 +26,99 @@ from core.heads import load_open_head
 from .dice import Dice
 from .draw import Batch, draw
 from .head_arrays import HeadArrays
-from .learn import YAW_FROM, HeldOut, loss, measure
-from .network import Network
+from .learn import YAW_FROM, HeldOut, measure
+from .learner import Ahead, Learner
 from .picture import varied
 from .sheets import curves, sheet
+from .weights import load_weights
 
 #: Steps on earlier batches for each new one, and how many of these are kept.
-AGAIN, KEPT = 6, 384
-#: The largest rate, steps until it is reached, and what the weights decay by.
-RATE, WARM_UP, DECAY = 9e-4, 100, 2e-2
-#: Weights that are kept are a mean over about so many steps.
-AVERAGE = 500
+AGAIN, KEPT = 3, 384
+#: The largest rate, and that of a run that starts from trained weights.
+RATE, GENTLER = 9e-4, 7e-4
 #: Seed of the people that are only measured with, and how many of them there are.
 HELD_OUT_SEED, HELD_OUT = 777, 8192
-#: Seconds between two saved states.
-SAVE_EVERY = 60.0
+#: Seconds between two saved states, and seconds that are kept for measuring at the end.
+SAVE_EVERY, ENDING = 60.0, 12.0
+#: Batches between two lines of the log, on a card.
+_LOG_EVERY = 20
 
 
 @dataclass(frozen=True)
 class Plan:
     """out: the run's folder; minutes of this sitting; people a batch; device: "cuda" or "cpu";
-    resume: go on with the run in that folder. batches: stop after so many, whatever the time;
-    held_out: people to measure with.
+    resume: go on with the run in that folder; start: a folder of trained weights to begin with.
+    batches: stop after so many, whatever the time; held_out: people to measure with; compiled: draw
+    with compiled kernels (a card alone; takes a minute to begin with).
     """
 
     out: Path
     minutes: float = 8.0
-    batch: int = 96
+    batch: int = 256
     seed: int = 1
     device: str = "cuda"
     resume: bool = False
+    start: Path | None = None
     batches: int | None = None
     held_out: int = HELD_OUT
+    compiled: bool = False
 
 
 class Run:
-    """Networks and optimiser of a run, and how far it is."""
+    """A learner, and how far it is."""
 
     def __init__(self, plan: Plan, device: torch.device) -> None:
         torch.manual_seed(plan.seed)
-        self.plan, self.device = plan, device
-        self.network = Network().to(device, memory_format=torch.channels_last)
-        self.average = Network().to(device)
-        self.average.load_state_dict(self.network.state_dict())
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=RATE, weight_decay=DECAY)
-        self.drawn, self.steps = 0, 0
+        self.plan = plan
+        self.learner = Learner(device)
+        self.drawn, self.rate = 0, RATE
+        if plan.start is not None and not plan.resume:
+            self.learner.begin_with(load_weights(plan.start)[0])
+            self.rate = GENTLER
+
+    @property
+    def steps(self) -> int:
+        """How many have been made."""
+        return self.learner.steps
 
     def save(self) -> None:
-        """All of it, atomically."""
-        path = self.plan.out / "state.pt"
-        part = path.with_suffix(".part")
+        """All of it, atomically, and the weights alone in half precision."""
+        learner = self.learner
+        learner.keep_norms()
         state = {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "network": learner.network.state_dict(),
+            "average": learner.average.state_dict(),
+            "optimiser": learner.optimiser.state_dict(),
             "drawn": self.drawn,
             "steps": self.steps,
             "seed": self.plan.seed,
         }
-        torch.save(state, part)
-        os.replace(part, path)
+        path = self.plan.out / "state.pt"
+        torch.save(state, path.with_suffix(".part"))
+        os.replace(path.with_suffix(".part"), path)
+        half = {n: v.cpu().numpy() for n, v in state["average"].items()}
+        half = {n: v.astype(np.float16) if v.dtype == np.float32 else v for n, v in half.items()}
+        np.savez(self.plan.out / "part.npz", **half)
+        os.replace(self.plan.out / "part.npz", self.plan.out / "weights.npz")
 
     def load(self) -> None:
         """Raises SystemExit where there is no run, or one of another seed."""
         path = self.plan.out / "state.pt"
         if not path.is_file():
             raise SystemExit(f"There is no run in {self.plan.out}: start one without --resume.")
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        state = torch.load(path, map_location=self.learner.device, weights_only=True)
         if state["seed"] != self.plan.seed:
             raise SystemExit(f"The run in {self.plan.out} has seed {state['seed']}: pass that one.")
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.drawn, self.steps = int(state["drawn"]), int(state["steps"])
-
-    def step(self, batch: Batch, metric: Tensor, rate: float) -> dict[str, Tensor]:
-        """One step; the parts of its loss."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (self.steps + 1) / WARM_UP)
-        self.network.train()
-        image = batch.image.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            said = self.network(image)
-        total, parts = loss(said, batch, metric)
-        self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        self.steps += 1
-        share = max(1 / AVERAGE, 1 / (1 + self.steps / 2))
-        with torch.no_grad():
-            for kept, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
-                kept.lerp_(now, share)
-            for kept, now in zip(self.average.buffers(), self.network.buffers(), strict=True):
-                kept.copy_(now)
-        return parts
+        self.learner.network.load_state_dict(state["network"])
+        self.learner.average.load_state_dict(state["average"])
+        self.learner.optimiser.load_state_dict(state["optimiser"])
+        self.drawn, self.learner.steps = int(state["drawn"]), int(state["steps"])
 
 
 def train(plan: Plan) -> HeldOut:
-    """Trains until the time is up; ``out`` gets state.pt, errors.npz, log.jsonl, curves.png,
-    sheet.png and held_out.txt. Raises SystemExit for a device that is not there.
+    """Trains until ``minutes`` after the call; ``out`` gets state.pt, weights.npz, errors.npz,
+    log.jsonl, curves.png, sheet.png and held_out.txt. Raises SystemExit for a device that is not
+    there.
     """
     if plan.device.startswith("cuda") and not torch.cuda.is_available():
         raise SystemExit("There is no card here: pass --device cpu, or train where there is one.")
@@ -133,42 +126,57 @@ def train(plan: Plan) -> HeldOut:
     plan.out.mkdir(parents=True, exist_ok=True)
     device = torch.device(plan.device)
     torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
     run = Run(plan, device)
     if plan.resume:
         run.load()
     else:
         (plan.out / "log.jsonl").unlink(missing_ok=True)
     head = arrays(plan.device)
-    held = _held_out(head, plan)
+    say = _Log(plan.out / "log.jsonl", run, began, every=_LOG_EVERY if device.type == "cuda" else 1)
+    ahead = Ahead(device, lambda number: _drawn(head, plan, number))
+    with ahead.beside():
+        held = _held_out(head, plan)
     sheet(held[0], plan.out / "sheet.png")
-    kept = [_small(draw(head, plan.seed, k, plan.batch)) for k in _recent(run.drawn)]
-    started, saved = time.monotonic(), time.monotonic()
+    before = measure(run.learner.average, held, head.metric)
+    print(
+        f"{time.monotonic() - began:.0f} s: {plan.held_out} held out\n{before.table()}", flush=True
+    )
+    with ahead.beside():
+        kept = [_small(_drawn(head, plan, k)) for k in _recent(run.drawn)]
+    started = saved = time.monotonic()
     first = run.drawn
-    while not _over(plan, run, first, started):
+    ahead.begin(first)
+    while not _over(plan, run, first, began):
         # A rate that falls to nothing with the time of this sitting.
-        gone = min(1.0, (time.monotonic() - started) / (60 * plan.minutes))
+        whole = max(60 * plan.minutes - ENDING - (started - began), 1e-3)
+        gone = min(1.0, (time.monotonic() - started) / whole)
         if plan.batches is not None:
             gone = (run.drawn - first) / plan.batches
-        rate = RATE * 0.5 * (1 + math.cos(math.pi * gone))
-        batch = draw(head, plan.seed, run.drawn, plan.batch)
-        parts = run.step(batch, head.metric, rate)
+        rate = run.rate * 0.5 * (1 + math.cos(math.pi * gone))
+        batch = ahead.take(run.drawn + 1)
         kept = [*kept[-(KEPT - 1) :], _small(batch)]
+        parts = run.learner.step(batch, head.metric, rate)
+        # A copy: the next step writes where these lie.
+        parts = {name: value.clone() for name, value in parts.items()}
         for again in range(AGAIN if len(kept) > 1 else 0):
             dice = Dice(plan.seed + 1, AGAIN * run.drawn + again, plan.batch, device)
-            run.step(_replayed(kept, dice), head.metric, rate)
+            run.learner.step(_replayed(kept, dice), head.metric, rate)
         run.drawn += 1
-        _log(plan.out / "log.jsonl", run, parts, time.monotonic() - began)
+        say(parts)
         if time.monotonic() - saved > SAVE_EVERY:
             run.save()
             saved = time.monotonic()
     run.save()
-    found = measure(run.average, held, head.metric)
+    found = measure(run.learner.average, held, head.metric)
     np.savez(
         plan.out / "errors.npz",
         yaw_from=np.array(YAW_FROM),
         error_covariance=found.covariance.cpu().numpy(),
     )
-    (plan.out / "held_out.txt").write_text(found.table() + "\n", encoding="utf-8")
+    text = f"before:\n{before.table()}\nafter:\n{found.table()}\n"
+    (plan.out / "held_out.txt").write_text(text, encoding="utf-8")
+    say.flush()
     curves(plan.out / "log.jsonl", plan.out / "curves.png")
     print(found.table())
     seconds = time.monotonic() - began
@@ -182,15 +190,19 @@ def arrays(device: str) -> HeadArrays:
     return HeadArrays.of(load_open_head(), torch.device(device))
 
 
-def _over(plan: Plan, run: Run, first: int, started: float) -> bool:
+def _over(plan: Plan, run: Run, first: int, began: float) -> bool:
     if plan.batches is not None:
         return run.drawn - first >= plan.batches
-    return time.monotonic() - started > 60 * plan.minutes
+    return time.monotonic() - began > 60 * plan.minutes - ENDING
+
+
+def _drawn(head: HeadArrays, plan: Plan, number: int) -> Batch:
+    return draw(head, plan.seed, number, plan.batch, compiled=plan.compiled)
 
 
 def _held_out(head: HeadArrays, plan: Plan) -> list[Batch]:
     count = max(1, plan.held_out // plan.batch)
-    return [draw(head, HELD_OUT_SEED, k, plan.batch) for k in range(count)]
+    return [draw(head, HELD_OUT_SEED, k, plan.batch, compiled=plan.compiled) for k in range(count)]
 
 
 def _recent(drawn: int) -> range:
@@ -200,18 +212,18 @@ def _recent(drawn: int) -> range:
 
 def _small(batch: Batch) -> Batch:
     """As it is kept."""
-    values = {f.name: getattr(batch, f.name) for f in fields(batch)}
-    half = {
-        name: v.half() if name in ("normals", "surely", "expression") else v
-        for name, v in values.items()
-    }
-    half["image"] = (batch.image * 255).round().to(torch.uint8)
-    return replace(batch, **half)
+    half = {n: getattr(batch, n).half() for n in ("normals", "surely", "expression")}
+    bytes_ = {n: (getattr(batch, n) * 255).round().to(torch.uint8) for n in ("image", "maps")}
+    return replace(batch, **half, **bytes_)
 
 
 def _replayed(kept: list[Batch], dice: Dice) -> Batch:
     """Half of the people of two batches each, in pictures developed anew."""
-    which = torch.randint(len(kept), (2,), generator=_chooser(dice)).tolist()
+    chooser = torch.Generator()  # on the processor, which so does not wait for the card
+    chooser.manual_seed(dice.seed)
+    which = torch.randint(len(kept), (2,), generator=chooser).tolist()
+    # Cells of the maps are two pixels wide.
+    shift = (2 * torch.randint(-1, 2, (2,), generator=chooser)).tolist()
     half = dice.count // 2
     picked = [torch.argsort(dice.uniform())[:n] for n in (half, dice.count - half)]
 
@@ -220,20 +232,35 @@ def _replayed(kept: list[Batch], dice: Dice) -> Batch:
         return torch.cat(rows).float()
 
     values = {f.name: joined(f.name) for f in fields(Batch)}
-    shift = (dice.uniform(2)[0] * 7).long() - 3
-    image = torch.roll(values.pop("image") / 255, tuple(shift.tolist()), (2, 3))
-    return Batch(image=varied(image, dice), **values)
+    image = torch.roll(values.pop("image") / 255, tuple(shift), (2, 3))
+    maps = torch.roll(values.pop("maps") / 255, tuple(n // 2 for n in shift), (2, 3))
+    return Batch(image=varied(image, dice.grain(*image.shape[1:]), dice), maps=maps, **values)
 
 
-def _chooser(dice: Dice) -> torch.Generator:
-    """On the processor, so that choosing does not wait for the card's numbers."""
-    out = torch.Generator()
-    out.manual_seed(dice.seed)
-    return out
+class _Log:
+    """A line for every so many batches, so that the processor seldom waits for the card."""
 
+    def __init__(self, path: Path, run: Run, began: float, *, every: int) -> None:
+        self.path, self.run, self.began, self.every = path, run, began, every
+        self.waiting: list[tuple[dict[str, float], dict[str, Tensor]]] = []
 
-def _log(path: Path, run: Run, parts: dict[str, Tensor], seconds: float) -> None:
-    row = {"drawn": run.drawn, "steps": run.steps, "seconds": round(seconds, 2)}
-    row |= {name: float(value) for name, value in parts.items()}
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    def __call__(self, parts: dict[str, Tensor]) -> None:
+        row = {"drawn": self.run.drawn, "steps": self.run.steps}
+        self.waiting.append((row, parts))
+        if len(self.waiting) >= self.every:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what waits."""
+        if not self.waiting:
+            return
+        seconds = round(time.monotonic() - self.began, 2)
+        with self.path.open("a", encoding="utf-8") as file:
+            for row, parts in self.waiting:
+                said = {name: float(value) for name, value in parts.items()}
+                file.write(json.dumps(row | {"seconds": seconds} | said) + "\n")
+        if self.every > 1:
+            print(
+                row | {"seconds": seconds} | {n: round(v, 3) for n, v in said.items()}, flush=True
+            )
+        self.waiting = []
