@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 #: How much more a curve is thought to flicker than its second differences say, since a frame's
 #: errors hang together with its neighbours'; and a quiet step as a share of the flicker.
-_NOISE, _NOISE_HEAD, _QUIET = 4.0, 1.5, 0.3
+_NOISE, _NOISE_HEAD, _QUIET = 2.0, 1.5, 0.3
 #: Below these no curve is steadied: sliders, radians, metres.
 _FINEST = {"slider": 1e-3, "gaze": 1e-3, "turn": 2e-4, "shift": 2e-5}
 #: Sliders that tell each other that something moves.
@@ -36,8 +36,9 @@ _GROUP_OF = {"eyeBlink": 0, "eyeSquint": 0, "eyeWide": 0, "brow": 1}
 #: Shares of the eyes' distance: a frame whose fit is this far off, or whose two readings lie
 #: this far apart, counts for half.
 _DOUBT_ERROR, _DOUBT_SPREAD = 0.05, 0.06
-#: Share of a clip's frames that are taken for still, by what their landmarks flicker.
-_STILL = 0.15
+#: Share of a clip's frames in which a slider is free of its bounds to tell its noise; and how many
+#: such sliders are enough.
+_FREE, _ENOUGH = 0.5, 3
 #: Metres between the lips above what they are at rest that the eye does not see.
 _SEAM = 0.0005
 
@@ -46,9 +47,8 @@ _SEAM = 0.0005
 class Curves:
     """F frames as fitted: index, seconds, cuts (F,); R (F, 3, 3), t (F, 3), gaze (F, 4), sliders
     (F, E); error and spread (F,) in eye distances, inf and 0 where no face was seen; presence (F,);
-    lids (F, 2) and lips (F,) how open, as core.track.contacts says. flicker (F,) pixels: second
-    differences of the landmarks, scaled to white noise; nan where a neighbour is missing.
-    slider_noise (E,): of each slider for each pixel of that.
+    lids (F, 2) and lips (F,) how open, as core.track.contacts says. agreement (F,) as in FrameFit;
+    slider_noise (E,): FrameFit.flicker of a usual frame.
     """
 
     index: NDArray[np.intp]
@@ -63,7 +63,7 @@ class Curves:
     spread: Array
     lids: Array
     lips: Array
-    flicker: Array
+    agreement: Array
     slider_noise: Array
 
     @classmethod
@@ -83,7 +83,7 @@ class Curves:
             spread=np.array(spool.spread),
             lids=np.zeros((n, 2)),
             lips=np.zeros(n),
-            flicker=np.full(n, np.nan),
+            agreement=np.ones(n),
             slider_noise=np.zeros(sliders),
         )
 
@@ -121,8 +121,7 @@ def finished(
     gaze, sliders = curves.gaze.copy(), curves.sliders.copy()
     R, t = curves.R.copy(), curves.t.copy()
     groups = np.array([_group(n) for n in names])
-    known = curves.flicker[np.isfinite(curves.flicker)]
-    pixels = float(np.quantile(known, _STILL)) if len(known) else 0.0
+    noise = _slider_noise(curves, confidence > 0)
     for shot in curves.shots():
         sure = confidence[shot]
         sliders[shot] = _steady(
@@ -132,7 +131,7 @@ def finished(
             options.smooth_face,
             "slider",
             np.zeros(len(names)),
-            pixels * curves.slider_noise,
+            noise,
         )
         gaze[shot] = _steady(gaze[shot], sure, np.zeros(4, int), options.smooth_face, "gaze", ahead)
         R[shot] = _steady_turns(R[shot], sure, options.smooth_head)
@@ -174,6 +173,19 @@ def finished(
         height=clip.height,
         report=report,
     )
+
+
+def _slider_noise(curves: Curves, seen: NDArray[np.bool_]) -> Array:
+    """(E,) standard deviation of what flickers: the fit says it but for a factor, which the sliders
+    tell that no bound holds still.
+    """
+    values = curves.sliders
+    free = ((values > 1e-6) & (values < 1 - 1e-6))[seen].mean(axis=0) > _FREE
+    free &= curves.slider_noise > 0
+    if free.sum() < _ENOUGH:
+        return np.zeros(values.shape[1])
+    shown = white_noise(values, seen)[free] / curves.slider_noise[free]
+    return float(np.median(shown)) * curves.slider_noise
 
 
 def _ahead(curves: Curves, rest_frames: NDArray[np.intp]) -> Array:

@@ -45,6 +45,7 @@ class Person:
     focal: float
     focal_side: int
     start: PhotoState
+    identity: Array
     notes: tuple[str, ...] = ()
 
     @property
@@ -131,9 +132,16 @@ def person_of(head: HeadModel, continuation: str, focal_px: float | None, side: 
         focal=focal,
         focal_side=longer,
         start=start,
+        identity=_whole(identity, head.identity_count),
         notes=() if head.digest == last.head_digest else (HEAD_CHANGED,),
     )
     return person.with_rest(_rest_of(person, photo, fitted))
+
+
+def _whole(identity: Array, count: int) -> Array:
+    out = np.zeros(count)
+    out[: len(identity)] = identity
+    return out
 
 
 def _rest_of(person: Person, photo: PhotoRecord, fitted: PhotoState) -> Array:

@@ -20,10 +20,12 @@ from ..progress import Progress, part, silent
 from .contacts import LIDS, LIPS, opening
 from .face_reader import FaceReader
 from .finish import Curves, finished
-from .frame_fit import USUAL, fit_frame, posed, rest_offset, slider_noise, slider_precision
+from .frame_fit import STEPS, USUAL, FrameFitter, posed, rest_offset, slider_precision
 from .performance import Performance
 from .person import AT_REST, STRONGEST, Person
+from .pictures import face_crop
 from .spool import Spool
+from .texture import MOST_AT_REST, Texture, texture_of
 from .video import Clip
 
 Array = NDArray[np.float64]
@@ -34,7 +36,7 @@ FEWEST = 5
 #: Frames from which is learnt what the person does in this clip.
 LEARNT_FROM = 120
 #: Of a slider's spread over the clip: within these, and this much more than was seen.
-_LEAST, _MOST, _MORE = 0.03, 0.4, 1.5
+_LEAST, _MOST, _MORE = 0.15, 0.3, 1.5
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def track(
         if spool.seen().sum() < FEWEST:
             raise VideoError(_too_few(clip, int(spool.seen().sum()), len(spool)))
         person, spread, rest_frames = habits(clip, person, options, spool)
-        curves = fit_all(clip, person, spread, spool, part(progress, 0.7, 0.95))
+        texture = rest_texture(clip, person, spool, rest_frames)
+        curves = fit_all(clip, person, spread, spool, part(progress, 0.7, 0.95), texture)
     finally:
         spool.close()
     progress(SMOOTHING, 0.95)
@@ -123,7 +126,10 @@ def read(
     try:
         for frame in clip.frames(options.first, options.last):
             reading = reader.read(frame.pixels)
-            spool.add(frame.index, frame.seconds, reading, reader.cut)
+            crop = None
+            if reading is not None and frame.pixels is not None:
+                crop = face_crop(frame.pixels, reading.landmarks)
+            spool.add(frame.index, frame.seconds, reading, reader.cut, crop)
             speed = len(spool) / max(time.perf_counter() - began, 1e-3)
             done = (frame.index - options.first + 1) / max(end - options.first + 1, 1)
             progress(f"{READING}, {speed:.0f} frames a second", min(done, 1.0))
@@ -197,52 +203,72 @@ def _first_look(
     clip: Clip, person: Person, spool: Spool, some: NDArray[np.intp], spread: Array
 ) -> Array:
     """(n, E) sliders of some frames."""
-    precision = slider_precision(person, spread)
     centre = np.array([clip.width / 2, clip.height / 2])
+    fitter = FrameFitter(person, centre, slider_precision(person, spread))
     state, out, before = None, [], -1
     cuts = np.cumsum(spool.cuts)
     for i in some:
         landmarks = spool.landmarks(int(i))
         if state is None or cuts[i] != cuts[before]:
             state = _begin(person, clip, landmarks)
-        state = fit_frame(person, landmarks[:, :2], state, centre, precision, steps=2).state
+        state = fitter.fit(landmarks[:, :2], state).state
         out.append(state.expression)
         before = int(i)
     return np.array(out)
 
 
-def fit_all(clip: Clip, person: Person, spread: Array, spool: Spool, progress: Progress) -> Curves:
-    """Every frame by itself, each from the one before."""
-    precision = slider_precision(person, spread)
+def rest_texture(
+    clip: Clip, person: Person, spool: Spool, rest_frames: NDArray[np.intp]
+) -> Texture | None:
+    """How the face looks in the frames at rest; None where no crops were kept."""
     centre = np.array([clip.width / 2, clip.height / 2])
+    crops, states = [], []
+    for i in rest_frames[:MOST_AT_REST]:
+        crop, landmarks = spool.crop(int(i)), spool.landmarks(int(i))
+        if crop is None:
+            return None
+        state = _begin(person, clip, landmarks)
+        state = replace(state, expression=np.zeros_like(state.expression))
+        states.append(posed(person, landmarks[person.ids, :2], state, centre))
+        crops.append(crop)
+    first = spool.landmarks(int(rest_frames[0]))
+    return texture_of(person, crops, states, first, centre)
+
+
+def fit_all(
+    clip: Clip,
+    person: Person,
+    spread: Array,
+    spool: Spool,
+    progress: Progress,
+    texture: Texture | None = None,
+) -> Curves:
+    """Every frame by itself, each from the one before."""
+    centre = np.array([clip.width / 2, clip.height / 2])
+    fitter = FrameFitter(person, centre, slider_precision(person, spread), texture)
     count, seen = len(spool), spool.seen()
     curves = Curves.empty(spool, person.head.expression_count)
     state: PhotoState | None = None
-    last: list[Array] = []
     for i in range(count):
         progress(FITTING, i / count)
         if spool.cuts[i]:
             state = None
-        if spool.cuts[i] or not seen[i]:
-            last.clear()
         if not seen[i]:
             continue
         landmarks = spool.landmarks(i)
-        last = [*last[-2:], landmarks[:, :2]]
-        if len(last) == 3:
-            second = last[2] - 2 * last[1] + last[0]
-            curves.flicker[i] = np.sqrt((second**2).mean() / 6)
         fresh = state is None
         if state is None:
             state = _begin(person, clip, landmarks)
-        fit = fit_frame(person, landmarks[:, :2], state, centre, precision, steps=6 if fresh else 2)
+        crop = None if texture is None else spool.crop(i)
+        fit = fitter.fit(landmarks[:, :2], state, crop, steps=6 if fresh else STEPS)
         state = fit.state
         if not (0.02 < state.t[2] < 1e3) or not np.isfinite(state.t).all():
             curves.error[i], state = np.inf, None
             continue
         if not curves.slider_noise.any():
-            curves.slider_noise[:] = slider_noise(person, state, precision)
+            curves.slider_noise[:] = fit.flicker()
         curves.put(i, state, fit.error)
+        curves.agreement[i] = fit.agreement
         curves.lids[i] = [opening(landmarks, LIDS["Left"]), opening(landmarks, LIDS["Right"])]
         curves.lips[i] = opening(landmarks, LIPS)
     return curves

@@ -23,7 +23,7 @@ from core.track.contacts import touching, with_shut_lids
 from core.track.face_reader import FaceReader, Reading
 from core.track.files import load_performance, save_performance, write_performance
 from core.track.finish import finished
-from core.track.frame_fit import USUAL, fit_frame, slider_precision
+from core.track.frame_fit import USUAL, FrameFitter, slider_precision
 from core.track.performance import Performance
 from core.track.person import person_of
 from core.track.spool import Spool
@@ -89,7 +89,8 @@ def test_a_frame_finds_pose_and_sliders(person):
     start = acted(person)
     precision = slider_precision(person, np.full(len(truth.expression), USUAL))
     centre = np.array([256.0, 256.0])
-    found = fit_frame(person, reported(person, truth)[:, :2], start, centre, precision, steps=12)
+    fitter = FrameFitter(person, centre, precision)
+    found = fitter.fit(reported(person, truth)[:, :2], start, steps=12)
     assert angle_between(found.state.R, truth.R) < 1.0
     names = person.head.expression_names
     e = found.state.expression
@@ -322,10 +323,10 @@ def test_a_clip_of_the_shared_set_reaches_what_it_reached(shared_dir, tmp_path):
     run = [sys.executable, str(clips / "evaluate_clip.py"), str(clip), str(out)]
     done = subprocess.run(run, capture_output=True, text=True, check=True)
     summary = json.loads(done.stdout)["summary"]
-    assert summary["correlation"] > 0.5
+    assert summary["correlation"] > 0.68  # 0.74; the goal of 0.92 is missed
     assert summary["blink_recall"] == summary["blink_precision"] == 1.0
     assert summary["closure_recall"] > 0.95
     assert summary["jitter"] < 1.2
     assert abs(summary["lag"]) < 0.5
-    assert summary["silent_energy"] < 0.12  # 0.09; the goal of 0.08 is missed by a little
+    assert summary["silent_energy"] < 0.08
     assert summary["pose_frontal"] < 1.0
