@@ -52,7 +52,7 @@ def track_command(
             stop=stop,
         )
     done = done.adjusted(dict(args.gain), args.mute)
-    write_performance(args.out, done)
+    write_performance(args.out, done, with_visemes=args.visemes)
     report = done.report
     say(
         f"{clip.name}: a face in {report['frames_with_a_face']} of {report['frames']} frames, "
@@ -106,6 +106,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--smooth-face", type=float, default=1.0, help="0 none, 1 usual, to 10")
     verb.add_argument("--smooth-head", type=float, default=1.0, help="0 none, 1 usual, to 10")
     verb.add_argument("--no-contacts", action="store_true", help="leave lids and lips as fitted")
+    verb.add_argument("--visemes", action="store_true", help="write the 15 mouth shapes of speech")
     verb.add_argument("--fast", action="store_true", help="without each frame's mirror image")
     verb.add_argument("--gain", type=_gain, action="append", default=[], metavar="SLIDER=NUMBER")
     verb.add_argument("--mute", action="append", default=[], metavar="SLIDER")

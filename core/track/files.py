@@ -16,16 +16,21 @@ from ..files.npz import read_npz
 from ..heads.arkit import ARKIT_NAMES
 from ..motion.arkit_csv_writer import write_arkit_csv
 from .performance import Performance
+from .visemes import VISEME_NAMES, visemes
 
 POSE_COLUMNS = ("r00", "r01", "r02", "r10", "r11", "r12", "r20", "r21", "r22", "tx", "ty", "tz")
 _MOST_BYTES = 1 << 30
 
 
-def write_performance(folder: Path, done: Performance) -> None:
-    """All files into a folder that exists. Raises OutputError."""
+def write_performance(folder: Path, done: Performance, *, with_visemes: bool = False) -> None:
+    """All files into a folder that exists, visemes.csv on request. Raises OutputError."""
     try:
         values = [[f, *v] for f, v in zip(done.frames, done.values.round(6), strict=True)]
         _table(folder / "curves.csv", ["frame", *ARKIT_NAMES], values)
+        if with_visemes:
+            shares = visemes(done.values).round(6)
+            shown = [[f, *v] for f, v in zip(done.frames, shares, strict=True)]
+            _table(folder / "visemes.csv", ["frame", *VISEME_NAMES], shown)
         poses = np.concatenate([done.R.reshape(-1, 9), done.t], axis=1).round(9)
         rows = [[f, *p] for f, p in zip(done.frames, poses, strict=True)]
         _table(folder / "pose.csv", ["frame", *POSE_COLUMNS], rows)
