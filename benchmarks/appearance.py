@@ -30,9 +30,9 @@ import numpy as np
 from benchmarks.accuracy import ROOT
 from core.appearance.atlas import skin_atlas
 from core.appearance.painted_skin import painted_skin
-from core.appearance.photo_trust import sample
 from core.appearance.texture import COARSE, REFLECTED, SHOWN, Skin, paint
 from core.appearance.wrinkles import with_wrinkles
+from core.geometry.bilinear import bilinear
 from core.geometry.raster import rasterise
 from core.heads.corners import is_skin, triangle_uv
 from core.heads.model import HeadModel
@@ -67,7 +67,7 @@ def again(head: HeadModel, fit: PhotoFit, photo: Photo, skin: Skin) -> tuple[Any
     measured = seen & (skin.coverage[cell[..., 1], cell[..., 0]] == SHOWN)
     face = head.regions["face"][head.triangles].all(axis=1)
     drawn = photo.pixels.astype(np.float64)
-    drawn[seen] = sample(skin.photo, at[seen] * skin.photo.shape[0])
+    drawn[seen] = bilinear(skin.photo, at[seen] * skin.photo.shape[0])
     return drawn, measured, seen & face[raster.triangle]
 
 

@@ -23,11 +23,11 @@ import numpy as np
 
 from benchmarks.accuracy import ROOT
 from core.appearance.atlas import skin_atlas
-from core.appearance.photo_trust import sample
 from core.appearance.skin_tone import GLAZE, skin_at
 from core.appearance.texture import COARSE, SHOWN, Skin, paint
 from core.appearance.visibility import COUNT, directions, lobes, responses, visibility
 from core.geometry.axes import to_scene
+from core.geometry.bilinear import bilinear
 from core.geometry.camera import Camera
 from core.geometry.mesh import vertex_normals
 from core.geometry.raster import rasterise
@@ -99,7 +99,7 @@ def matched(head: HeadModel, fit: PhotoFit, photo: Photo, skin: Skin) -> tuple[f
     turn = np.arctan2(scene[:, 1], scene[:, 0])
     row = (0.5 - np.arcsin(scene[:, 2]) / np.pi) * len(light)
     places = np.column_stack([(0.5 - turn / (2 * np.pi)) * 2 * len(light), row])
-    arriving = sample(light, places)
+    arriving = bilinear(light, places)
     normals = vertex_normals(fit.vertices, head.triangles)
     facing = np.maximum(normals @ directions().T, 0) * visibility(head)
     lit = 4 / COUNT * facing @ arriving
@@ -112,7 +112,7 @@ def matched(head: HeadModel, fit: PhotoFit, photo: Photo, skin: Skin) -> tuple[f
     cell = np.clip((at * COARSE).astype(int), 0, COARSE - 1)
     seen = (raster.triangle >= 0) & is_skin(head)[np.maximum(raster.triangle, 0)]
     seen &= skin.coverage[cell[..., 1], cell[..., 0]] == SHOWN
-    albedo = linear_from_srgb(sample(skin.albedo, at[seen] * skin.albedo.shape[0]) / 255)
+    albedo = linear_from_srgb(bilinear(skin.albedo, at[seen] * skin.albedo.shape[0]) / 255)
     shown = (albedo * (1 - GLAZE) + GLAZE) * raster.interpolate(lit[head.triangles])[seen]
     true = linear_from_srgb(photo.pixels[seen] / 255)
     on = np.maximum.reduce([head.regions[name] for name in CHEEKS])[head.triangles].all(axis=1)

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cues.image_warp import shrink
+from ..geometry.bilinear import bilinear
 from ..heads.model import HeadModel
 from ..photos.colour import linear_from_srgb
 from ..photos.photo import Photo
 from .atlas import Atlas, region_share
 from .covering import Finds, look_for_cover
 from .lighting import Light, fit_light
-from .photo_trust import sample
 from .skin_tone import GLAZE, tone_of
 from .views import Sight, View
 
@@ -42,7 +42,7 @@ class Source:
 
     def at(self, pixels: Floats) -> Floats:
         """Linear RGB (n, 3) at pixels of the photo (n, 2)."""
-        return sample(self.linear, (pixels - self.corner) / np.float32(self.factor))
+        return bilinear(self.linear, (pixels - self.corner) / np.float32(self.factor))
 
 
 def source_of(photo: Photo, view: View, texels_per_pixel: float) -> Source:

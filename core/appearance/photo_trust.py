@@ -17,6 +17,7 @@ from ..cues.eye_openings import RINGS
 from ..cues.image_warp import Region, crop
 from ..cues.model_files import mediapipe_dir
 from ..cues.tensor_program import TensorProgram
+from ..geometry.bilinear import bilinear
 from ..heads.face_landmarks import SKIN_LANDMARKS
 from ..photos.colour import linear_from_srgb
 
@@ -56,7 +57,7 @@ class Trust:
         grid = (np.asarray(points, np.float32) - np.float32(low)) * np.float32(
             which.shape[0] / self.region.side
         )
-        return sample(which[..., None], grid)[:, 0]
+        return bilinear(which[..., None], grid)[:, 0]
 
 
 def look(pixels: Pixels, landmarks: Array, unseen: Mask | None = None) -> Trust:
@@ -137,24 +138,3 @@ def inside_ring(ring: Array, low: NDArray[np.intp], high: NDArray[np.intp]) -> N
         if ay != by:
             inside ^= ((ay > y) != (by > y)) & (x < ax + (y - ay) * ((bx - ax) / (by - ay)))
     return inside
-
-
-def sample(picture: NDArray[np.generic], points: NDArray[np.floating]) -> Floats:
-    """Values of a picture (h, w, c) at places (n, 2), linear in between; the edge is held.
-
-    The centre of the top-left pixel is (0.5, 0.5).
-    """
-    height, width, channels = picture.shape
-    flat = picture.reshape(-1, channels)
-    x = np.clip(points[:, 0] - 0.5, 0, width - 1).astype(np.float32)
-    y = np.clip(points[:, 1] - 0.5, 0, height - 1).astype(np.float32)
-    x0, y0 = x.astype(np.int32), y.astype(np.int32)
-    fx, fy = (x - x0)[:, None], (y - y0)[:, None]
-    right = (x0 < width - 1).astype(np.int32)
-    start = y0 * np.int32(width) + x0
-    below = np.where(y0 < height - 1, np.int32(width), np.int32(0))
-    out: Floats = flat[start] * ((1 - fx) * (1 - fy))
-    out += flat[start + right] * (fx * (1 - fy))
-    out += flat[start + below] * ((1 - fx) * fy)
-    out += flat[start + right + below] * (fx * fy)
-    return out

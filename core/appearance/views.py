@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.bilinear import bilinear
 from ..geometry.camera import Camera
 from ..geometry.mesh import vertex_normals
 from ..geometry.raster import rasterise
@@ -19,7 +20,7 @@ from ..photos.photo import Photo
 from ..reconstruction import PhotoFit
 from .atlas import Atlas
 from .eye_white import eye_white
-from .photo_trust import Trust, look, sample
+from .photo_trust import Trust, look
 from .vertex_links import neighbours, smoothed
 from .visibility import responses
 
@@ -77,7 +78,7 @@ class View:
     def belief(self, sight: Sight) -> Floats:
         """How far each texel (n,) is seen, and seen to be the person's skin: 0 to 1."""
         pixels = sight.pixels
-        near = sample(
+        near = bilinear(
             self.buffer[..., None], (pixels - np.float32(self.corner)) * np.float32(self.scale)
         )[:, 0]
         seen = smooth_step(near - sight.depth, -2 * _SLACK, -_SLACK)

@@ -16,6 +16,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.bilinear import bilinear
 from ..geometry.mesh import triangle_normals
 from ..geometry.raster import Raster, rasterise
 from ..heads.corners import is_skin
@@ -24,7 +25,7 @@ from ..photos.photo import LUMINANCE, Photo
 from ..progress import Progress, silent
 from ..reconstruction import PhotoFit
 from .image_warp import shrink
-from .patch_flow import Flow, Mask, patch_flow, pixel_centres, sampled
+from .patch_flow import Flow, Mask, patch_flow, pixel_centres
 from .photo_matches import MOST, PhotoMatches
 
 Array = NDArray[np.float64]
@@ -153,7 +154,7 @@ def _matched(head: HeadModel, a: int, b: int, first: _View, second: _View) -> Ph
     here = pixel_centres(*first.picture.shape)
     inside, x, y = _pixels(there.place, second.picture)
     returns = inside & back.good[y, x]
-    home = np.stack([sampled(back.place[..., k], there.place) for k in (0, 1)], axis=-1)
+    home = bilinear(back.place, there.place, np.float64)
     good = there.good & returns & (np.linalg.norm(home - here, axis=-1) < RETURN)
     some = np.zeros_like(good)
     some[STEP // 2 :: STEP, STEP // 2 :: STEP] = True
@@ -196,11 +197,11 @@ def _carried(head: HeadModel, view: _View, other: _View) -> _Carried:
     depth = view.seen.interpolate(other.depth[head.triangles])
     inside, x, y = _pixels(place, other.picture)
     both &= inside & (depth < other.seen.depth[y, x] + BEHIND)
-    drawn = np.where(both, sampled(other.picture, place), 0)
+    drawn = np.where(both, bilinear(other.picture, place, np.float64), 0)
     flow = patch_flow(view.picture, drawn, both)
     moved = pixel_centres(*both.shape) + flow.shift
-    good = flow.found & (flow.score > SCORE) & (sampled(both.astype(np.float32), moved) > 0.99)
-    place = np.stack([sampled(place[..., k], moved) for k in (0, 1)], axis=-1)
+    good = flow.found & (flow.score > SCORE) & (bilinear(both.astype(np.float32), moved) > 0.99)
+    place = bilinear(place, moved, np.float64)
     return _Carried(place, good, flow)
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.bilinear import bilinear
+
 Array = NDArray[np.float64]
 Single = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -72,9 +74,9 @@ def patch_flow(first: Array, second: Array, mask: Mask) -> Flow:
         if k < LEVELS - 1:
             guess = _smoothed(_doubled(guess, m.shape), m, 1)
         places = pixel_centres(*m.shape) + guess
-        there = sampled(m, places) > 0.99
+        there = bilinear(m, places, np.float64) > 0.99
         reach = FAR if k == LEVELS - 1 else NEAR
-        drawn = np.where(there, sampled(b, places), 0).astype(np.float32)
+        drawn = np.where(there, bilinear(b, places, np.float64), 0).astype(np.float32)
         flow = _search(a, drawn, m * there, reach)
         if k:
             trust = np.clip(flow.score - FOLLOWED, 0, None) ** 2 * flow.found + 1e-6
@@ -86,20 +88,6 @@ def pixel_centres(height: int, width: int) -> Array:
     """(h, w, 2)."""
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     return np.stack([x, y], axis=-1)
-
-
-def sampled(picture: NDArray[Any], places: Array) -> Array:
-    """A picture (h, w) read bilinearly at places (..., 2); its edge is held."""
-    height, width = picture.shape
-    x = np.clip(places[..., 0] - 0.5, 0, width - 1)
-    y = np.clip(places[..., 1] - 0.5, 0, height - 1)
-    i, j = (np.minimum(v.astype(np.intp), n - 2) for v, n in ((x, width), (y, height)))
-    u, v = x - i, y - j
-    flat, corner = picture.ravel(), j * width + i
-    top = flat[corner] * (1 - u) + flat[corner + 1] * u
-    low = flat[corner + width] * (1 - u) + flat[corner + width + 1] * u
-    out: Array = top * (1 - v) + low * v
-    return out
 
 
 def _search(a: Single, b: Single, mask: Single, reach: int) -> Flow:

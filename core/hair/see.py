@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..appearance.photo_trust import Trust, look, sample
+from ..appearance.photo_trust import Trust, look
 from ..appearance.spreading import blurred, widened
 from ..cues.image_warp import Region, crop
+from ..geometry.bilinear import bilinear
 from ..geometry.raster import rasterise
 from ..heads.model import HeadModel
 from ..photos.colour import linear_from_srgb
@@ -68,7 +69,7 @@ class Sight:
         """One of the maps (256, 256, c) at pixels of the photo (n, 2): (n, c)."""
         low = self.region.centre - self.region.side / 2
         grid = (pixels - low) * (_GRID / self.region.side)
-        return sample(which, grid).astype(np.float64)
+        return bilinear(which, grid).astype(np.float64)
 
 
 def see_hair(head: HeadModel, fit: PhotoFit, photo: Photo) -> Sight:

@@ -15,7 +15,6 @@ from core.appearance.hair import hair_colour
 from core.appearance.layers import layer_of, light_of, source_of
 from core.appearance.lighting import fit_light, surroundings
 from core.appearance.painted_skin import painted_skin
-from core.appearance.photo_trust import sample
 from core.appearance.skin_tone import skin_at, tone_of
 from core.appearance.spreading import blurred, doubled, filled, halved, stretched
 from core.appearance.surface_maps import relief, roughness
@@ -23,6 +22,7 @@ from core.appearance.texture import COARSE, FILLED, REFLECTED, SHOWN, paint
 from core.appearance.views import view_of
 from core.appearance.visibility import COUNT, directions, responses
 from core.files.png import encode_png, picture_sides
+from core.geometry.bilinear import bilinear
 from core.geometry.camera import Camera
 from core.geometry.mesh import vertex_normals
 from core.geometry.raster import rasterise
@@ -168,7 +168,7 @@ def seen_again(head, fit, photo, skin):
     cell = np.clip((places * COARSE).astype(int), 0, COARSE - 1)
     seen = (raster.triangle >= 0) & is_skin(head)[np.maximum(raster.triangle, 0)]
     seen &= skin.coverage[cell[..., 1], cell[..., 0]] == SHOWN
-    return seen, sample(skin.photo, places[seen] * skin.photo.shape[0])
+    return seen, bilinear(skin.photo, places[seen] * skin.photo.shape[0])
 
 
 def test_no_background_and_no_eyes_on_the_skin(head, front):
@@ -445,7 +445,7 @@ def test_pictures_are_scaled_in_place():
         )
     points = np.array([[3.5, 4.5], [3.0, 4.5], [-5.0, 90.0]])
     grid = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
-    np.testing.assert_allclose(sample(grid, points)[:, 0], [67, 66.5, 240])
+    np.testing.assert_allclose(bilinear(grid, points)[:, 0], [67, 66.5, 240])
 
 
 @pytest.mark.parametrize("shape", [(5, 7, 3), (4, 9)])

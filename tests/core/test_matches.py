@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from core.cues.match_photos import match_photos
-from core.cues.patch_flow import patch_flow, pixel_centres, sampled
+from core.cues.patch_flow import patch_flow, pixel_centres
 from core.cues.photo_matches import PhotoMatches
 from core.cues.rendered_cues import rendered_cues
 from core.cues.screen_cues import ScreenCues
@@ -24,6 +24,7 @@ from core.fitting.landmark_model import load_landmark_model
 from core.fitting.match_block import MatchBlock, match_blocks
 from core.fitting.several_photos import fit_several_photos, start_of
 from core.fitting.state import Layout, PhotoState, State
+from core.geometry.bilinear import bilinear
 from core.geometry.camera import Camera
 from core.geometry.mesh import vertex_normals
 from core.geometry.raster import rasterise
@@ -172,7 +173,7 @@ def test_a_patch_is_sure_across_an_edge_and_unsure_along_it():
 def test_between_pixels_a_picture_is_linear():
     picture = np.arange(12.0).reshape(3, 4)
     places = np.array([[0.5, 0.5], [2.0, 1.5], [3.5, 2.5], [9.0, -1.0]])
-    assert sampled(picture, places).tolist() == [0.0, 5.5, 11.0, 3.0]
+    assert bilinear(picture, places, np.float64).tolist() == [0.0, 5.5, 11.0, 3.0]
 
 
 def true_places(head, truth, a, b, places):
