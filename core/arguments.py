@@ -51,6 +51,12 @@ def add_options(verb: argparse.ArgumentParser) -> None:
         "--texture", choices=TEXTURES, default="auto", help="size of the skin's texture"
     )
     verb.add_argument("--hair", choices=HAIRS, default=HAIRS[0], help="the photo's, or a style")
+    verb.add_argument(
+        "--head-mesh",
+        type=Path,
+        metavar="PROFILE",
+        help="profile.npz of a mesh of your own, which the person is put on",
+    )
     verb.add_argument("--models", type=Path, metavar="DIR", help="where imported models are")
 
 
@@ -65,6 +71,7 @@ def options_of(args: argparse.Namespace) -> Options:
         own_components=args.own_components,
         texture=args.texture,
         hair=args.hair,
+        head_mesh=None if args.head_mesh is None else str(args.head_mesh),
     )
 
 

@@ -44,7 +44,8 @@ class Options:
     texture: size of the skin's texture, "1k", "2k" or "4k", "auto" for what holds the photo's
     detail, "off" for none;
     hair: "photo" for the hair that the photo shows, a style's name for hair of that style in the
-    photo's colour, "none" for a head without.
+    photo's colour, "none" for a head without;
+    head_mesh: path of the profile of a mesh of the artist's own, which the person is put on.
     """
 
     predictor: str = "mediapipe"
@@ -58,6 +59,7 @@ class Options:
     own_components: bool = False
     texture: str = "auto"
     hair: str = "none"
+    head_mesh: str | None = None
 
     def __post_init__(self) -> None:
         if self.predictor not in PREDICTORS:
@@ -86,6 +88,13 @@ class Options:
             )
         if self.hair not in HAIRS:
             raise PersonError(f"There is no hair {self.hair!r}: use {', '.join(HAIRS)}.")
+        if not (self.head_mesh is None or isinstance(self.head_mesh, str)):
+            raise PersonError("The profile of the head mesh must be a path.")
+        if self.head_mesh is not None and self.head != OPEN_HEAD:
+            raise PersonError(
+                f"Only people on the {OPEN_HEAD} can be put on a mesh of your own: leave the head "
+                "model as it is."
+            )
         if self.box is not None and not _is_box(self.box):
             raise PersonError("The box must be x0, y0, x1, y1 in pixels with x0 < x1 and y0 < y1.")
 
@@ -102,6 +111,10 @@ class Options:
         """JSON-ready, without the folders of this machine; what lay in them has its hashes."""
         values = {**asdict(self), "head": Path(self.head).name}
         del values["models"]
+        if self.head_mesh is None:
+            del values["head_mesh"]
+        else:
+            values["head_mesh"] = Path(self.head_mesh).name
         return values
 
 

@@ -82,7 +82,9 @@ class RiggedHead:
     on the scalp, hair_root_triangle (G,) and hair_root_place (G, 3) where those lie on the head's
     triangles; hair_density (V,) 0 to 1; hair_strands (S, Q, 3) what is drawn, in steps of
     core.hair.hair.STEP, hair_uv (S, 2) their roots in the skin's layout; hair_json its style,
-    colour and sliders. Without hair they are empty.
+    colour and sliders. Without hair they are empty. own_material (F,) indexes material_names, -1
+    for none: what the faces of an artist's own mesh wear there, on which a person was put; empty
+    on heads of ours. On such a mesh skin_photo and skin_albedo have an alpha.
     These are empty in files of earlier versions.
     """
 
@@ -147,6 +149,10 @@ class RiggedHead:
     hair_strands: NDArray[np.int16] = _later("i2", "S", "strand_points", 3)
     hair_uv: Floats = _later("f4", "S", 2)
     hair_json: str = field(default_factory=str, metadata=_is(str))
+    own_material: Ints = _later("i4", "own")
+    material_names: NDArray[np.str_] = field(
+        default_factory=lambda: np.zeros(0, "U1"), metadata=_is("U")
+    )
 
     @property
     def camera(self) -> Camera:
@@ -200,6 +206,7 @@ class RiggedHead:
             "hair": len(self.hair_density) and v,
             "S": len(self.hair_strands),
             "strand_points": self.hair_strands.shape[1],
+            "own": len(self.own_material) and len(self.quads),
         }
 
     def save(self, path: Path) -> None:
@@ -283,6 +290,7 @@ class RiggedHead:
             ("mirror", self.mirror, 0, len(self.basis)),
             ("landmark_vertices", self.landmark_vertices, -1, len(self.basis)),
             ("likeness_source", self.likeness_source.astype(np.int32), 0, len(SOURCES)),
+            ("own_material", self.own_material, -1, len(self.material_names)),
         ):
             if index.size and not lowest <= index.min() <= index.max() < count:
                 raise ValueError(f"{name} points outside the head")

@@ -36,11 +36,15 @@ def recipe_hash(options: Options) -> str:
     try:
         if options.head != OPEN_HEAD:
             recipe["head"] = hashlib.sha256(Path(options.head).read_bytes()).hexdigest()
+        if options.head_mesh is not None:
+            profile = Path(options.head_mesh)
+            recipe["head_mesh"] = hashlib.sha256(profile.read_bytes()).hexdigest()
         if options.predictor == "pixel3dmm" and options.models:
             files = sorted(Path(options.models).glob("*"))
             recipe["models"] = [(f.name, f.stat().st_size) for f in files if f.is_file()]
     except OSError as error:
-        raise OutputError(f"{options.head} cannot be read ({error.strerror}): check it.") from error
+        name = options.head if options.head_mesh is None else options.head_mesh
+        raise OutputError(f"{name} cannot be read ({error.strerror}): check it.") from error
     return _hash(recipe)
 
 

@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import MeshError
-from ..files.png import encode_png
+from ..heads.model import HeadModel
 from ..options import OPEN_HEAD
 from ..progress import Progress
 from ..reconstruct.outputs import make_folder, write_together
 from ..reconstruct.resources import load_head, load_mediapipe
 from ..rigged_head import RiggedHead
+from .by_hand import NAMED_POINTS, pairs_of
 from .mesh_file import read_mesh
-from .person_file import save_person
+from .outputs import write_sent
 from .profile import HeadProfile
 from .register import profile_of
 from .send import Source, send
@@ -34,7 +35,7 @@ def add_conform_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--out", type=Path, required=True)
     verb.add_argument("--profile", type=Path, help="of the same mesh, as written before")
     verb.add_argument(
-        "--pairs", type=Path, help="JSON: lists of x, y, z on the mesh and x, y, z on the head"
+        "--pairs", type=Path, help="JSON: points on the mesh by name, or lists of six numbers"
     )
     verb.add_argument("--strength", type=float, default=1.0, help="0 keeps the mesh's own face")
     verb.add_argument("--texture", type=int, default=2048, help="side in texels, 0 for none")
@@ -52,30 +53,21 @@ def conform_command(args: argparse.Namespace, terminal: Callable[[], Progress], 
     """Runs the verb; returns the exit code. Raises PersonError."""
     make_folder(args.out)
     mesh = read_mesh(args.mesh)
-    head = load_head(OPEN_HEAD)
+    head, nets = load_head(OPEN_HEAD), load_mediapipe()
     done = send(
         head,
         mesh,
-        None if args.head is None else Source.of(RiggedHead.load(args.head), head),
-        load_mediapipe(),
+        None if args.head is None else Source.of(RiggedHead.load(args.head), head, nets),
+        nets,
         profile=None if args.profile is None else HeadProfile.load(args.profile),
-        pairs=_pairs(args.pairs),
+        pairs=_pairs(head, args.pairs),
         strength=float(np.clip(args.strength, 0.0, 1.0)),
         texture=int(np.clip(args.texture, 0, 8192)),
         checked=True,
         progress=terminal(),
     )
     report = (json.dumps(done.report, indent=1) + "\n").encode("ascii")
-    writers: dict[Path, Callable[[Path], object]] = {
-        args.out / "profile.npz": done.profile.save,
-        args.out / "person.npz": lambda path: save_person(done.person, path),
-        args.out / "report.json": lambda path: path.write_bytes(report),
-    }
-    skin = done.skin
-    if skin is not None:
-        picture = encode_png(skin)
-        writers[args.out / "skin.png"] = lambda path: path.write_bytes(picture)
-    write_together(writers)
+    write_sent(done, args.out, {"report.json": report})
     failed = [] if done.check is None else sorted({f.check for f in done.check.failures})
     keys = f"beyond the limits of: {', '.join(failed)}" if failed else "all within limits"
     say(
@@ -92,7 +84,7 @@ def wrap_command(args: argparse.Namespace, terminal: Callable[[], Progress], say
     make_folder(args.out)
     mesh, head = read_mesh(args.mesh), load_head(OPEN_HEAD)
     known = None if args.profile is None else HeadProfile.load(args.profile)
-    profile = profile_of(head, mesh, load_mediapipe(), known, _pairs(args.pairs), terminal())
+    profile = profile_of(head, mesh, load_mediapipe(), known, _pairs(head, args.pairs), terminal())
     rigged = wrapped_head(head, profile)
     write_together({args.out / "head.npz": rigged.save, args.out / "profile.npz": profile.save})
     say(f"{mesh.name}: face {1e3 * profile.median:.2f} mm off -> {args.out}")
@@ -101,12 +93,18 @@ def wrap_command(args: argparse.Namespace, terminal: Callable[[], Progress], say
     return 0
 
 
-def _pairs(path: Path | None) -> np.ndarray | None:
+def _pairs(head: HeadModel, path: Path | None) -> np.ndarray | None:
+    """From {"Tip of the Nose": [x, y, z], ...}, or [[six numbers], ...]."""
     if path is None:
         return None
     try:
-        return np.array(json.loads(path.read_text(encoding="utf-8")), np.float64).reshape(-1, 6)
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            return np.array(found, np.float64).reshape(-1, 6)
+        points = {str(k): np.array(v, np.float64).reshape(3) for k, v in found.items()}
     except (OSError, ValueError, TypeError) as error:
         raise MeshError(
-            f"{path.name} holds no pairs of points: give lists of six numbers."
+            f"{path.name} holds no points: give lists of six numbers, or three a name, such as "
+            f"{next(iter(NAMED_POINTS))}."
         ) from error
+    return pairs_of(head, points)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..geometry.smooth_step import smooth_step
 from ..heads.arkit import ARKIT_NAMES
 from ..heads.model import HeadModel
+from ..likeness.source_and_bound import nearest_distance
 
 Array = NDArray[np.float64]
 
@@ -34,8 +35,7 @@ def open_mask(head: HeadModel) -> Array:
     for name in _KEPT:
         kept |= head.regions[name]
     rest = np.nonzero(~core)[0]
-    border = head.template[core]
-    away = np.array([np.sqrt(((border - p) ** 2).sum(axis=1).min()) for p in head.template[rest]])
+    away = nearest_distance(head.template[rest], head.template[core])
     out = core.astype(np.float64)
     out[rest] = smooth_step(1.0 - away / _FADE, 0.0, 1.0)
     out[kept] = 0.0

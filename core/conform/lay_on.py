@@ -58,7 +58,7 @@ def fit_identity(
 ) -> Array:
     """All vertices (V, 3) of the open head, shaped and placed.
 
-    points (478, 3) on the template's surface correspond to goals (478, 3) with weight (478,).
+    points (P, 3) on the template's surface correspond to goals (P, 3) with weight (P,).
     target: also to be near it; None for landmarks alone.
     """
     on_skin = closest_points(points, source.vertices, source.triangles)
@@ -135,13 +135,7 @@ def lay_on(
 
     fitted (V, 3) from :func:`fit_identity`; points, goals and weight as there.
     """
-    at = closest_points(points, source.vertices, source.triangles)
-    used = weight > 0
-    vertices = fitted
-    for width in _WIDTHS:
-        now = interpolate(at, source.triangles, vertices)[used]
-        motion = weight[used, None] * (goals[used] - now)
-        vertices = _drawn(vertices, now, motion, width)
+    vertices = drawn_to(source, fitted, points, goals, weight)
     joints = head.joints(vertices)[[head.joint("eye_l"), head.joint("eye_r")]]
     source = replace(source, vertices=vertices, eyes=joints)
     lips = head.regions["lips"]
@@ -159,6 +153,19 @@ def lay_on(
         progress((i + 1) / len(_ROUNDS))
     source = replace(source, vertices=near.vertices)
     return replace(source, vertices=_with_the_rest(head, source, target))
+
+
+def drawn_to(source: Surface, vertices: Array, points: Array, goals: Array, weight: Array) -> Array:
+    """(V, 3) vertices that are drawn smoothly along by points (P, 3) of the source's surface whose
+    goals (P, 3) are elsewhere, weight (P,) at most 1.
+    """
+    at = closest_points(points, source.vertices, source.triangles)
+    used = weight > 0
+    for width in _WIDTHS:
+        now = interpolate(at, source.triangles, vertices)[used]
+        motion = weight[used, None] * (goals[used] - now)
+        vertices = _drawn(vertices, now, motion, width)
+    return vertices
 
 
 def _around(target: Surface, points: Array) -> Surface:

@@ -8,7 +8,8 @@ them where a texture is cut, are one vertex to us.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,22 +29,38 @@ FEWEST, MOST = 300, 2_000_000
 _MAX_BYTES = 1 << 30
 #: Of the mesh's size, under which two vertices are one.
 _SAME = 1e-6
+_NO_NAMES = np.zeros(0, "U1")
 
 
 @dataclass(frozen=True, eq=False)
 class OwnMesh:
     """vertices (V, 3) in the mesh's own unit and axes; triangles (T, 3); uv (T, 3, 2), v upward,
-    or (0, 3, 2) for a mesh without a texture's layout.
+    or (0, 3, 2) for a mesh without a texture's layout; polygon (T,): which face of the artist's
+    each triangle is a piece of; material (T,) indexes the names in ``materials``, -1 for none.
     """
 
     name: str
     vertices: Array
     triangles: Index
     uv: Array
+    polygon: Index
+    material: Index
+    materials: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, name: str, vertices: Array, triangles: Index, uv: Array | None = None) -> OwnMesh:
-        """Checked. Raises MeshError with one sentence for what cannot be worked with."""
+    def of(
+        cls,
+        name: str,
+        vertices: Array,
+        triangles: Index,
+        uv: Array | None = None,
+        polygon: Index | None = None,
+        material: Index | None = None,
+        materials: Sequence[str] = (),
+    ) -> OwnMesh:
+        """Checked; without polygons every triangle is a face of its own. Raises MeshError with one
+        sentence for what cannot be worked with.
+        """
         vertices = np.asarray(vertices, np.float64).reshape(-1, 3)
         triangles = np.asarray(triangles, np.int64).reshape(-1, 3)
         if len(vertices) < FEWEST or len(triangles) < FEWEST:
@@ -67,17 +84,41 @@ class OwnMesh:
             layout.shape != (len(triangles), 3, 2) or not np.isfinite(layout).all()
         ):
             raise MeshError(f"The texture's layout of {name} is damaged: unwrap the mesh again.")
-        return cls(name, vertices, triangles, layout)
+        count, names = len(triangles), tuple(str(n) for n in materials)
+        of_face = np.arange(count) if polygon is None else np.asarray(polygon, np.int64)
+        look = np.full(count, -1) if material is None else np.asarray(material, np.int64)
+        if of_face.shape != (count,) or look.shape != (count,):
+            raise MeshError(f"{name} is damaged: its faces and materials do not fit together.")
+        if look.min() < -1 or look.max() >= len(names):
+            raise MeshError(f"{name} is damaged: its faces and materials do not fit together.")
+        return cls(name, vertices, triangles, layout, of_face, look, names)
 
     @classmethod
     def load(cls, path: Path) -> OwnMesh:
-        """From an .npz with vertices, triangles, and uv and name if there are any."""
+        """From an .npz with vertices, triangles, and whatever else of the fields there is."""
         try:
-            found = read_npz(Path(path), _MAX_BYTES, ["name", "vertices", "triangles", "uv"])
-            name = str(found["name"]) if "name" in found else Path(path).stem
-            return cls.of(name, found["vertices"], found["triangles"], found.get("uv"))
+            found = read_npz(Path(path), _MAX_BYTES, [f.name for f in fields(cls)])
+            return cls.from_arrays({"name": np.asarray(Path(path).stem), **found})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise MeshError(f"The mesh file {Path(path).name} is missing or damaged.") from error
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> OwnMesh:
+        """Back from :attr:`arrays`, checked. Raises MeshError, ValueError, KeyError, TypeError."""
+        found = dict(arrays)
+        names = [str(n) for n in found.pop("materials", _NO_NAMES)]
+        return cls.of(str(found.pop("name")), **found, materials=names)
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All fields, as a file holds them."""
+        found = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
+        found["materials"] = np.array(self.materials, np.str_) if self.materials else _NO_NAMES
+        return found
+
+    def save(self, path: Path) -> None:
+        """Write all fields, for :meth:`load`."""
+        np.savez(path, **self.arrays)  # type: ignore[arg-type]
 
     @cached_property
     def digest(self) -> str:
@@ -85,6 +126,11 @@ class OwnMesh:
         made = hashlib.sha256(self.triangles.astype("<i8").tobytes())
         made.update(self.vertices.astype("<f4").tobytes())
         return made.hexdigest()
+
+    @cached_property
+    def order(self) -> str:
+        """A digest of the layout of faces alone: sculpting leaves it as it is."""
+        return hashlib.sha256(self.triangles.astype("<i8").tobytes()).hexdigest()
 
     @cached_property
     def welded(self) -> Welded:

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import MeshError
 from .mesh import OwnMesh
 
-_MAX_BYTES = 512 << 20
+_MAX_BYTES, _LONGEST_NAME = 512 << 20, 200
 
 
 def read_mesh(path: Path) -> OwnMesh:
@@ -38,12 +38,21 @@ def _parsed(name: str, text: str) -> OwnMesh:
     layout: list[list[str]] = []
     corners: list[tuple[int, int, int]] = []
     uv_corners: list[tuple[int, int, int]] = []
+    polygon: list[int] = []
+    material: list[int] = []
+    names: list[str] = []
+    now, faces = -1, 0
     for line in text.splitlines():
         kind, _, rest = line.partition(" ")
         if kind == "v":
             points.append(rest.split()[:3])
         elif kind == "vt":
             layout.append(rest.split()[:2])
+        elif kind == "usemtl":
+            name_ = rest.strip()[:_LONGEST_NAME]
+            if name_ not in names:
+                names.append(name_)
+            now = names.index(name_)
         elif kind == "f":
             face = [corner.split("/") for corner in rest.split()]
             ids = [_number(corner[0], len(points)) for corner in face]
@@ -52,12 +61,16 @@ def _parsed(name: str, text: str) -> OwnMesh:
             for k in range(1, len(ids) - 1):
                 corners.append((ids[0], ids[k], ids[k + 1]))
                 uv_corners.append((uv[0], uv[k], uv[k + 1]))
+                polygon.append(faces)
+                material.append(now)
+            faces += 1
     vertices = np.array(points, np.float64).reshape(-1, 3)
     triangles = np.array(corners, np.int64).reshape(-1, 3)
     at = np.array(uv_corners, np.int64).reshape(-1, 3)
-    if not layout or not len(at) or at.min() < 0:
-        return OwnMesh.of(name, vertices, triangles)
-    return OwnMesh.of(name, vertices, triangles, np.array(layout, np.float64)[at])
+    has_layout = bool(layout) and len(at) and at.min() >= 0
+    uv_of = np.array(layout, np.float64)[at] if has_layout else None
+    faces_of, look = np.array(polygon, np.int64), np.array(material, np.int64)
+    return OwnMesh.of(name, vertices, triangles, uv_of, faces_of, look, names)
 
 
 def _number(text: str, count: int) -> int:

@@ -3,44 +3,32 @@
 
 The open head as it lies on the mesh is the bridge. The person is brought over it by a similarity,
 and what is left of the difference fades out before scalp, ears and neck begin. The keys are solved
-on that very head, lids closed and lips parted there, and each vertex of the mesh goes where the
-place that it is bound to goes: what meets on the open head meets on the mesh. Eyes, teeth and
-tongue, where they are parts of their own, move as solid bodies.
+on that very head, lids closed and lips parted there, and carried over from there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MeshError
-from ..geometry.mesh import edges, vertex_normals
-from ..heads.arkit import ARKIT_NAMES
-from ..heads.corners import is_skin
-from ..heads.eyeballs import Eyeball, is_eyeball
 from ..heads.model import HeadModel
-from ..rig.contacts import EyeView
 from ..rig.correctives import corrective_name, corrective_pairs
-from ..rig.person_keys import JAW_KEY, eyes_clear, rest_keys
+from ..rig.person_keys import JAW_KEY, rest_keys
+from .carry import bridge_of, carry, joint_weights
 from .face_mask import open_mask
 from .find_face import Similarity, fit_similarity
 from .mesh import OwnMesh
-from .profile import KINDS, HeadProfile
+from .profile import HeadProfile
 
 Array = NDArray[np.float64]
 Index = NDArray[np.integer[Any]]
 
-#: Bones that get weights.
-BONES = ("head", "jaw", "eye_l", "eye_r")
-#: How much further a blink may go to close, and the share of the eye that it may leave open.
-_AMOUNTS, _CLOSED = np.linspace(1.0, 1.5, 11), 0.02
-#: Metres under which a key leaves a vertex alone.
-_STILL = 1e-6
-#: Metres within which a vertex lies on the open head.
-_NEAR = 0.002
+#: Bones that get weights: the open head's, in its order.
+BONES = ("root", "neck", "head", "jaw", "eye_l", "eye_r")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +37,9 @@ class Conformed:
 
     vertices (V, 3) at rest; rows (r,) the vertices that anything moves; key_names (K,), the 52
     first and then those that are driven by two of them, and deltas (K, r, 3) from rest; weights
-    (V, 4) of the bones ``BONES``, 0 for what no bone of ours moves, and joints (4, 3) their heads;
-    strength of the likeness; bridge (n, 3): the open head of the person as it lies on the mesh,
-    metres, head frame; drives (C, 3): key, and the two keys whose product is its value.
+    (V, 6) of the bones ``BONES`` and joints (6, 3) their heads; strength of the likeness; bridge
+    (n, 3): the open head of the person as it lies on the mesh, metres, head frame; drives (C, 3):
+    key, and the two keys whose product is its value.
     """
 
     vertices: Array
@@ -80,40 +68,26 @@ def put_on(
     the profile is of another mesh, or head.
     """
     profile.check_mesh(mesh)
-    if profile.head_digest != head.digest or neutral.shape != head.template.shape:
-        raise MeshError(
-            f"The profile of {profile.name} was made for another version of the head: "
-            "register the mesh again."
-        )
+    profile.check_head(head.digest)
+    if neutral.shape != head.template.shape:
+        raise MeshError("The person is of another head: reconstruct the photo with the Open Head.")
     laid = profile.laid.astype(np.float64)
-    mask = open_mask(head)
-    bridge = laid + strength * mask[:, None] * (brought_over(neutral, laid, mask)(neutral) - laid)
-    # Inside the mask everything goes along that rides on the skin; eyes and teeth keep their form.
-    bridge = eyes_clear(head, _solid(head, laid, bridge)) if strength else laid
+    bridge = bridge_of(head, laid, brought_over(head, neutral, laid)(neutral), strength)
     keys = rest_keys(head, bridge)
     names = [name for name in keys if name != JAW_KEY]
-    rows = np.nonzero(profile.kind > 0)[0]
     placed = profile.to_head(mesh.vertices)
-    motions = np.stack([bridge - laid, *(keys[name] for name in names)], axis=1)
-    motions *= mask[:, None, None]
-    carried = _carried(head, profile, mesh, rows, motions, placed, laid, bridge)
-    at_rest = placed.copy()
-    at_rest[rows] += carried[:, 0]
-    deltas = np.ascontiguousarray(carried[:, 1:].transpose(1, 0, 2))
-    balls = [head.triangles[is_eyeball(head, side)] for side in "lr"]
-    eyes = np.stack([Eyeball.of(bridge, ball).centre for ball in balls])
-    triangles = facing_out(head, profile, mesh, at_rest, bridge)
-    _closed(triangles, profile, rows, at_rest, deltas, eyes)
-    deltas[np.abs(deltas) < _STILL] = 0.0
+    moves = np.stack([keys[name] for name in names])
+    done = carry(head, profile, mesh, placed, laid, bridge, moves)
     back = profile.to_head.inverse
     joints = head.joints(bridge)[[head.joint(name) for name in BONES]]
-    joints[2:] = eyes
+    joints[-2:] = done.eyes
+    moved = np.isin(np.arange(len(placed)), done.rows)[:, None]
     return Conformed(
-        np.where(np.isin(np.arange(len(placed)), rows)[:, None], back(at_rest), mesh.vertices),
-        rows,
+        np.where(moved, back(done.at_rest), mesh.vertices),
+        done.rows,
         tuple(names),
-        (deltas @ (back.scale * back.rotation).T).astype(np.float32),
-        _weights(head, profile, rows),
+        (done.deltas @ (back.scale * back.rotation).T).astype(np.float32),
+        joint_weights(head, profile)[:, [head.joint(name) for name in BONES]],
         back(joints),
         strength,
         bridge,
@@ -128,177 +102,7 @@ def put_on(
     )
 
 
-def brought_over(neutral: Array, laid: Array, mask: Array) -> Similarity:
+def brought_over(head: HeadModel, neutral: Array, laid: Array) -> Similarity:
     """The similarity that brings a person to the laid head, with least left at the face's end."""
-    weight = np.where(mask > 0, 1.2 - mask, 0.0)
-    return fit_similarity(neutral, laid, weight)
-
-
-def _solid(head: HeadModel, laid: Array, bridge: Array) -> Array:
-    """The bridge with eyeballs that are balls: moved and scaled, not bent."""
-    out = bridge.copy()
-    for side in "lr":
-        triangles = head.triangles[is_eyeball(head, side)]
-        before, after = Eyeball.of(laid, triangles), Eyeball.of(bridge, triangles)
-        rows = np.unique(triangles)
-        growth = after.radius / before.radius
-        out[rows] = after.centre + growth * (laid[rows] - before.centre)
-    return out
-
-
-def _carried(
-    head: HeadModel,
-    profile: HeadProfile,
-    mesh: OwnMesh,
-    rows: Index,
-    motions: Array,
-    placed: Array,
-    laid: Array,
-    bridge: Array,
-) -> Array:
-    """(r, K, 3) motion of the mesh's moving vertices; motions (n, K, 3) of the open head's."""
-    kind = profile.kind[rows]
-    out = np.zeros((len(rows), *motions.shape[1:]))
-    skin = (kind == KINDS.index("skin")) | (kind == KINDS.index("rider"))
-    out[skin] = profile.bound(motions, rows[skin])
-    out[skin] *= (profile.mask[rows[skin]] > 0)[:, None, None]
-    _even_out(out, profile, mesh, rows, skin)
-    parts = head.part_names
-    for side in "lr":
-        some = kind == KINDS.index(f"eye_{side}")
-        if some.any():
-            triangles = head.triangles[is_eyeball(head, side)]
-            before, after = Eyeball.of(laid, triangles), Eyeball.of(bridge, triangles)
-            growth = after.radius / before.radius
-            goal = after.centre + growth * (placed[rows[some]] - before.centre)
-            out[some, 0] = goal - placed[rows[some]]
-    part_of = np.zeros((len(parts), head.vertex_count), bool)
-    for i in range(len(parts)):
-        quads = head.quads[head.face_part == i]
-        part_of[i, np.unique(quads[quads >= 0])] = True
-    for name, part in (("mouth_upper", "teeth_upper"), ("mouth_lower", "teeth_lower")):
-        some = np.nonzero(kind == KINDS.index(name))[0]
-        if len(some):
-            teeth = part_of[parts.index(part)]
-            out[some, 0] = _rigid(laid[teeth], motions[teeth, 0], placed[rows[some]], True)
-            rest = placed[rows[some]] + out[some, 0]
-            for k in range(1, motions.shape[1]):
-                move = motions[teeth, k]
-                if np.abs(move).max() > _STILL:
-                    out[some, k] = _rigid(bridge[teeth], move, rest, False)
-    return out
-
-
-def _rigid(points: Array, motion: Array, others: Array, scaled: bool) -> Array:
-    """Motion (m, 3) of others (m, 3) that go along with points (n, 3) as one solid body."""
-    fit = fit_similarity(points, points + motion, np.ones(len(points)))
-    if not scaled:
-        middle = points.mean(axis=0)
-        fit = replace(fit, scale=1.0, offset=(points + motion).mean(axis=0) - fit.rotation @ middle)
-    return fit(others) - others
-
-
-def _even_out(
-    out: Array, profile: HeadProfile, mesh: OwnMesh, rows: Index, skin: NDArray[np.bool_]
-) -> None:
-    """In place: motion of skin that is bound from afar, as inside the mouth and the nose, becomes
-    the mean of its neighbours'; a binding across a gap is no binding.
-    """
-    place = np.full(len(profile.kind), -1)
-    place[rows[skin]] = np.nonzero(skin)[0]
-    loose = np.zeros(len(profile.kind), bool)
-    loose[rows[skin]] = profile.distance[rows[skin]] > 0.002
-    welded = mesh.welded.of_vertex
-    first = np.full(int(welded.max()) + 1, -1)
-    first[welded[rows[skin]]] = rows[skin]
-    pairs = edges(first[welded[mesh.triangles]])
-    pairs = pairs[(pairs >= 0).all(axis=1)]
-    near = pairs[loose[pairs].any(axis=1)]
-    if not len(near):
-        return
-    a, b = place[near[:, 0]], place[near[:, 1]]
-    ids, local = np.unique(np.concatenate([a, b]), return_inverse=True)
-    a, b = local[: len(a)], local[len(a) :]
-    # A table of neighbours: sums over it are the fastest that numpy has.
-    start, end = np.concatenate([a, b]), np.concatenate([b, a])
-    order = np.argsort(start, kind="stable")
-    start, end = start[order], end[order]
-    begins = np.nonzero(np.r_[True, np.diff(start) > 0])[0]
-    degree = np.diff(np.r_[begins, len(start)])
-    values = out[ids].reshape(len(ids), -1)
-    back = np.full(len(place), -1)
-    back[place[rows[skin]]] = rows[skin]
-    free = loose[back[ids]]
-    share = np.clip(profile.distance[back[ids]] / 0.004, 0.0, 1.0)[:, None] * free[:, None]
-    for _ in range(12):
-        mean = np.add.reduceat(values[end], begins, axis=0) / degree[:, None]
-        values = values + share * 0.7 * (mean - values)
-    out[ids] = values.reshape(len(ids), *out.shape[1:])
-    twin = first[welded[rows[skin]]]
-    out[np.nonzero(skin)[0]] = out[place[twin]]
-
-
-def facing_out(
-    head: HeadModel, profile: HeadProfile, mesh: OwnMesh, placed: Array, bridge: Array
-) -> Index:
-    """(T, 3) the mesh's triangles, wound as the open head's are: a mesh may be inside out."""
-    rows = np.nonzero((profile.kind == KINDS.index("skin")) & (profile.distance < _NEAR))[0]
-    ours = vertex_normals(bridge, head.triangles[is_skin(head)])
-    theirs = vertex_normals(placed, mesh.triangles)
-    alike = (profile.bound(ours, rows) * theirs[rows]).sum()
-    return mesh.triangles if alike > 0 else mesh.triangles[:, [0, 2, 1]]
-
-
-def _closed(
-    triangles: Index, profile: HeadProfile, rows: Index, at_rest: Array, deltas: Array, eyes: Array
-) -> None:
-    """In place: blinks that close on the mesh's own lids, which may be thicker than ours; deltas
-    (K, r, 3). A mesh without eyes has nothing to close over.
-    """
-    skin = (profile.kind[triangles] == KINDS.index("skin")).all(axis=1)
-    for side, name in enumerate(("eyeBlinkLeft", "eyeBlinkRight")):
-        ball = triangles[
-            (profile.kind[triangles] == KINDS.index(("eye_l", "eye_r")[side])).all(axis=1)
-        ]
-        near = np.linalg.norm(at_rest - eyes[side], axis=1) < 0.05
-        around = triangles[skin & near[triangles].all(axis=1)]
-        local = np.unique(around)
-        used = np.union1d(local, np.unique(ball))
-        if not len(ball) or not len(local):
-            continue
-        back = np.full(len(at_rest), -1)
-        back[used] = np.arange(len(used))
-        view = EyeView.of(at_rest[used], back[around], back[ball])
-        if view is None:
-            continue
-        k = ARKIT_NAMES.index(name)
-        key = np.zeros_like(at_rest)
-        key[rows] = deltas[k]
-        open_ = view.opening(at_rest[used])
-        best, left = 1.0, np.inf
-        for amount in _AMOUNTS:
-            now = view.opening(at_rest[used] + amount * key[used])
-            if now < left - 1e-3 * open_:
-                best, left = amount, now
-            if left <= _CLOSED * open_:
-                break
-        deltas[k] *= best
-
-
-def _weights(head: HeadModel, profile: HeadProfile, rows: Index) -> NDArray[np.float32]:
-    """(V, 4) of ``BONES``; what lies beyond the face stays with what the artist's mesh has."""
-    out = np.zeros((len(profile.kind), len(BONES)), np.float32)
-    kind = profile.kind[rows]
-    skin = rows[(kind == KINDS.index("skin")) | (kind == KINDS.index("rider"))]
-    jaw = profile.bound(head.skin_weights[:, head.joint("jaw")], skin)
-    jaw *= profile.mask[skin]
-    out[skin, BONES.index("jaw")] = jaw
-    out[skin, BONES.index("head")] = 1.0 - jaw
-    for name, bone in (
-        ("mouth_upper", "head"),
-        ("mouth_lower", "jaw"),
-        ("eye_l", "eye_l"),
-        ("eye_r", "eye_r"),
-    ):
-        out[rows[kind == KINDS.index(name)], BONES.index(bone)] = 1.0
-    return out
+    mask = open_mask(head)
+    return fit_similarity(neutral, laid, np.where(mask > 0, 1.2 - mask, 0.0))

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..appearance.spreading import filled, widened
 from ..errors import MeshError
+from ..geometry.bilinear import bilinear
 from ..geometry.raster import rasterise
 from ..heads.corners import triangle_uv
 from ..heads.model import HeadModel
@@ -42,6 +44,17 @@ def rebake(
 
     Raises MeshError for a mesh without a layout.
     """
+    return rebaked(head, profile, mesh, [picture], size)[0]
+
+
+def rebaked(
+    head: HeadModel,
+    profile: HeadProfile,
+    mesh: OwnMesh,
+    pictures: Sequence[NDArray[np.uint8]],
+    size: int,
+) -> list[NDArray[np.uint8]]:
+    """As rebake(), of several pictures of the same head at once."""
     profile.check_mesh(mesh)
     if not len(mesh.uv):
         raise MeshError(f"{mesh.name} has no texture layout: unwrap it first.")
@@ -58,16 +71,19 @@ def rebake(
     drawn = raster.triangle >= 0
     uv = raster.interpolate(corners[rows])[drawn]
     mask = raster.interpolate(profile.mask[mesh.triangles[rows]].astype(np.float64))[drawn]
-    out = np.zeros((size, size, 4), np.float32)
-    out[drawn, :3] = _sampled(picture, uv)
-    out[drawn, 3] = 255.0 * mask
     around = drawn
     for _ in range(MARGIN):
         around = widened(around)
-    if drawn.any():
-        spread = filled(out, drawn.astype(np.float32))
-        out[around & ~drawn] = spread[around & ~drawn]
-    return np.clip(out + 0.5, 0, 255).astype(np.uint8)
+    around &= ~drawn
+    made = []
+    for picture in pictures:
+        out = np.zeros((size, size, 4), np.float32)
+        out[drawn, :3] = _read(picture, uv)
+        out[drawn, 3] = 255.0 * mask
+        if drawn.any():
+            out[around] = filled(out, drawn.astype(np.float32))[around]
+        made.append(np.clip(out + 0.5, 0, 255).astype(np.uint8))
+    return made
 
 
 def places_in_our_layout(head: HeadModel, profile: HeadProfile) -> Array:
@@ -90,18 +106,12 @@ def places_in_our_layout(head: HeadModel, profile: HeadProfile) -> Array:
     return out
 
 
-def _sampled(picture: NDArray[np.uint8], uv: Array) -> Floats:
-    """(n, 3) of a picture at uv (n, 2), between texels in proportion."""
+def _read(picture: NDArray[np.uint8], uv: Array) -> Floats:
+    """(n, 3) of a picture at uv (n, 2), v upward."""
     height, width = picture.shape[:2]
-    x = np.clip(uv[:, 0] * width - 0.5, 0, width - 1.001)
-    y = np.clip((1.0 - uv[:, 1]) * height - 0.5, 0, height - 1.001)
-    left, top = x.astype(np.intp), y.astype(np.intp)
-    a, b = (x - left)[:, None].astype(np.float32), (y - top)[:, None].astype(np.float32)
-    rows = picture.astype(np.float32) if picture.size < 1 << 22 else picture
-    upper = rows[top, left] * (1 - a) + rows[top, left + 1] * a
-    lower = rows[top + 1, left] * (1 - a) + rows[top + 1, left + 1] * a
-    out: Floats = (upper * (1 - b) + lower * b).astype(np.float32)
-    return out
+    places = np.stack([uv[:, 0] * width, (1.0 - uv[:, 1]) * height], axis=-1)
+    read: Floats = bilinear(picture, places)
+    return read
 
 
 def decode_own_png(data: bytes) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..cues.mediapipe import MediaPipePredictor
 from ..errors import MeshError
 from ..files.npz import read_npz
-from ..heads.model import HeadModel
+from ..heads.model import HeadModel, triangles_of
 from ..heads.open_head import OPEN_HEAD_NAME
 from ..progress import Progress, part
 from ..rig.rig_check import RigCheck, check_rig
@@ -23,7 +23,8 @@ from .mesh import OwnMesh
 from .person import Conformed, put_on
 from .profile import HeadProfile
 from .rebake import decode_own_png, rebake
-from .register import profile_of
+from .register import profile_of, register_mesh
+from .wrap import wrap
 
 Array = NDArray[np.float64]
 
@@ -62,37 +63,47 @@ class Sent:
 @dataclass(frozen=True, eq=False)
 class Source:
     """Who is sent: neutral (n, 3) of the open head, metres, head frame; skin: its texture as a PNG
-    of ours, or nothing.
+    of ours, or nothing; notes: sentences.
     """
 
     neutral: Array
     skin: bytes
 
-    @classmethod
-    def of(cls, rigged: RiggedHead, head: HeadModel) -> Source:
-        """Raises MeshError for a person on another head model."""
-        if rigged.head_name != OPEN_HEAD_NAME or len(rigged.basis) != head.vertex_count:
-            raise MeshError(
-                f"{rigged.name} is a {rigged.head_name} head, and only people on the Open Head can "
-                "be sent to another mesh: reconstruct the photo with the Open Head."
-            )
-        data = rigged.skin_albedo if rigged.skin_albedo.size else rigged.skin_photo
-        return cls(rigged.basis.astype(np.float64), data.tobytes())
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def load(cls, path: Path, head: HeadModel) -> Source:
-        """From an .npz with neutral, and skin (n,) of bytes. Raises MeshError."""
+    def of(cls, rigged: RiggedHead, head: HeadModel, nets: MediaPipePredictor) -> Source:
+        """Raises MeshError for a head of another kind on which no face is found."""
+        basis = rigged.basis.astype(np.float64)
+        if rigged.head_name == OPEN_HEAD_NAME and len(basis) == head.vertex_count:
+            data = rigged.skin_albedo if rigged.skin_albedo.size else rigged.skin_photo
+            return cls(basis, data.tobytes())
+        mesh = OwnMesh.of(rigged.name, basis, triangles_of(rigged.quads))
+        return cls.wrapped(mesh, head, nets)
+
+    @classmethod
+    def wrapped(cls, mesh: OwnMesh, head: HeadModel, nets: MediaPipePredictor) -> Source:
+        """A person on any other head, as a FLAME head is: registered to the open head first."""
+        profile = register_mesh(head, mesh, nets)
+        said = f"{mesh.name} is no Open Head: its face was wrapped first, its skin left out."
+        return cls(wrap(head, profile).neutral, b"", (said,))
+
+    @classmethod
+    def load(cls, path: Path, head: HeadModel, nets: MediaPipePredictor) -> Source:
+        """From an .npz with neutral, skin (n,) of bytes, and triangles and name where the person is
+        on another head. Raises MeshError.
+        """
         try:
-            found = read_npz(path, _MAX_BYTES, ["neutral", "skin"])
+            found = read_npz(path, _MAX_BYTES, ["neutral", "skin", "triangles", "name"])
             neutral = found["neutral"].astype(np.float64)
-            if neutral.shape != head.template.shape or not np.isfinite(neutral).all():
-                raise ValueError("of another head")
-            return cls(neutral, found["skin"].astype(np.uint8).tobytes())
+            if neutral.shape == head.template.shape and np.isfinite(neutral).all():
+                return cls(neutral, found["skin"].astype(np.uint8).tobytes())
+            other = OwnMesh.of(str(found["name"]), neutral, found["triangles"])
         except (OSError, ValueError, KeyError) as error:
             raise MeshError(
-                "Only people on the Open Head can be sent to another mesh: reconstruct the photo "
-                "with the Open Head."
+                "The person cannot be read: reconstruct the photo with the Open Head."
             ) from error
+        return cls.wrapped(other, head, nets)
 
 
 def send(
@@ -117,7 +128,7 @@ def send(
     shape = 0.0 if source is None else strength
     neutral = head.template if source is None else source.neutral
     person = put_on(head, made, mesh, neutral, shape)
-    warnings = [str(note) for note in made.notes]
+    warnings = [*(() if source is None else source.notes), *(str(note) for note in made.notes)]
     skin = None
     if texture and source is not None:
         progress(BAKING, 0.9)

@@ -35,7 +35,9 @@ def encode_png(pixels: NDArray[np.uint8], *, effort: int = 6) -> bytes:
 
 
 def picture_sides(data: bytes) -> bool:
-    """False for what is neither nothing nor a PNG of at most 8192 x 8192, 8 bits, RGB or grey."""
+    """False for what is neither nothing nor a PNG of at most 8192 x 8192, 8 bits, RGB, with
+    alpha or without, or grey.
+    """
     if not data:
         return True
     if data[:8] != _SIGNATURE or data[12:16] != b"IHDR" or len(data) < 33:
@@ -44,7 +46,7 @@ def picture_sides(data: bytes) -> bool:
     return (
         0 < width <= LARGEST
         and 0 < height <= LARGEST
-        and kind in ([8, 2, 0, 0, 0], [8, 0, 0, 0, 0])
+        and kind in ([8, 2, 0, 0, 0], [8, 6, 0, 0, 0], [8, 0, 0, 0, 0])
     )
 
 

@@ -122,12 +122,7 @@ class HeadModel:
     @cached_property
     def triangles(self) -> Index:
         """(T, 3): every quad split along its first diagonal, in face order."""
-        q = self.quads
-        second = q[:, 3] >= 0
-        both = np.stack([q[:, [0, 1, 2]], q[:, [0, 2, 3]]], axis=1)
-        keep = np.stack([np.ones(len(q), bool), second], axis=1)
-        out: Index = both[keep]
-        return out
+        return triangles_of(self.quads)
 
     @cached_property
     def outer_triangles(self) -> Index:
@@ -193,18 +188,7 @@ class HeadModel:
 
         Rotations are relative to the parent, about the joint; the root's is about the root.
         """
-        matrices = matrix_from_vector(rotations)
-        linear, offset = joint_transforms(matrices, joints, self.parents)
-        moved = np.nonzero(np.any(np.abs(linear - np.eye(3)) > 0, axis=(1, 2)))[0]
-        out = np.array(shaped, dtype=np.float64)
-        # Only joints that turned are applied: blending is relative to identity, since rows sum
-        # to one, so that a fit that only moves the eyes pays for the eyes alone.
-        for j in moved:
-            w = self.skin_weights[:, j]
-            touched = np.nonzero(w)[0]
-            v = shaped[touched]
-            out[touched] += w[touched, None] * (v @ linear[j].T + offset[j] - v)
-        return out
+        return skinned(shaped, joints, rotations, self.skin_weights, self.parents)
 
     def pose_correction(self, rotations: Array) -> Array:
         """Corrective offsets (V, 3) before skinning, for joint rotation vectors (J, 3)."""
@@ -243,6 +227,33 @@ class HeadModel:
         ids = self.landmark_ids if ids is None else ids
         corners = vertices[self.landmark_vertices[ids]]
         return np.einsum("nk,nk...->n...", self.landmark_barycentric[ids], corners)
+
+
+def triangles_of(quads: Index) -> Index:
+    """(T, 3): every quad (F, 4) split along its first diagonal, in face order; -1 is last in a
+    triangle.
+    """
+    both = np.stack([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]], axis=1)
+    keep = np.stack([np.ones(len(quads), bool), quads[:, 3] >= 0], axis=1)
+    out: Index = both[keep]
+    return out
+
+
+def skinned(
+    shaped: Array, joints: Array, rotations: Array, weights: Array, parents: tuple[int, ...]
+) -> Array:
+    """As HeadModel.skin, of any points (V, 3) with weights (V, J)."""
+    linear, offset = joint_transforms(matrix_from_vector(rotations), joints, parents)
+    moved = np.nonzero(np.any(np.abs(linear - np.eye(3)) > 0, axis=(1, 2)))[0]
+    out = np.array(shaped, dtype=np.float64)
+    # Only joints that turned are applied: blending is relative to identity, since rows sum
+    # to one, so that a fit that only moves the eyes pays for the eyes alone.
+    for j in moved:
+        w = weights[:, j]
+        touched = np.nonzero(w)[0]
+        v = shaped[touched]
+        out[touched] += w[touched, None] * (v @ linear[j].T + offset[j] - v)
+    return out
 
 
 def joint_transforms(

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The worker's jobs "conform" and "wrap": a person onto a mesh of the artist's, and back.
+"""The worker's jobs "register", "conform" and "wrap": a mesh of the artist's registered, a person
+put onto it, and back.
 
 conform: params {"mesh": .npz of core.conform.mesh.OwnMesh, "head": .npz of
 core.conform.send.Source or "",
-"profile": .npz of core.conform.profile or "", "pairs": [[six numbers], ...], "strength": 0..1,
+"profile": .npz of core.conform.profile or "", "points": {name: [x, y, z] on the mesh, ...} of
+core.conform.by_hand.NAMED_POINTS, "strength": 0..1,
 "texture": side or 0, "out": an existing folder}. result {"profile", "person", "skin" (a PNG, ""
 for none), "median_mm", "warnings": [sentences]}.
-wrap: params {"mesh", "profile", "pairs", "out"}. result {"head": .npz of RiggedHead, "profile",
+wrap: params {"mesh", "profile", "points", "out"}. result {"head": .npz of RiggedHead, "profile",
 "median_mm", "warnings"}.
+register: params {"mesh", "points", "out"}. result {"profile", "median_mm", "warnings"}.
 """
 
 from __future__ import annotations
@@ -19,18 +22,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..conform.by_hand import pairs_of
 from ..conform.mesh import OwnMesh
-from ..conform.person_file import save_person
+from ..conform.outputs import PERSON, PROFILE, SKIN, write_sent
 from ..conform.profile import HeadProfile
-from ..conform.register import profile_of
+from ..conform.register import profile_of, register_mesh
 from ..conform.send import Source, send
 from ..conform.wrap import wrapped_head
-from ..files.png import encode_png
+from ..errors import MeshError
+from ..heads.model import HeadModel
 from ..options import OPEN_HEAD
 from ..progress import Progress
 from ..reconstruct.outputs import write_together
 from ..reconstruct.resources import load_head, load_mediapipe
 from .parameters import Parameters, incomplete
+
+REGISTERED_ANEW = "The mesh's profile was of an earlier version, so the mesh was registered anew."
 
 
 def conform_job(
@@ -44,33 +51,26 @@ def conform_job(
         raise incomplete()
     if not isinstance(strength, int | float) or not 0 <= strength <= 1:
         raise incomplete()
-    head = load_head(OPEN_HEAD)
+    head, nets = load_head(OPEN_HEAD), load_mediapipe()
+    profile, old = _profile(params)
     done = send(
         head,
         mesh,
-        Source.load(Path(head_file), head) if head_file else None,
-        load_mediapipe(),
-        profile=_profile(params),
-        pairs=_pairs(params),
+        Source.load(Path(head_file), head, nets) if head_file else None,
+        nets,
+        profile=profile,
+        pairs=_pairs(head, params),
         strength=float(strength),
         texture=texture,
         progress=progress,
     )
-    person, profile, skin = out / "person.npz", out / "profile.npz", out / "skin.png"
-    writers: dict[Path, Callable[[Path], object]] = {
-        person: lambda path: save_person(done.person, path),
-        profile: done.profile.save,
-    }
-    if done.skin is not None:
-        picture = encode_png(done.skin)
-        writers[skin] = lambda path: path.write_bytes(picture)
-    write_together(writers, before_naming=before_naming)
+    write_sent(done, out, before_naming=before_naming)
     return {
-        "person": str(person),
-        "profile": str(profile),
-        "skin": "" if done.skin is None else str(skin),
+        "person": str(out / PERSON),
+        "profile": str(out / PROFILE),
+        "skin": "" if done.skin is None else str(out / SKIN),
         "median_mm": 1e3 * done.profile.median,
-        "warnings": list(done.warnings),
+        "warnings": [*old, *done.warnings],
     }
 
 
@@ -79,7 +79,8 @@ def wrap_job(
 ) -> dict[str, Any]:
     """The result's fields. Raises PersonError; ``progress`` may raise Cancelled."""
     mesh, out, head = OwnMesh.load(params.path("mesh")), params.path("out"), load_head(OPEN_HEAD)
-    profile = profile_of(head, mesh, load_mediapipe(), _profile(params), _pairs(params), progress)
+    known, old = _profile(params)
+    profile = profile_of(head, mesh, load_mediapipe(), known, _pairs(head, params), progress)
     rigged = wrapped_head(head, profile)
     paths = {"head": out / "head.npz", "profile": out / "profile.npz"}
     write_together(
@@ -88,20 +89,45 @@ def wrap_job(
     return {
         **{name: str(path) for name, path in paths.items()},
         "median_mm": 1e3 * profile.median,
+        "warnings": [*old, *(str(note) for note in profile.notes)],
+    }
+
+
+def register_job(
+    params: Parameters, progress: Progress, before_naming: Callable[[], None]
+) -> dict[str, Any]:
+    """The result's fields. Raises PersonError; ``progress`` may raise Cancelled."""
+    mesh, out, head = OwnMesh.load(params.path("mesh")), params.path("out"), load_head(OPEN_HEAD)
+    pairs = _pairs(head, params)
+    profile = register_mesh(head, mesh, load_mediapipe(), pairs, progress)
+    write_together({out / PROFILE: profile.save}, before_naming=before_naming)
+    return {
+        "profile": str(out / PROFILE),
+        "median_mm": 1e3 * profile.median,
         "warnings": [str(note) for note in profile.notes],
     }
 
 
-def _profile(params: Parameters) -> HeadProfile | None:
+def _profile(params: Parameters) -> tuple[HeadProfile | None, list[str]]:
+    """The profile that was kept; one that is of no use any more is told of and made anew."""
     text = params.text("profile")
-    return HeadProfile.load(Path(text)) if text else None
+    if not text:
+        return None, []
+    try:
+        profile = HeadProfile.load(Path(text))
+        profile.check_head(load_head(OPEN_HEAD).digest)
+    except MeshError:
+        return None, [REGISTERED_ANEW]
+    return profile, []
 
 
-def _pairs(params: Parameters) -> NDArray[np.float64] | None:
-    found = params.value("pairs", [])
+def _pairs(head: HeadModel, params: Parameters) -> NDArray[np.float64] | None:
+    """Of points by name."""
+    found = params.value("points", {})
     if not found:
         return None
     try:
-        return np.array(found, np.float64).reshape(-1, 6)
-    except (ValueError, TypeError) as error:
+        points = {str(k): np.array(v, np.float64).reshape(3) for k, v in found.items()}
+    except (AttributeError, ValueError, TypeError) as error:
         raise incomplete() from error
+    return pairs_of(head, points)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..conform.target import notes_of, on_target, target_of
 from ..options import Options
 from ..photos.photo import Photo, load_photo
 from ..pipeline import reconstruct, rig_heads
@@ -60,23 +61,28 @@ def write_person(
     could not all be written none has changed.
     """
     watch = Stopwatch()
+    target = target_of(options)
     with watch.stage(OPENING):
         photos = [load_photo(path) for path in paths]
     people = reconstruct(photos, options, progress=part(progress, 0.0, 0.8))
     with watch.stage(RIGGING):
         heads = rig_heads(photos, people, options, progress=part(progress, 0.8, 0.9))
     model = load_head(options.head)
+    shown = [on_target(target, rigged) for rigged in heads]
     fits = [(person, i) for person in people for i in range(len(person.photos))]
-    done = list(zip(photos, folders, fits, heads, strict=True))
+    done = list(zip(photos, folders, fits, heads, shown, strict=True))
     written = []
-    for k, (photo, folder, (person, i), rigged) in enumerate(done):
+    for k, (photo, folder, (person, i), rigged, on_mesh) in enumerate(done):
         progress(WRITING, 0.9 + 0.1 * k / len(done))
         seconds = {**person.report["seconds"], **watch.seconds}
-        write_photo(folder, photo, model, person, i, rigged, seconds, contact=contact)
+        write_photo(
+            folder, photo, model, person, i, rigged, seconds, contact=contact, on_mesh=on_mesh
+        )
         written.append(_written(photo, person, i, seconds, folder))
     progress(WRITING, 1.0)
     said = [s for person in people for s in person.warnings]
     said += [s for rigged in heads for s in rigged.report.get("hair", {}).get("warnings", [])]
+    said += [s for rigged in shown for s in notes_of(rigged)]
     return WrittenPerson(tuple(written), tuple(dict.fromkeys(said)))
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..conform.target import notes_of, on_target, target_of
 from ..photos.photo import photo_from_npz
 from ..pipeline import reconstruct, rig_heads
 from ..progress import WRITING, Progress, part
@@ -31,14 +32,18 @@ def reconstruct_job(
     if not paths:
         raise incomplete()
     photos = [photo_from_npz(path) for path in paths]
+    # Now: what is missing is said before the work and not after it.
+    target = target_of(options)
     people = reconstruct(photos, options, progress=part(progress, 0.0, 0.8))
     heads = rig_heads(photos, people, options, progress=part(progress, 0.8, 0.95))
     progress(WRITING, 0.95)
-    results = {out / f"head-{i}.npz": head.save for i, head in enumerate(heads)}
+    shown = [on_target(target, head) for head in heads]
+    results = {out / f"head-{i}.npz": head.save for i, head in enumerate(shown)}
     write_together(results, before_naming=before_naming)
     for head in heads:
         LAST_HEADS.add(head)
     warnings = [sentence for person in people for sentence in person.warnings]
+    warnings += [sentence for head in shown for sentence in notes_of(head)]
     return {
         "heads": [str(path) for path in results],
         "seconds": time.perf_counter() - start,

@@ -7,7 +7,7 @@ params {"continuation": JSON of core.reconstruct.continuation, "pins": [[photo, 
 compared with; none if it is missing], "options": {of core.options.Options}, "out": an existing
 folder, "before": false from who has it already}. result {"after", "before": .npz of
 core.rigged_head.RiggedHead, the first photo's head as it is now and as the last fit left it,
-"before" only if it is wanted, "warnings": [sentences]}.
+"before" only if it is wanted, both on the mesh that the options name, "warnings": [sentences]}.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..conform.target import on_target, target_of
 from ..errors import ModelFileError
 from ..photos.photo import photo_from_npz
 from ..progress import Progress, part
@@ -31,6 +32,7 @@ def refit_job(
 ) -> dict[str, Any]:
     """The result's fields. Raises PersonError; ``progress`` may raise Cancelled."""
     continuation, options, out = params.text("continuation"), params.options(), params.path("out")
+    target = target_of(options)
     paths, earlier = params.paths("photos"), params.paths_or_none("earlier")
     last = Continuation.from_json(continuation)
     if len(earlier) > len(last.photos):
@@ -61,9 +63,9 @@ def refit_job(
         progress=part(progress, end, 0.95),
     )
     LAST_HEADS.add(done.after)
-    heads = {"after": done.after}
+    heads = {"after": on_target(target, done.after)}
     if params.value("before", True):
-        heads["before"] = done.before
+        heads["before"] = on_target(target, done.before)
     paths_of = {name: out / f"{name}.npz" for name in heads}
     results = {paths_of[name]: rigged.save for name, rigged in heads.items()}
     write_together(results, before_naming=before_naming)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..progress import Progress
-from .conform import conform_job, wrap_job
+from .conform import conform_job, register_job, wrap_job
 from .hair import hair_job
 from .look import look_job
 from .parameters import Parameters
@@ -31,6 +31,7 @@ JOBS: dict[str, Job] = {
     "track": track_job,
     "conform": conform_job,
     "wrap": wrap_job,
+    "register": register_job,
     "warm": warm_job,
     "install_runtime": install_runtime_job,
     "remove_runtime": remove_runtime_job,

@@ -23,7 +23,7 @@ import numpy as np
 from ..errors import OutputError
 from ..files.ply import ply_bytes
 from ..heads.face_landmarks import SEVEN_LANDMARKS
-from ..heads.model import HeadModel
+from ..heads.model import HeadModel, triangles_of
 from ..photos.photo import Photo
 from ..reconstruction import Reconstruction
 from ..rigged_head import RiggedHead
@@ -44,22 +44,27 @@ def write_photo(
     seconds: Mapping[str, float],
     *,
     contact: bool = False,
+    on_mesh: RiggedHead | None = None,
 ) -> None:
     """Everything about photo ``index`` of a reconstruction into a folder, made if missing.
 
     seconds: by stage, of all that was done for this person so far; goes into the report. contact:
-    with the contact sheet's pictures.
+    with the contact sheet's pictures. on_mesh: the head on a mesh of the artist's, which files of
+    meshes, head and skin show then.
     Raises OutputError; then none of the files has changed.
     """
     fit = reconstruction.photos[index]
     seven = head.landmarks(fit.camera.to_camera(fit.vertices), np.array(SEVEN_LANDMARKS))
     seven_px = fit.camera.project(head.landmarks(fit.vertices, np.array(SEVEN_LANDMARKS)))
+    shown = rigged if on_mesh is None else on_mesh
+    own = "head_mesh" in shown.report
     shared = {k: v for k, v in reconstruction.report.items() if k != "photos"}
     report = {
         **fit.report,
         **shared,
         **({"likeness": rigged.report["likeness"]} if "likeness" in rigged.report else {}),
         **({"texture": rigged.report["texture"]} if "texture" in rigged.report else {}),
+        **({"head_mesh": shown.report["head_mesh"]} if own else {}),
         **({"hair": rigged.report["hair"]} if "hair" in rigged.report else {}),
         "seconds": {stage: round(s, 4) for stage, s in seconds.items()},
         "memory_peak_mb": peak_memory_mb(),
@@ -67,12 +72,16 @@ def write_photo(
     }
     comment = f"{head.name}, {head.licence.spdx}, metres"
     # As rigged: lids are clear of the eyes, and wet.
-    posed = fit.camera.to_camera(rigged.posed.astype(np.float64))
-    neutral = rigged.basis.astype(np.float64)
+    posed = fit.camera.to_camera(shown.posed.astype(np.float64))
+    neutral = shown.basis.astype(np.float64)
+    outer, whole = head.outer_triangles, head.triangles
+    if own:
+        outer = whole = triangles_of(shown.quads)
+        comment = f"{shown.head_name}, metres"
     overlay = overlay_picture(photo, head, fit)
     contents = {
-        "mesh.ply": ply_bytes(posed, head.outer_triangles, f"{comment}, OpenCV camera frame"),
-        "neutral.ply": ply_bytes(neutral, head.triangles, f"{comment}, head frame"),
+        "mesh.ply": ply_bytes(posed, outer, f"{comment}, OpenCV camera frame"),
+        "neutral.ply": ply_bytes(neutral, whole, f"{comment}, head frame"),
         "camera.json": _json(fit.camera.to_json()),
         "lm7.json": _json(seven.tolist()),
         "lm7_px.json": _json(seven_px.tolist()),
@@ -84,10 +93,10 @@ def write_photo(
     writers: dict[Path, Writer] = {
         folder / name: _bytes_writer(data) for name, data in contents.items()
     }
-    for name, picture in (("skin", rigged.skin_photo), ("albedo", rigged.skin_albedo)):
+    for name, picture in (("skin", shown.skin_photo), ("albedo", shown.skin_albedo)):
         if picture.size:
             writers[folder / f"{name}.png"] = _bytes_writer(picture.tobytes())
-    writers[folder / "head.npz"] = rigged.save
+    writers[folder / "head.npz"] = shown.save
     make_folder(folder)
     write_together(writers)
 

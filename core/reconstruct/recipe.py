@@ -17,15 +17,18 @@ from ..options import OPEN_HEAD
 
 MAX_TEXT = 1_000_000
 #: Of core.pipeline.Options, what a recipe may set; the models folder is this machine's own.
-OPTIONS = ("predictor", "face", "box", "focal_px", "focal_35mm", "own_components")
+OPTIONS = (
+    "predictor", "face", "box", "focal_px", "focal_35mm", "own_components", "head_mesh",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Recipe:
     """photo: name of the first one, photo_sha256 of its file; head: the open head's name, or the
     file name, without a folder, of an imported one, head_sha256 the model's digest; options: fields
-    of core.pipeline.Options but for the head; pinned: the fit went on, under pins or with further
-    photos, so that the photo and the options alone do not give this head.
+    of core.pipeline.Options but for the head, of a mesh's profile the file's name; pinned: the fit
+    went on, under pins or with further photos, so that the photo and the options alone do not give
+    this head.
     """
 
     photo: str
@@ -52,7 +55,7 @@ def read_recipe(text: object) -> Recipe:
             photo_sha256=_text(photo["sha256"]),
             head=PureWindowsPath(name).name if name.endswith(".npz") else OPEN_HEAD,
             head_sha256=_text(data["head"]["sha256"]),
-            options={k: v for k in OPTIONS if (v := options.get(k)) is not None},
+            options=_known(options),
             pinned=len(data["photos"]) > 1 or "pins" in options,
         )
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
@@ -71,6 +74,13 @@ def carried_on(before: object, after: str) -> str:
     data = json.loads(after)
     data["options"] = {**data["options"], **first.options, "head": first.head}
     return json.dumps(data)
+
+
+def _known(options: dict[str, Any]) -> dict[str, Any]:
+    found = {k: v for k in OPTIONS if (v := options.get(k)) is not None}
+    if "head_mesh" in found:
+        found["head_mesh"] = PureWindowsPath(_text(found["head_mesh"])).name
+    return found
 
 
 def _text(value: object) -> str:

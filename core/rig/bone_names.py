@@ -21,6 +21,11 @@ _CAMEL_HEAD = re.compile(r"[a-z](?<!Fore)(?<!fore)Head$")
 _NECK = re.compile(r"neck|^(?:DEF-|ORG-)?spine\.00[45]$|首|颈|頸|cervical", re.IGNORECASE)
 _NO_NECK = re.compile(r"necklace|necktie|乳首|手首|足首", re.IGNORECASE)
 _EYE = re.compile(rf"(?:^|.*[_:.\-| \d])eye(?:ball)?{_JOINT}$|^目$|^瞳$")
+_JAW = re.compile(
+    rf"(?:(?:^|[_:.\-| \d]|def|c_)jaw(?:_?(?:root|master|lower))?0?1?{_JOINT}"
+    rf"(?:[_.]?x|_m|\.m|_c)?|[a-z]Jaw|顎|あご)$",
+    re.IGNORECASE,
+)
 _TOE = re.compile(r"toe|爪先|つま先", re.IGNORECASE)
 
 _WORDS = {"left": "right", "Left": "Right", "LEFT": "RIGHT", "l": "r", "L": "R", "左": "右"}
@@ -38,6 +43,14 @@ def head_name(names: Sequence[str]) -> str | None:
     found = [name for name in _HEADS if name in names]
     found += sorted((n for n in names if _HEAD.search(n) or _CAMEL_HEAD.search(n)), key=len)
     return found[0] if found else None
+
+
+def jaw_name(names: Sequence[str]) -> str | None:
+    """The bone that opens the mouth; None if none is called so. A deform bone is surer."""
+    found = sorted((n for n in names if _JAW.search(n)), key=len)
+    deform = [n for n in found if n.lower().startswith("def")]
+    first = deform or found
+    return first[0] if first else None
 
 
 def is_neck(name: str) -> bool:

@@ -14,11 +14,12 @@ import pytest
 from core.__main__ import main
 from core.conform.check import rig_arrays
 from core.conform.face_mask import open_mask
+from core.conform.faces import corners_of
 from core.conform.find_face import fit_similarity
 from core.conform.mesh import OwnMesh
 from core.conform.mesh_file import read_mesh
 from core.conform.mouth_side import has_opening, lower_lip_share
-from core.conform.person import put_on
+from core.conform.person import BONES, put_on
 from core.conform.person_file import load_person, save_person
 from core.conform.profile import KINDS, HeadProfile
 from core.conform.rebake import decode_own_png, places_in_our_layout, rebake
@@ -164,12 +165,14 @@ def test_strength_nothing_leaves_the_face_as_it_is(head, made, profile):
     assert np.linalg.norm(person.full("jawOpen"), axis=1).max() > 0.015 * UNIT
 
 
-def test_weights_are_of_jaw_and_eyes(profile, sent):
-    of_eye = sent.weights[:, 2:].sum(axis=1) == 1
+def test_weights_are_of_bones_for_all_of_the_mesh(profile, sent):
+    assert sent.weights.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    eyes = [BONES.index("eye_l"), BONES.index("eye_r")]
+    of_eye = sent.weights[:, eyes].max(axis=1) == 1
     assert of_eye.sum() == (profile.kind >= KINDS.index("eye_l")).sum() > 2 * 450
-    assert sent.weights.max() <= 1
-    assert (sent.weights[-512:] == 0).all()
-    assert sent.joints[2, 0] > 0 > sent.joints[3, 0]
+    assert sent.weights[:, BONES.index("jaw")].max() > 0.9
+    assert (sent.weights[-512:, [BONES.index("jaw"), *eyes]] == 0).all()
+    assert sent.joints[eyes[0], 0] > 0 > sent.joints[eyes[1], 0]
 
 
 def test_wrapped_back_the_person_is_the_same(head, made, profile, sent):
@@ -248,7 +251,7 @@ def test_command_writes_all_of_it(head, made, profile, tmp_path, capsys):
     path.write_text("\n".join(lines))
     read = read_mesh(path)
     assert np.array_equal(read.triangles, mesh.triangles)
-    replace(profile, digest=read.digest).save(tmp_path / "profile.npz")
+    replace(profile, mesh=read).save(tmp_path / "profile.npz")
     out = tmp_path / "out"
     given = ["--profile", str(tmp_path / "profile.npz"), "--out", str(out)]
     assert main(["conform", str(path), *given]) == 0
@@ -301,3 +304,26 @@ def test_seams_of_textures_are_sewn_and_neighbours_are_not(made):
     apart = OwnMesh.of("apart", mesh.vertices[mesh.triangles.ravel()], corners)
     used = len(np.unique(mesh.triangles))
     assert abs(len(np.unique(apart.welded.triangles)) - used) < 0.01 * used
+
+
+def test_half_a_head_and_a_heap_are_refused_with_a_sentence(head, made):
+    mesh = made[0]
+    half = (mesh.vertices[mesh.triangles][..., 0] > 0).all(axis=1)
+    with pytest.raises(MeshError, match=r"whole head|mesh of a head|opening|near"):
+        register_mesh(
+            head, OwnMesh.of("half", mesh.vertices, mesh.triangles[half]), load_mediapipe()
+        )
+
+
+def test_non_manifold_edges_do_no_harm(made):
+    """Three faces on an edge, a face twice, and a loose island: all of it stays where it is."""
+    mesh = made[0]
+    extra = np.stack(
+        [mesh.triangles[:40, 0], mesh.triangles[:40, 1], mesh.triangles[900:940, 2]], 1
+    )
+    both = np.concatenate([mesh.triangles, mesh.triangles[:30], extra])
+    welded = OwnMesh.of("folded", mesh.vertices, both).welded
+    assert len(welded.triangles) <= len(both)
+    corners = corners_of(OwnMesh.of("folded", mesh.vertices, both))
+    ids = np.sort(both.ravel()[np.maximum(corners, 0)][:, :3], axis=1)
+    assert len(np.unique(ids, axis=0)) == len(ids)

@@ -23,6 +23,7 @@ import numpy as np
 from fuzz_dice import Dice, altered_array, altered_json, altered_npz, altered_zip
 
 from core import protocol
+from core.conform.faces import corners_of
 from core.conform.mesh import OwnMesh
 from core.conform.mesh_file import read_mesh
 from core.conform.profile import KINDS, HeadProfile
@@ -268,14 +269,20 @@ def _head_profile(data: bytes, folder: Path) -> None:
         assert np.isfinite(profile.bound(profile.laid.astype(float), rows)).all()
         assert np.isfinite(profile.to_head.inverse(np.zeros((1, 3)))).all()
         assert profile.kind.max() < len(KINDS)
+        assert corners_of(profile.mesh).max() < profile.mesh.triangles.size
 
 
 def _profile_arrays() -> dict[str, np.ndarray]:
-    count = 5
+    count, random = 320, np.random.default_rng(1)
     return {
-        "schema": np.asarray(1),
-        "name": np.asarray("mesh"),
-        "digest": np.asarray("0" * 64),
+        "schema": np.asarray(2),
+        "mesh_name": np.asarray("mesh"),
+        "mesh_vertices": random.normal(size=(count, 3)),
+        "mesh_triangles": random.integers(0, count, (400, 3)),
+        "mesh_uv": np.zeros((0, 3, 2)),
+        "mesh_polygon": np.arange(400),
+        "mesh_material": np.zeros(400, np.int64),
+        "mesh_materials": np.array(["skin"]),
         "head_digest": np.asarray("1" * 64),
         "scale": np.asarray(0.1),
         "rotation": np.eye(3),
@@ -283,11 +290,14 @@ def _profile_arrays() -> dict[str, np.ndarray]:
         "laid": np.ones((4, 3), np.float32),
         "corners": np.zeros((count, 3), np.int32),
         "share": np.full((count, 3), 1 / 3, np.float32),
+        "nearest": np.zeros(count, np.int32),
         "distance": np.zeros(count, np.float32),
         "kind": np.ones(count, np.int8),
         "mask": np.ones(count, np.float32),
         "median": np.asarray(0.0001),
-        "opening": np.asarray(True),
+        "landmark_vertices": np.zeros((478, 3), np.int32),
+        "landmark_share": np.full((478, 3), 1 / 3, np.float32),
+        "pairs": np.zeros((0, 6)),
         "notes": np.array(["a note"]),
     }
 
