@@ -19,6 +19,7 @@ from .operators import (
     export_motion,
     expression,
     eyes_follow,
+    face_points,
     hair,
     help,
     identity,
@@ -52,6 +53,7 @@ _MODULES = (
     likeness,
     pins,
     correct_fit,
+    face_points,
     add_photo,
     rebuild,
     expression,
@@ -92,6 +94,7 @@ def register() -> None:
 def unregister() -> None:
     """Blender disables the extension, or quits: nothing of ours goes on."""
     correct_fit.close()
+    face_points.close()
     looks.close()
     session.close()
     photo.close()

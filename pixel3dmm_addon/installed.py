@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ..core.conform.profile import profile_name
 from ..core.cues.pixel3dmm.convert_checkpoint import find_converted
-from ..core.errors import ModelFileError
+from ..core.errors import MeshError, ModelFileError
 from ..core.heads.flame import read_info
 from ..core.options import OPEN_HEAD as OPEN_HEAD
 from . import paths
@@ -42,10 +43,22 @@ def models_folder() -> Path:
     return paths.user_folder("models")
 
 
+def profiles_folder() -> Path:
+    """Where profiles of the artist's own meshes lie."""
+    return paths.user_folder("profiles")
+
+
 def heads() -> tuple[Entry, ...]:
-    """The first is what everybody has."""
+    """The first is what everybody has, the last are meshes of the artist's own."""
     imported = (_flame(path, _changed(path)) for path in sorted(models_folder().glob("*.npz")))
-    return (Entry(OPEN_HEAD, "Open Head", "CC0-1.0 AND MIT", True), *(e for e in imported if e))
+    own = (_own_mesh(path, _changed(path)) for path in sorted(profiles_folder().glob("*-*.npz")))
+    first = Entry(OPEN_HEAD, "Open Head", "CC0-1.0 AND MIT", True)
+    return (first, *(e for e in imported if e), *(e for e in own if e))
+
+
+def is_own_mesh(name: str) -> bool:
+    """Whether a head's name is a profile of a mesh of the artist's own."""
+    return name != OPEN_HEAD and Path(name).parent == profiles_folder()
 
 
 def predictors() -> tuple[Entry, ...]:
@@ -86,6 +99,16 @@ def _flame(path: Path, changed: int) -> Entry | None:
         return None
     licence = info["licence"]
     return Entry(str(path), str(info["title"]), str(licence["spdx"]), licence["commercial"])
+
+
+@lru_cache(maxsize=64)
+def _own_mesh(path: Path, changed: int) -> Entry | None:
+    """None for a file that is no profile; the person on it is the open head's, the mesh theirs."""
+    try:
+        name = profile_name(path)
+    except MeshError:
+        return None
+    return Entry(str(path), f"{name} (my mesh)", "your mesh with CC0-1.0 AND MIT", True)
 
 
 @lru_cache(maxsize=8)

@@ -235,6 +235,8 @@ def job_options(choices: PIXEL3DMM_PG_scene) -> dict[str, Any]:
         options["face"] = choices.face
     # What another machine chose and this one lacks is refused by core, in a sentence.
     options["head"] = choices.head or installed.OPEN_HEAD
+    if installed.is_own_mesh(options["head"]):
+        options |= {"head": installed.OPEN_HEAD, "head_mesh": options["head"]}
     options["predictor"] = choices.predictor or installed.MEDIAPIPE
     options["texture"] = choices.texture
     options["hair"] = choices.hair

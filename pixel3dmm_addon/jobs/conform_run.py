@@ -46,23 +46,18 @@ class _OfMesh:
 
     mesh: OwnMesh
     profile_file: bytes
+    points: dict[str, list[float]]
 
     def _params(self, folder: Path) -> dict[str, Any]:
         (folder / "out").mkdir()
         mesh, profile = folder / "mesh.npz", folder / "profile.npz"
-        np.savez(
-            mesh,
-            name=np.asarray(self.mesh.name),
-            vertices=self.mesh.vertices,
-            triangles=self.mesh.triangles,
-            uv=self.mesh.uv,
-        )
+        self.mesh.save(mesh)
         if self.profile_file:
             profile.write_bytes(self.profile_file)
         return {
             "mesh": str(mesh),
             "profile": str(profile) if self.profile_file else "",
-            "pairs": [],
+            "points": self.points,
             "out": str(folder / "out"),
         }
 
@@ -73,16 +68,19 @@ class ConformRun(_OfMesh, Run[ConformOutcome]):
     def __init__(
         self,
         mesh: OwnMesh,
-        neutral: np.ndarray,
+        person: dict[str, np.ndarray],
         skin: bytes,
         profile_file: bytes = b"",
+        points: dict[str, list[float]] | None = None,
         strength: float = 1.0,
         texture: int = 2048,
     ) -> None:
-        """neutral (n, 3) of the person, metres, head frame; skin: its texture, or nothing."""
+        """person: neutral (n, 3), metres, head frame, and of one on another head its triangles and
+        name; skin: its texture, or nothing; points on the mesh by name.
+        """
         super().__init__(Path(mesh.name))
-        self.mesh, self.profile_file = mesh, profile_file
-        self._neutral, self._skin = neutral, skin
+        self.mesh, self.profile_file, self.points = mesh, profile_file, points or {}
+        self._person, self._skin = person, skin
         self._strength, self._texture = strength, texture
 
     def steps(self, wait: float = 0.0) -> Generator[Progress | None, None, ConformOutcome]:
@@ -90,7 +88,8 @@ class ConformRun(_OfMesh, Run[ConformOutcome]):
         with PrivateFolder() as scratch:
             params, out = self._params(scratch.path), scratch.path / "out"
             source = scratch.path / "person.npz"
-            np.savez(source, neutral=self._neutral, skin=np.frombuffer(self._skin, np.uint8))
+            arrays = {**self._person, "skin": np.frombuffer(self._skin, np.uint8)}
+            np.savez(source, **arrays)  # type: ignore[arg-type]
             params |= {
                 "head": str(source),
                 "strength": self._strength,
@@ -108,9 +107,14 @@ class ConformRun(_OfMesh, Run[ConformOutcome]):
 class WrapRun(_OfMesh, Run[WrapOutcome]):
     """Wrap."""
 
-    def __init__(self, mesh: OwnMesh, profile_file: bytes = b"") -> None:
+    def __init__(
+        self,
+        mesh: OwnMesh,
+        profile_file: bytes = b"",
+        points: dict[str, list[float]] | None = None,
+    ) -> None:
         super().__init__(Path(mesh.name))
-        self.mesh, self.profile_file = mesh, profile_file
+        self.mesh, self.profile_file, self.points = mesh, profile_file, points or {}
 
     def steps(self, wait: float = 0.0) -> Generator[Progress | None, None, WrapOutcome]:
         """As StepwiseWork.steps."""
@@ -122,3 +126,21 @@ class WrapRun(_OfMesh, Run[WrapOutcome]):
             if not isinstance(median, int | float):
                 raise WorkerError(f"The reconstruction process named no result: {SEE_LOG}")
             return WrapOutcome(rigged, float(median), warnings_of(result))
+
+
+class RegisterRun(_OfMesh, Run[tuple[HeadProfile, bytes, tuple[str, ...]]]):
+    """Register My Mesh: the profile, its file's bytes, and sentences."""
+
+    def __init__(self, mesh: OwnMesh, points: dict[str, list[float]]) -> None:
+        super().__init__(Path(mesh.name))
+        self.mesh, self.profile_file, self.points = mesh, b"", points
+
+    def steps(
+        self, wait: float = 0.0
+    ) -> Generator[Progress | None, None, tuple[HeadProfile, bytes, tuple[str, ...]]]:
+        """As StepwiseWork.steps."""
+        with PrivateFolder() as scratch:
+            params, out = self._params(scratch.path), scratch.path / "out"
+            result = yield from self._ask("register", params, scratch, wait)
+            path = result_path(result, "profile", out)
+            return HeadProfile.load(path), path.read_bytes(), warnings_of(result)

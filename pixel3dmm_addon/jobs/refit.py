@@ -13,6 +13,7 @@ import numpy as np
 from ...core.errors import PhotoError
 from ...core.fitting.pins import Pin
 from ...core.reconstruct.continuation import pins_to_json
+from ...core.rigged_head import RiggedHead
 from ..photos.loading import HeadPhoto, loading
 from . import session
 from .job import Progress
@@ -65,9 +66,7 @@ class RefitRun(Run[Change]):
             }
             # A drag after a drag: what stands in the scene is what came last.
             last = session.last_refit
-            before = (
-                last if last is not None and last.continuation_json == self._continuation else None
-            )
+            before = last if last is not None and self._made_by(last) else None
             params["before"] = before is None
             result = yield from self._ask("refit", params, scratch, wait)
             after = yield from read_head(result_path(result, "after", out), wait)
@@ -75,6 +74,13 @@ class RefitRun(Run[Change]):
                 before = yield from read_head(result_path(result, "before", out), wait)
         session.last_refit = after
         return Change(after, before, tuple(loaded), warnings_of(result))
+
+    def _made_by(self, last: RiggedHead) -> bool:
+        """Whether a head is what this run goes on from, on the same mesh."""
+        mesh = str(last.recipe.get("head_mesh", {}).get("sha256", ""))
+        asked = Path(self.options.get("head_mesh", "")).stem
+        same = asked.endswith(mesh[:16]) if mesh else not asked
+        return same and last.continuation_json == self._continuation
 
     def _pixels(
         self, photo: HeadPhoto | None, folder: Path, number: int, wait: float
@@ -119,7 +125,7 @@ class RebuildRun(ReconstructionRun):
         outcome = yield from super().steps(wait)
         if not self._continuation:
             return outcome
-        head = {"head": self.options["head"]}
+        head = {k: v for k, v in self.options.items() if k in ("head", "head_mesh")}
         change = yield from RefitRun(self._continuation, self._pins, options=head).steps(wait)
         warnings = tuple(dict.fromkeys((*outcome.warnings, *change.warnings)))
         # A fit that goes on paints no skin: it has that of the first one, as in the old head.

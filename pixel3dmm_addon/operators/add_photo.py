@@ -86,7 +86,7 @@ def run_with(context: bpy.types.Context, head: bpy.types.Object, paths: list[Pat
     """The run that fits a head to further photos, too. Raises PersonError."""
     known = continuation.read(head)
     earlier = [photo_camera.head_photo(head, i) for i in range(len(known.photos))]
-    text, options = continuation.text(head), fit_options(context, known)
+    text, options = continuation.text(head), fit_options(context, head, known)
     return RefitRun(text, known.pins, paths, options, earlier)
 
 

@@ -185,10 +185,11 @@ class PIXEL3DMM_OT_correct_fit(PollReason, bpy.types.Operator):
         self._marks.wanted = pins
         try:
             text = continuation.text(head)
+            options = fit_options(bpy.context, head, self._known)
         except PersonError as error:
             self._fail(str(error))
             return
-        self._run = RefitRun(text, pins, options=fit_options(bpy.context, self._known))
+        self._run = RefitRun(text, pins, options=options)
         self._steps = self._run.steps(0.0)
         self._area.tag_redraw()
 

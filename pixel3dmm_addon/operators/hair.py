@@ -14,12 +14,13 @@ from .. import installed
 from ..blender_types import OperatorReturn
 from ..jobs import session
 from ..jobs.hair import HairRun
-from ..scene import custom_properties, hair
+from ..scene import custom_properties, hair, profiles
 from ..scene.head import PREFIX, active_head, is_head, polled_head
 from .poll_reason import BUSY, NO_HEAD, PollReason
 from .worker_operator import WorkerOperator
 
 NO_HAIR = "The head has no hair"
+ON_OWN_MESH = "Hair does not grow on a mesh of your own"
 SLIDERS = ("length", "density", "volume", "curl", "frizz", "parting")
 
 
@@ -40,6 +41,8 @@ class PIXEL3DMM_OT_grow_hair(PollReason, WorkerOperator, bpy.types.Operator):
             reason = NO_HEAD
         elif session.status.running:
             reason = BUSY
+        elif profiles.is_on_own_mesh(active_head(context)):
+            reason = ON_OWN_MESH
         return reason
 
     def _make_run(self, context: bpy.types.Context) -> HairRun:

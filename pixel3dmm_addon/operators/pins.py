@@ -18,7 +18,7 @@ from ...core.reconstruct.continuation import Continuation
 from .. import properties
 from ..blender_types import OperatorReturn
 from ..jobs.refit import RefitRun
-from ..scene import continuation, refit
+from ..scene import continuation, profiles, refit
 from ..scene.head import active_head, polled_head
 from .pinned_landmarks import with_pin
 from .poll_reason import PollReason
@@ -27,12 +27,18 @@ from .poll_reason import PollReason
 OPEN_HEAD_NAME = "Open Head"
 
 
-def fit_options(context: bpy.types.Context, known: Continuation) -> dict[str, Any]:
+def fit_options(
+    context: bpy.types.Context, head: bpy.types.Object, known: Continuation
+) -> dict[str, Any]:
     """Where the head model of a fit is to be found: the open head is always here, another one
-    where the scene's choice says.
+    where the scene's choice says; and the mesh of the artist's that the head was put on.
+
+    Raises ModelFileError where that mesh's profile is lost.
     """
     chosen = properties.job_options(context.scene.pixel3dmm)["head"]
-    return {"head": OPEN_HEAD if known.head_name == OPEN_HEAD_NAME else chosen}
+    options = {"head": OPEN_HEAD if known.head_name == OPEN_HEAD_NAME else chosen}
+    own = profiles.target_path(head)
+    return {**options, "head_mesh": own} if own else options
 
 
 def solve_blocking(operator: bpy.types.Operator, pins: Sequence[Pin]) -> OperatorReturn:
@@ -41,7 +47,7 @@ def solve_blocking(operator: bpy.types.Operator, pins: Sequence[Pin]) -> Operato
     try:
         known = continuation.read(head)
         done = RefitRun(
-            continuation.text(head), pins, options=fit_options(bpy.context, known)
+            continuation.text(head), pins, options=fit_options(bpy.context, head, known)
         ).outcome()
         refit.apply(bpy.context, head, done.after, done.before)
     except PersonError as error:

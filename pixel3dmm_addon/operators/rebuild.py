@@ -23,7 +23,7 @@ from ..jobs.outcome import Outcome
 from ..jobs.refit import RebuildRun
 from ..jobs.scratch import PrivateFolder
 from ..scene import camera as photo_camera
-from ..scene import continuation
+from ..scene import continuation, profiles
 from ..scene.build import build_person
 from ..scene.head import PREFIX, active_head, is_head, polled_head
 from .poll_reason import BUSY, NO_HEAD, PollReason
@@ -104,6 +104,9 @@ class PIXEL3DMM_OT_rebuild_from_recipe(PollReason, WorkerOperator, bpy.types.Ope
         if model != OPEN_HEAD:
             model = str(installed.models_folder() / model)
         options = {**recipe.options, "head": model, "models": str(installed.models_folder())}
+        own = profiles.target_path(head)
+        if own:
+            options["head_mesh"] = own
         return RebuildRun(found, options, text, pins)
 
     def _unpacked(self, data: bytes, recipe: Recipe) -> Path:

@@ -5,7 +5,15 @@ from __future__ import annotations
 
 import bpy
 
-from ..operators.conform import PIXEL3DMM_OT_send_to_my_mesh, PIXEL3DMM_OT_wrap
+from ..operators.conform import (
+    PIXEL3DMM_OT_register_my_mesh,
+    PIXEL3DMM_OT_send_to_my_mesh,
+    PIXEL3DMM_OT_wrap,
+)
+from ..operators.face_points import (
+    PIXEL3DMM_OT_clear_face_points,
+    PIXEL3DMM_OT_click_face_points,
+)
 from .sidebar import Sidebar
 
 
@@ -19,6 +27,10 @@ class PIXEL3DMM_PT_my_mesh(Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
         layout = self.layout
+        layout.operator(PIXEL3DMM_OT_register_my_mesh.bl_idname, icon="VIEWZOOM")
+        row = layout.row(align=True)
+        row.operator(PIXEL3DMM_OT_click_face_points.bl_idname, icon="PIVOT_CURSOR")
+        row.operator(PIXEL3DMM_OT_clear_face_points.bl_idname, text="", icon="X")
         layout.operator(PIXEL3DMM_OT_send_to_my_mesh.bl_idname, icon="MOD_DATA_TRANSFER")
         layout.operator(PIXEL3DMM_OT_wrap.bl_idname, icon="MOD_SHRINKWRAP")
 

@@ -17,7 +17,7 @@ from ...core.heads.arkit import ARKIT_NAMES
 from ...core.rigged_head import RiggedHead
 from ..photos.loading import LoadedPhoto
 from . import camera as photo_camera
-from . import continuation, drivers, hair, likeness, parts, smooth, wrinkles
+from . import continuation, drivers, hair, likeness, parts, profiles, smooth, wrinkles
 from . import head as head_mesh
 from . import rig as head_rig
 
@@ -103,6 +103,7 @@ def _build(
         collection.objects.link(camera)
         head[photo_camera.CAMERA] = camera
         continuation.store(head, rigged.continuation_json)
+        profiles.remember_target(head, rigged)
         # Skin that was painted from the photo has the person's own brows on it.
         parts.show(head, "brows", not rigged.skin_albedo.size)
         smooth.add(head)

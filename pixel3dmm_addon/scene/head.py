@@ -11,7 +11,7 @@ import numpy as np
 from ...core.geometry import axes
 from ...core.rig.person_keys import COMPONENT
 from ...core.rigged_head import RiggedHead
-from . import expression, material, photo_light, rig_data
+from . import expression, material, own_material, photo_light, rig_data
 
 #: Version of the custom properties below, for files that outlive this version of the add-on.
 SCHEMA = 2
@@ -42,8 +42,11 @@ def make_mesh(rigged: RiggedHead, name: str) -> bpy.types.Mesh:
     mesh.loops.foreach_set("vertex_index", rigged.quads[corner].astype(np.int32))
     mesh.polygons.add(len(size))
     mesh.polygons.foreach_set("loop_start", (np.cumsum(size) - size).astype(np.int32))
-    slots = material.add_slots(mesh, rigged)
-    mesh.polygons.foreach_set("material_index", slots[rigged.face_part].astype(np.int32))
+    if len(rigged.own_material):
+        slots = own_material.add_slots(mesh, rigged)
+    else:
+        slots = material.add_slots(mesh, rigged)[rigged.face_part]
+    mesh.polygons.foreach_set("material_index", slots.astype(np.int32))
     mesh.polygons.foreach_set("use_smooth", np.ones(len(size), dtype=bool))
     layer = mesh.uv_layers.new(name="UVMap")
     layer.data.foreach_set("uv", _flat(rigged.uv[rigged.uv_quads[corner]]))

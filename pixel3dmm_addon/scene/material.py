@@ -30,6 +30,7 @@ KIND_OF_PART = {
     "brows": "brows",
     "neck_cut": "neck cut",
     "tears": "tears",
+    "other": "neck cut",
 }
 #: What one picture covers where a head's eyes are laid out for it.
 _OF_EYES = ("sclera", "iris", "pupil")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Meshes of the artist's own: read as they are, and copied with a person on them.
+"""Meshes of the artist's own, read as they are.
 
 Several objects, as a head with its eyes and teeth, are one mesh to the registration; the first
 one's axes are those of all. The originals are never written to.
@@ -7,39 +7,29 @@ one's axes are those of all. The originals are never written to.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import bpy
 import numpy as np
 
 from ...core.conform.mesh import OwnMesh
-from ...core.conform.person import BONES, Conformed
-from ...core.conform.profile import HeadProfile
 from ...core.geometry import axes
-from ..paths import user_folder
-from .drivers import drive_product
-from .head import PREFIX, is_head
-from .pictures import packed, principled
-from .rig import bone_name
+from .face_points import usable
+from .head import is_head
 from .skin import ALBEDO, skin_of
-
-PROFILE, DIGEST = PREFIX + "profile", PREFIX + "profile_digest"
-#: The colour attribute that shows how far the registration is off.
-DISTANCE = "Registration Distance"
-#: Metres at which it is red.
-_RED = 0.002
 
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """Objects, the largest first, as one mesh; start: the first vertex of each, and the end."""
+    """Objects, the largest first, as one mesh; start: the first vertex of each, and the end;
+    points: those that the artist set on the face, by name.
+    """
 
     objects: tuple[bpy.types.Object, ...]
     mesh: OwnMesh
     start: tuple[int, ...]
+    points: dict[str, list[float]]
 
 
 def candidates(context: bpy.types.Context) -> list[bpy.types.Object]:
@@ -68,15 +58,22 @@ def read(objects: Sequence[bpy.types.Object]) -> Chosen:
     first = objects[0]
     back = first.matrix_world.inverted_safe()
     points, triangles, layouts, start = [], [], [], [0]
+    names: list[str] = []
+    polygons, looks, faces = [], [], 0
     for obj in objects:
         matrix = np.array(back @ obj.matrix_world)
-        local = _rest(obj) @ matrix[:3, :3].T + matrix[:3, 3]
+        local = rest_of(obj) @ matrix[:3, :3].T + matrix[:3, 3]
         obj.data.calc_loop_triangles()
         loops = np.empty(3 * len(obj.data.loop_triangles), np.int32)
         obj.data.loop_triangles.foreach_get("loops", loops)
         corner = np.empty(len(obj.data.loops), np.int32)
         obj.data.loops.foreach_get("vertex_index", corner)
         triangles.append(corner[loops].reshape(-1, 3).astype(np.int64) + start[-1])
+        of_face = np.empty(len(obj.data.loop_triangles), np.int32)
+        obj.data.loop_triangles.foreach_get("polygon_index", of_face)
+        polygons.append(of_face.astype(np.int64) + faces)
+        faces += len(obj.data.polygons)
+        looks.append(_materials(obj, names)[of_face])
         layer = obj.data.uv_layers.active
         uv = np.zeros(2 * len(obj.data.loops), np.float32)
         if layer is not None:
@@ -90,11 +87,28 @@ def read(objects: Sequence[bpy.types.Object]) -> Chosen:
         np.concatenate(points),
         np.concatenate(triangles),
         np.concatenate(layouts) if has_layout else None,
+        np.concatenate(polygons),
+        np.concatenate(looks),
+        names,
     )
-    return Chosen(tuple(objects), mesh, tuple(start))
+    return Chosen(tuple(objects), mesh, tuple(start), usable(first))
 
 
-def _rest(obj: bpy.types.Object) -> np.ndarray:
+def _materials(obj: bpy.types.Object, names: list[str]) -> np.ndarray:
+    """(F,) places in names of each face's material, -1 for none; names grows."""
+    slots = []
+    for slot in obj.material_slots:
+        name = slot.material.name if slot.material is not None else ""
+        if name and name not in names:
+            names.append(name)
+        slots.append(names.index(name) if name else -1)
+    which = np.empty(len(obj.data.polygons), np.int32)
+    obj.data.polygons.foreach_get("material_index", which)
+    table = np.array(slots or [-1])
+    return table[np.clip(which, 0, len(table) - 1)]
+
+
+def rest_of(obj: bpy.types.Object) -> np.ndarray:
     """(V, 3) the Basis, or the mesh where there are no keys."""
     keys = obj.data.shape_keys
     co = np.empty(3 * len(obj.data.vertices), np.float32)
@@ -105,181 +119,18 @@ def _rest(obj: bpy.types.Object) -> np.ndarray:
     return co.reshape(-1, 3).astype(np.float64)
 
 
-def known_profile(mesh: OwnMesh) -> bytes:
-    """The file of the mesh's profile, from the .blend or the user's folder; nothing if it has none.
-    Whoever gets it reads it with care.
+def person_at_rest(head: bpy.types.Object) -> dict[str, np.ndarray]:
+    """neutral (n, 3) of a head at rest, in the head frame, metres: what was sculpted into its Basis
+    counts; and triangles and name, for a head of another model.
     """
-    for obj in bpy.data.objects:
-        if obj.get(DIGEST) == mesh.digest and isinstance(obj.get(PROFILE), str):
-            try:
-                return base64.b64decode(obj[PROFILE], validate=True)
-            except ValueError:
-                continue
-    try:
-        return _file(mesh).read_bytes()
-    except OSError:
-        return b""
-
-
-def keep_profile(mesh: OwnMesh, data: bytes) -> str:
-    """Into the user's folder. Returns a sentence where that cannot be written to."""
-    try:
-        _file(mesh).parent.mkdir(parents=True, exist_ok=True)
-        _file(mesh).write_bytes(data)
-    except OSError as error:
-        return f"The mesh's profile could not be kept ({error.strerror}): it is in the .blend only."
-    return ""
-
-
-def _file(mesh: OwnMesh) -> Path:
-    return user_folder("profiles") / f"{mesh.digest[:32]}.npz"
-
-
-def copies(
-    context: bpy.types.Context,
-    chosen: Chosen,
-    person: Conformed,
-    profile: HeadProfile,
-    profile_file: bytes,
-    skin: bytes,
-    name: str,
-) -> tuple[list[bpy.types.Object], list[str]]:
-    """Copies of the objects with the person on them, and what is to be said of them."""
-    notes: list[str] = []
-    made: list[bpy.types.Object] = []
-    back = chosen.objects[0].matrix_world
-    image = packed(f"{name} skin", np.frombuffer(skin, np.uint8)) if skin else None
-    for i, source in enumerate(chosen.objects):
-        obj = source.copy()
-        obj.data = source.data.copy()
-        obj.name = f"{name} {source.name}"
-        for collection in source.users_collection:
-            collection.objects.link(obj)
-        made.append(obj)
-        own = slice(chosen.start[i], chosen.start[i + 1])
-        to_own = np.array(source.matrix_world.inverted_safe() @ back)[:3]
-        _shape(obj, person, own, to_own, notes)
-        _groups(obj, person.weights[own])
-        _paint_distance(obj.data, profile.distance[own], profile.mask[own])
-        if image is not None and (profile.mask[own] > 0.5).any():
-            _dress(obj, image)
-    made[0][PROFILE] = base64.b64encode(profile_file).decode("ascii")
-    made[0][DIGEST] = profile.digest
-    for obj in context.selected_objects:
-        obj.select_set(False)
-    for obj in made:
-        obj.select_set(True)
-    context.view_layer.objects.active = made[0]
-    return made, notes
-
-
-def _shape(
-    obj: bpy.types.Object, person: Conformed, own: slice, to_own: np.ndarray, notes: list[str]
-) -> None:
-    """The neutral face, the artist's own keys moved along with it, and the person's keys."""
-    rest = _rest(obj)
-    inside = (person.rows >= own.start) & (person.rows < own.stop)
-    rows = person.rows[inside] - own.start
-    goal = rest.copy()
-    goal[rows] = person.vertices[own][rows] @ to_own[:, :3].T + to_own[:, 3]
-    if not inside.any():
-        return
-    keys = obj.data.shape_keys
-    if keys is None:
-        obj.data.vertices.foreach_set("co", goal.astype(np.float32).ravel())
-        obj.shape_key_add(name="Basis", from_mix=False)
-    else:
-        for block in keys.key_blocks:
-            co = np.empty(3 * len(rest), np.float32)
-            block.points.foreach_get("co", co)
-            block.points.foreach_set("co", (co + (goal - rest).ravel()).astype(np.float32))
-        obj.data.vertices.foreach_set("co", goal.astype(np.float32).ravel())
-    blocks = obj.data.shape_keys.key_blocks
-    taken = [n for n in person.key_names if n in blocks]
-    for key in taken:
-        blocks[key].name = f"{key} (own)"
-    if taken:
-        notes.append(f"{len(taken)} keys of {obj.name} had names of ours: they end with (own) now.")
-    deltas = person.deltas[:, inside] @ to_own[:, :3].T.astype(np.float32)
-    for k, key in enumerate(person.key_names):
-        block = obj.shape_key_add(name=key, from_mix=False)
-        block.slider_min, block.slider_max, block.value = 0.0, 1.0, 0.0
-        co = goal.copy()
-        co[rows] += deltas[k]
-        block.points.foreach_set("co", co.astype(np.float32).ravel())
-    names = person.key_names
-    for driven, one, other in person.drives:
-        drive_product(obj.data.shape_keys, names[driven], names[one], names[other])
-    obj.data.update()
-
-
-def _groups(obj: bpy.types.Object, weights: np.ndarray) -> None:
-    """Vertex groups of jaw and eyes by the names of our bones, and of the head for the rest of the
-    face; a group that the artist has stays as it is.
-    """
-    for k, joint in enumerate(BONES):
-        name = bone_name(joint)
-        rows = np.nonzero(weights[:, k] > 1e-4)[0]
-        if not len(rows) or name in obj.vertex_groups:
-            continue
-        group = obj.vertex_groups.new(name=name)
-        values = np.round(weights[rows, k], 3)
-        for value in np.unique(values):
-            group.add(rows[values == value].tolist(), float(value), "REPLACE")
-
-
-def _paint_distance(mesh: bpy.types.Mesh, distance: np.ndarray, mask: np.ndarray) -> None:
-    """From blue, on the open head, over green to red, two millimetres off; grey where unbound."""
-    old = mesh.color_attributes.get(DISTANCE)
-    if old is not None:
-        mesh.color_attributes.remove(old)
-    layer = mesh.color_attributes.new(DISTANCE, "FLOAT_COLOR", "POINT")
-    share = np.clip(distance / _RED, 0.0, 1.0)
-    colour = np.stack(
-        [
-            np.clip(2 * share - 1, 0, 1),
-            1 - np.abs(2 * share - 1),
-            np.clip(1 - 2 * share, 0, 1),
-            np.ones_like(share),
-        ],
-        axis=1,
-    )
-    colour[mask <= 0] = [0.3, 0.3, 0.3, 1.0]
-    layer.data.foreach_set("color", colour.astype(np.float32).ravel())
-
-
-def _dress(obj: bpy.types.Object, image: bpy.types.Image) -> None:
-    """Copies of the object's materials with the skin laid over their colour where it has some."""
-    if not obj.data.materials:
-        obj.data.materials.append(bpy.data.materials.new(f"{obj.name} skin"))
-        obj.data.materials[0].use_nodes = True
-    for slot in obj.material_slots:
-        if slot.material is None:
-            continue
-        material = slot.material.copy()
-        material.use_nodes = True
-        slot.material = material
-        nodes, links = material.node_tree.nodes, material.node_tree.links
-        if not any(node.type == "BSDF_PRINCIPLED" for node in nodes):
-            continue
-        base = principled(material).inputs["Base Color"]
-        texture, mix = nodes.new("ShaderNodeTexImage"), nodes.new("ShaderNodeMix")
-        texture.image, mix.data_type = image, "RGBA"
-        texture.location, mix.location = (-520, 420), (-220, 420)
-        if base.links:
-            links.new(base.links[0].from_socket, mix.inputs[6])
-        else:
-            mix.inputs[6].default_value = base.default_value
-        links.new(texture.outputs["Color"], mix.inputs[7])
-        links.new(texture.outputs["Alpha"], mix.inputs[0])
-        links.new(mix.outputs[2], base)
-
-
-def person_at_rest(head: bpy.types.Object) -> np.ndarray:
-    """(n, 3) a head of ours at rest, in the head frame, metres: what was sculpted into its Basis
-    counts.
-    """
-    return axes.to_head(_rest(head))
+    head.data.calc_loop_triangles()
+    triangles = np.empty(3 * len(head.data.loop_triangles), np.int32)
+    head.data.loop_triangles.foreach_get("vertices", triangles)
+    return {
+        "neutral": axes.to_head(rest_of(head)),
+        "triangles": triangles.reshape(-1, 3),
+        "name": np.asarray(head.name),
+    }
 
 
 def skin_picture(head: bpy.types.Object) -> bytes:

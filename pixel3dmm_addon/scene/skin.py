@@ -11,13 +11,15 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from ...core.photos.colour import mixed
+from ...core.photos.colour import mixed, srgb_from_linear
 from ...core.rigged_head import RiggedHead
 from . import wrinkles
 from .pictures import named_texture, principled
 
 #: Marks the nodes of ours, whatever they are called in a translated Blender.
 PHOTO, ALBEDO, LIGHT = "Pixel3DMM Photo", "Pixel3DMM Albedo", "Pixel3DMM Photo's Light"
+#: Lays the skin over an artist's own material by its alpha.
+OVER = "Pixel3DMM Over"
 ROUGHNESS, RELIEF = "Pixel3DMM Roughness", "Pixel3DMM Relief"
 
 #: Of the relief that is read from the photo.
@@ -121,6 +123,9 @@ def make_exportable(mesh: bpy.types.Mesh, names: dict[bpy.types.ID, str]) -> Non
             continue
         if 1e-3 < share < 1 - 1e-3 and albedo is not None and photo is not None:
             nodes[keep].image = _blend(albedo, photo, share, name)
+        if OVER in nodes:
+            nodes[keep].image = _over(nodes[OVER].inputs[6], nodes[keep].image, name)
+            nodes.remove(nodes[OVER])
         shader = principled(double)
         links.new(nodes[keep].outputs["Color"], shader.inputs["Base Color"])
         nodes.remove(nodes[LIGHT])
@@ -128,19 +133,51 @@ def make_exportable(mesh: bpy.types.Mesh, names: dict[bpy.types.ID, str]) -> Non
             nodes.remove(nodes[drop])
 
 
+def _over(below: bpy.types.NodeSocket, image: bpy.types.Image, name: str) -> bpy.types.Image:
+    """The skin's picture over what the socket reads: another picture, or a plain colour."""
+    width, height = image.size
+    flat = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(flat)
+    top = flat.reshape(height, width, 4)
+    source = below.links[0].from_node if below.links else None
+    under = getattr(source, "image", None)
+    if under is not None and 0 not in under.size:
+        own = np.empty(under.size[0] * under.size[1] * 4, np.float32)
+        under.pixels.foreach_get(own)
+        pixels = own.reshape(under.size[1], under.size[0], 4)[..., :3]
+        rows = np.arange(height) * under.size[1] // height
+        columns = np.arange(width) * under.size[0] // width
+        base = pixels[rows][:, columns]
+    else:
+        plain = srgb_from_linear(np.array(below.default_value[:3], np.float64))
+        base = np.broadcast_to(plain.astype(np.float32), (height, width, 3))
+    share = top[..., 3:]
+    return _packed_picture(name, top[..., :3] * share + base * (1 - share))
+
+
 def _blend(
     albedo: bpy.types.Image, photo: bpy.types.Image, share: float, name: str
 ) -> bpy.types.Image:
     width, height = albedo.size
-    name = bpy.path.clean_name(name)
-    out = bpy.data.images.new(name, width, height)
     pixels = [np.empty(width * height * 4, np.float32) for _ in range(2)]
     for image, values in zip((albedo, photo), pixels, strict=True):
         image.pixels.foreach_get(values)
     first, second = (p.reshape(height, width, 4)[..., :3] for p in pixels)
-    joined = mixed(first, second, share)
+    alpha = pixels[0].reshape(height, width, 4)[..., 3]
+    return _packed_picture(name, mixed(first, second, share), alpha)
+
+
+def _packed_picture(
+    name: str, colours: np.ndarray, alpha: np.ndarray | None = None
+) -> bpy.types.Image:
+    """A new picture of sRGB colours (h, w, 3), opaque without an alpha (h, w)."""
+    height, width = colours.shape[:2]
+    name = bpy.path.clean_name(name)
+    out = bpy.data.images.new(name, width, height)
     rgba = np.ones((height, width, 4), np.float32)
-    rgba[..., :3] = joined
+    rgba[..., :3] = colours
+    if alpha is not None:
+        rgba[..., 3] = alpha
     out.pixels.foreach_set(rgba.reshape(-1))
     out.file_format = "PNG"
     out.pack()

@@ -7,6 +7,41 @@ WORDS: dict[str, str] = {
     "Send to My Mesh": "自分のメッシュに送る",
     "Wrap": "ラップ",
     "My Mesh": "自分のメッシュ",
+    "Register My Mesh": ("自分のメッシュを登録"),
+    "Find the face of the selected mesh, to reconstruct faces on it; colour shows what is off": (
+        "選択したメッシュの顔を見つけて、顔の復元をその上で行えるようにし、登録のずれを色で示します"
+    ),
+    "Click Face Points": ("顔の点をクリック"),
+    "Click named points of the face on the selected mesh, one after the other": (
+        "選択したメッシュの顔の点を、名前の順に一つずつクリックします"
+    ),
+    "Clear Face Points": ("顔の点を消去"),
+    "Remove all points of the face from the selected mesh": (
+        "選択したメッシュから顔の点をすべて取り除きます"
+    ),
+    "Set Face Point": ("顔の点を設定"),
+    "Set one point of the face on the selected mesh, at a place in the world": (
+        "選択したメッシュに顔の点を一つ、ワールドの位置で設定します"
+    ),
+    "Left and right are the face's own": ("左右は顔自身から見たものです"),
+    "Select the mesh of a head": ("頭部のメッシュを選択してください"),
+    "Click: {}; Backspace removes the last; Tab skips; Enter ends": (
+        "クリック: {}。Backspace で最後の点を取り消し、Tab で飛ばし、Enter で終了"
+    ),
+    "Right Eye, Outer Corner": ("右目の目尻"),
+    "Right Eye, Inner Corner": ("右目の目頭"),
+    "Left Eye, Inner Corner": ("左目の目頭"),
+    "Left Eye, Outer Corner": ("左目の目尻"),
+    "Bridge of the Nose": ("鼻の付け根"),
+    "Tip of the Nose": ("鼻の先"),
+    "Right Nostril, Outer Side": ("右の小鼻の外側"),
+    "Left Nostril, Outer Side": ("左の小鼻の外側"),
+    "Right Corner of the Mouth": ("右の口角"),
+    "Left Corner of the Mouth": ("左の口角"),
+    "Upper Lip, Middle of Its Rim": ("上唇の縁の中央"),
+    "Lower Lip, Middle of Its Rim": ("下唇の縁の中央"),
+    "Tip of the Chin": ("あごの先"),
+    "Hair does not grow on a mesh of your own": "自分のメッシュには髪は生えません",
     "Register Again": "再登録",
     "Registering the mesh": "メッシュを登録しています",
     "Putting the person on": "人物をメッシュに移しています",

@@ -7,6 +7,39 @@ WORDS: dict[str, str] = {
     "Send to My Mesh": "发送到我的网格",
     "Wrap": "包裹",
     "My Mesh": "我的网格",
+    "Register My Mesh": ("配准我的网格"),
+    "Find the face of the selected mesh, to reconstruct faces on it; colour shows what is off": (
+        "找到所选网格的脸，使人脸重建可以在其上进行，并以颜色显示配准误差"
+    ),
+    "Click Face Points": ("点击面部点"),
+    "Click named points of the face on the selected mesh, one after the other": (
+        "在所选网格上依次点击有名称的面部点"
+    ),
+    "Clear Face Points": ("清除面部点"),
+    "Remove all points of the face from the selected mesh": ("移除所选网格上的所有面部点"),
+    "Set Face Point": ("设置面部点"),
+    "Set one point of the face on the selected mesh, at a place in the world": (
+        "在所选网格上按世界坐标设置一个面部点"
+    ),
+    "Left and right are the face's own": ("左右以脸自身为准"),
+    "Select the mesh of a head": ("请选择头部网格"),
+    "Click: {}; Backspace removes the last; Tab skips; Enter ends": (
+        "点击：{}；退格键移除上一个；Tab 跳过；回车结束"
+    ),
+    "Right Eye, Outer Corner": ("右眼外角"),
+    "Right Eye, Inner Corner": ("右眼内角"),
+    "Left Eye, Inner Corner": ("左眼内角"),
+    "Left Eye, Outer Corner": ("左眼外角"),
+    "Bridge of the Nose": ("鼻梁"),
+    "Tip of the Nose": ("鼻尖"),
+    "Right Nostril, Outer Side": ("右鼻翼外侧"),
+    "Left Nostril, Outer Side": ("左鼻翼外侧"),
+    "Right Corner of the Mouth": ("右嘴角"),
+    "Left Corner of the Mouth": ("左嘴角"),
+    "Upper Lip, Middle of Its Rim": ("上唇边缘中点"),
+    "Lower Lip, Middle of Its Rim": ("下唇边缘中点"),
+    "Tip of the Chin": ("下巴尖"),
+    "Hair does not grow on a mesh of your own": "自己的网格上不能长出头发",
     "Register Again": "重新配准",
     "Registering the mesh": "正在配准网格",
     "Putting the person on": "正在把人物放到网格上",
