@@ -3,9 +3,8 @@
 the interface in a windowed Blender where one has been set up.
 
 Blender's module allows one scene per process and is needed by the add-on's tests alone, so each
-suite is a pytest of its own. A whole suite is dealt by file into as many pytests as there are
-cores (at most four), and all of them run side by side; the last line sums them up in pytest's own
-form.
+suite is a pytest of its own. A whole suite is dealt by file into several pytests, of which as many
+run side by side as there are cores (at most four); the last line sums them up in pytest's own form.
 """
 
 from __future__ import annotations
@@ -30,8 +29,23 @@ NOTHING_COLLECTED = 5
 CORE, FUZZ, ADDON, GUI = "tests/core", "tests/fuzz", "tests/addon", "tests/gui"
 #: The windowed Blender that is used; `build.py gui` has others as well.
 WINDOW = "trixie"
-#: Each part starts its own fixtures, which more parts would only repeat.
-_MOST_PARTS = 4
+#: Pytests at once. Each starts its own fixtures, which more would only repeat.
+_MOST_AT_ONCE = 4
+#: Parts of a suite for each pytest that runs at once: who is done early takes another one.
+_PARTS_EACH = 2
+#: Seconds of files whose size says too little of how long they take; others take a second for
+#: each so many bytes.
+_SECONDS = {
+    "tests/addon/test_pins.py": 120,
+    "tests/addon/test_faults.py": 110,
+    "tests/addon/test_export_presets.py": 110,
+    "tests/addon/test_reconstruct.py": 100,
+    "tests/addon/test_field_exports.py": 80,
+    "tests/core/test_command_line.py": 70,
+    "tests/core/test_worker.py": 60,
+    "tests/core/test_combinations.py": 40,
+}
+_BYTES_A_SECOND = 700
 
 
 @dataclass
@@ -124,7 +138,7 @@ def run_tests(blenders: list[str], arguments: list[str]) -> int:
             say(f"\n--- tests: {name} ---\n{error}")
             outcomes.append(Outcome(name, 1, Counts(errors=1)))
             continue
-        hands = dealt(paths, min(os.cpu_count() or 1, _MOST_PARTS) if not rest else 1)
+        hands = dealt(paths, _PARTS_EACH * _at_once() if not rest else 1)
         for i, files in enumerate(hands):
             title = f"{name}, part {i + 1} of {len(hands)}" if len(hands) > 1 else name
             parts.append(Part(name, title, environment, variables, [*files, *rest]))
@@ -132,22 +146,31 @@ def run_tests(blenders: list[str], arguments: list[str]) -> int:
     return close(together(outcomes), time.perf_counter() - started)
 
 
+def _at_once() -> int:
+    return min(os.cpu_count() or 1, _MOST_AT_ONCE)
+
+
+def _expected_seconds(file: Path) -> float:
+    known = _SECONDS.get(file.relative_to(ROOT).as_posix())
+    return file.stat().st_size / _BYTES_A_SECOND if known is None else known
+
+
 def dealt(paths: list[str], hands: int) -> list[list[str]]:
-    """The files of whole suites dealt by size (bytes of a test file say roughly how long it
-    takes) into that many lists, the largest first; paths within a suite stay together.
+    """The files of whole suites dealt by the seconds that each is expected to take into that many
+    lists, the longest first; paths within a suite stay together.
     """
     whole = [ROOT / path for path in paths if path in (CORE, FUZZ, ADDON)]
     if hands < 2 or len(whole) < len(paths):
         return [paths]
     files = sorted(
         (file for path in whole for file in path.glob("test_*.py")),
-        key=lambda file: (-file.stat().st_size, file.name),
+        key=lambda file: (-_expected_seconds(file), file.name),
     )
     out: list[list[str]] = [[] for _ in range(hands)]
-    sizes = [0] * hands
+    sizes = [0.0] * hands
     for file in files:
         least = sizes.index(min(sizes))
-        sizes[least] += file.stat().st_size
+        sizes[least] += _expected_seconds(file)
         out[least].append(file.relative_to(ROOT).as_posix())
     return [sorted(hand) for hand in out if hand]
 
@@ -163,7 +186,7 @@ def _run(parts: list[Part]) -> list[Outcome]:
         done = threading.Event()
         threading.Thread(target=_still_there, args=(done,), daemon=True).start()
         try:
-            with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_PARTS)) as pool:
+            with ThreadPoolExecutor(_at_once()) as pool:
                 outcomes += pool.map(_captured, others)
         finally:
             done.set()
@@ -236,7 +259,10 @@ def _command(part: Part) -> tuple[list[str], Path, dict[str, str]]:
     report.unlink(missing_ok=True)
     python = str(part.environment.python)
     command = [python, "-m", "pytest", f"--junitxml={report}", *part.arguments]
-    return command, report, clean_variables(**part.variables)
+    variables = clean_variables(**part.variables)
+    # Tests start hundreds of processes: each would compile every module anew.
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    return command, report, variables
 
 
 def read_report(path: Path) -> Counts:

@@ -125,6 +125,14 @@ def rigged(ours):
     return invented_head(ours)
 
 
+@pytest.fixture(scope="session")
+def few_keys(rigged):
+    """The same person with a dozen keys, driven ones among them: files of a third of the work."""
+    from invented import with_few_keys
+
+    return with_few_keys(rigged)
+
+
 @pytest.fixture
 def loaded(ours, example_photo):
     """A photo as it comes out of Blender's loader."""
@@ -132,10 +140,13 @@ def loaded(ours, example_photo):
 
 
 @pytest.fixture
-def person(ours, rigged, loaded):
-    """The invented head in the scene."""
+def person(request, ours, rigged, few_keys, loaded):
+    """The invented head in the scene; with few keys where the test is marked so."""
     build = ours("pixel3dmm_addon.scene.build")
-    return build.build_person(bpy.context, rigged, loaded, match_render_size=True)
+    few = request.node.get_closest_marker("few_keys")
+    every = request.node.get_closest_marker("every_key")
+    head = few_keys if few is not None and every is None else rigged
+    return build.build_person(bpy.context, head, loaded, match_render_size=True)
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 SIZE = (640, 480)
+#: Keys that tests of files call by name.
+FEW = ("jawOpen", "jawLeft", "jawRight", "mouthLeft", "mouthRight", "mouthSmileLeft",
+       "eyeBlinkLeft", "eyeBlinkRight", "browInnerUp", "photoResidual")  # fmt: skip
 
 
 def invented_head(ours, name="someone"):
@@ -48,6 +53,33 @@ def invented_head(ours, name="someone"):
     rigged = ours("core.appearance.mouth_picture").with_mouth_picture(rigged)
     rigged = ours("core.appearance.wrinkles").with_wrinkles(rigged)
     return ours("core.appearance.eye_picture").with_eye_picture(rigged)
+
+
+def with_few_keys(rigged):
+    """The head with the keys that tests call by name, one driven by two keys and one by a bone."""
+    names = rigged.key_names.tolist()
+    kept = {name for name in FEW if name in names}
+    kept |= {names[i] for i in rigged.correctives[:1].ravel()}
+    kept |= {names[i] for i in rigged.bone_keys[:1, 0]}
+    index = [i for i, name in enumerate(names) if name in kept]
+    place = {old: new for new, old in enumerate(index)}
+    triples = [row for row in rigged.correctives if set(row.tolist()) <= set(index)]
+    driven = [i for i, (key, _) in enumerate(rigged.bone_keys) if int(key) in place]
+    bone_keys = rigged.bone_keys[driven].copy()
+    bone_keys[:, 0] = [place[int(key)] for key in bone_keys[:, 0]]
+    few = replace(
+        rigged,
+        key_names=rigged.key_names[index],
+        key_deltas=rigged.key_deltas[index],
+        key_values=rigged.key_values[index],
+        correctives=np.array(
+            [[place[i] for i in row.tolist()] for row in triples], rigged.correctives.dtype
+        ).reshape(-1, 3),
+        bone_keys=bone_keys,
+        bone_turns=rigged.bone_turns[driven],
+    )
+    few.check()
+    return few
 
 
 def invented_camera(ours):

@@ -11,6 +11,8 @@ import pytest
 from looking import datablocks, evaluated
 from test_export import matched
 
+pytestmark = pytest.mark.few_keys
+
 PRESETS = {
     "UNREAL": ".fbx",
     "UNITY": ".fbx",
@@ -53,6 +55,7 @@ def figures(written):
     return {check.name: check.figure for check in written.verdict.checks}
 
 
+@pytest.mark.every_key
 @pytest.mark.parametrize("preset", PRESETS)
 def test_nothing_is_lost_with_modifiers_and_motion(ours, person, tmp_path, preset):
     animate(person)
@@ -291,6 +294,7 @@ def test_an_engine_sees_no_rotation_and_no_scale(ours, person, tmp_path, preset)
     assert ("eye_L" in names) == (preset == "UNREAL")
 
 
+@pytest.mark.every_key
 def test_levels_of_detail_keep_keys_and_shape(ours, person, tmp_path):
     export(tmp_path / "head.fbx", "UNITY", lods=True)
     written = result(ours)
@@ -528,6 +532,7 @@ def test_textures_go_along(ours, person, tmp_path):
     assert (out / "textures" / "skin.png").is_file()
 
 
+@pytest.mark.every_key
 def test_the_same_data_afterwards(person, tmp_path):
     """Not one vertex, key or weight of the artist's has moved."""
     before = datablocks(), evaluated(person.head), [b.value for b in blocks(person)]

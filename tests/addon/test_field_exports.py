@@ -20,6 +20,8 @@ from test_body import attach
 from test_export import matched
 from test_export_presets import PRESETS, animate, export, losing, result
 
+pytestmark = pytest.mark.few_keys
+
 FILES = ["UNREAL", "UNITY", "FBX", "GODOT", "VRM", "USD"]
 
 
@@ -313,11 +315,11 @@ NAMES = [
 
 @pytest.mark.parametrize("preset", ["USD", "UNITY", "GODOT", "BLENDER"])
 @pytest.mark.parametrize("name", NAMES)
-def test_names_of_any_length_and_script(ours, rigged, loaded, tmp_path, name, preset):
+def test_names_of_any_length_and_script(ours, few_keys, loaded, tmp_path, name, preset):
     from dataclasses import replace
 
     build = ours("pixel3dmm_addon.scene.build")
-    person = build.build_person(bpy.context, replace(rigged, name=name), loaded)
+    person = build.build_person(bpy.context, replace(few_keys, name=name), loaded)
     called = person.head.name
     path = tmp_path / f"head{PRESETS[preset]}"
     assert export(path, preset, lods=preset in ("USD", "UNITY")) == {"FINISHED"}
@@ -337,11 +339,11 @@ def test_keys_and_bones_whose_names_become_the_same(ours, person, tmp_path, pres
 
 
 @pytest.mark.parametrize("unit", [1.0, 0.01, 0.001, 0.3048])
-def test_a_head_is_as_large_as_life_whatever_the_unit(ours, rigged, loaded, scene, tmp_path, unit):
+def test_a_head_is_as_large_as_life_whatever_the_unit(ours, few_keys, loaded, scene, tmp_path, unit):
     build = ours("pixel3dmm_addon.scene.build")
-    wanted = np.ptp(ours("core.geometry.axes").to_scene(rigged.basis), axis=0)
+    wanted = np.ptp(ours("core.geometry.axes").to_scene(few_keys.basis), axis=0)
     scene.unit_settings.scale_length = unit
-    person = build.build_person(bpy.context, rigged, loaded, match_render_size=True)
+    person = build.build_person(bpy.context, few_keys, loaded, match_render_size=True)
     bpy.context.view_layer.update()
     for bone in person.rig.pose.bones:
         bone.rotation_quaternion = (1, 0, 0, 0)
@@ -354,7 +356,7 @@ def test_a_head_is_as_large_as_life_whatever_the_unit(ours, rigged, loaded, scen
 
     joint = person.rig.matrix_world @ person.rig.data.bones["head"].head_local
     seen = world_to_camera_view(scene, person.camera, joint)
-    camera, axes = rigged.camera, ours("core.geometry.axes")
+    camera, axes = few_keys.camera, ours("core.geometry.axes")
     place = axes.to_head(np.array(person.rig.data.bones["head"].head_local)[None])
     pixel = camera.project(place)[0]
     assert seen.x == pytest.approx(pixel[0] / camera.width, abs=1e-4)

@@ -16,17 +16,30 @@ def continuation(ours):
     return ours("pixel3dmm_addon.scene.continuation")
 
 
-@pytest.fixture
-def saved(example_photo, tmp_path, continuation):
-    """A file with a pinned head, whose photo is gone."""
-    photo = tmp_path / "person.jpg"
+@pytest.fixture(scope="session")
+def pinned_file(ours, example_photo, tmp_path_factory):
+    """A file with a pinned head, whose photo is gone; made once, for copies."""
+    folder = tmp_path_factory.mktemp("pinned")
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    photo = folder / "person.jpg"
     photo.write_bytes(example_photo.read_bytes())
     reconstruct(photo)
-    goal = continuation.read(bpy.context.object).photos[0].landmarks_fit[61] + (-4.0, 2.0)
+    known = ours("pixel3dmm_addon.scene.continuation").read(bpy.context.object)
+    goal = known.photos[0].landmarks_fit[61] + (-4.0, 2.0)
     bpy.ops.pixel3dmm.pin_landmark(landmark=61, x=goal[0], y=goal[1])
-    path = tmp_path / "head.blend"
+    path = folder / "head.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
     photo.unlink()
+    return path
+
+
+@pytest.fixture
+def saved(pinned_file, scene, tmp_path):
+    """A copy of that file, opened."""
+    path = tmp_path / "head.blend"
+    path.write_bytes(pinned_file.read_bytes())
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    bpy.context.view_layer.objects.active = the_head()
     return path
 
 

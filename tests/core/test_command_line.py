@@ -32,6 +32,9 @@ FILES = {
     "report.json", "overlay.png", "skin.png", "albedo.png",
 }  # fmt: skip
 
+#: Options of a run that is not about pictures.
+PLAIN = ("--texture", "off", "--hair", "none")
+
 
 def run(*arguments: object) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "core", "reconstruct", *map(str, arguments)]
@@ -162,7 +165,8 @@ def test_another_process_gives_the_same_vertices(done, example_photo, tmp_path):
 def test_photos_of_one_name_do_not_overwrite_each_other(example_photo, tmp_path, capsys):
     (tmp_path / "b").mkdir()
     twin = shutil.copy(example_photo, tmp_path / "b" / "Astronaut.jpg")
-    assert main(["reconstruct", str(example_photo), str(twin), "--out", str(tmp_path / "o")]) == 0
+    photos = [str(example_photo), str(twin)]
+    assert main(["reconstruct", *photos, *PLAIN, "--out", str(tmp_path / "o")]) == 0
     said = capsys.readouterr()
     assert sorted(f.name for f in (tmp_path / "o").iterdir()) == ["Astronaut-2", "astronaut"]
     assert "go to Astronaut-2" in said.err
@@ -171,7 +175,8 @@ def test_photos_of_one_name_do_not_overwrite_each_other(example_photo, tmp_path,
 
 def test_one_bad_photo_does_not_spoil_the_others(example_photo, tmp_path, capsys):
     (tmp_path / "text.jpg").write_text("no photo")
-    arguments = [str(tmp_path / "text.jpg"), str(example_photo), "--out", str(tmp_path / "o")]
+    photos = [str(tmp_path / "text.jpg"), str(example_photo)]
+    arguments = [*photos, *PLAIN, "--out", str(tmp_path / "o")]
     assert main(["reconstruct", *arguments]) == 2
     said = capsys.readouterr()
     assert "text.jpg is not a picture" in said.err
@@ -183,7 +188,7 @@ def test_the_same_person_has_one_neutral_face(example_photo, tmp_path, capsys):
     Image.open(example_photo).crop((60, 0, 460, 420)).save(tmp_path / "closer.png")
     out = tmp_path / "o"
     arguments = [str(example_photo), str(tmp_path / "closer.png"), "--same-person"]
-    assert main(["reconstruct", *arguments, "--out", str(out)]) == 0
+    assert main(["reconstruct", *arguments, *PLAIN, "--out", str(out)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
     first, second = ((out / n / "neutral.ply").read_bytes() for n in ("astronaut", "closer"))
     assert first == second
@@ -197,7 +202,8 @@ def test_a_turned_photo_gives_the_same_head(example_photo, tmp_path, capsys):
     upright.rotate(90, expand=True).save(tmp_path / "turned.png", exif=exif)
     for name in ("upright", "turned"):
         photo = str(tmp_path / f"{name}.png")
-        assert main(["reconstruct", photo, "--out", str(tmp_path), "--focal-mm", "85"]) == 0
+        arguments = ["reconstruct", photo, *PLAIN, "--out", str(tmp_path)]
+        assert main([*arguments, "--focal-mm", "85"]) == 0
     meshes = [load_mesh(tmp_path / n / "mesh.ply").vertices for n in ("upright", "turned")]
     np.testing.assert_allclose(*meshes, atol=1e-9)
     report = load_json(tmp_path / "turned" / "report.json")
@@ -404,7 +410,8 @@ def test_ctrl_c_exits_with_130_and_leaves_nothing(example_photo, tmp_path):
 
 def test_the_bench_reads_what_is_written(shared_dir, tmp_path, capsys):
     item = shared_dir / "bench" / "public" / "ict_00"
-    assert main(["reconstruct", str(item / "image.png"), "--out", str(tmp_path)]) == 0
+    photo = str(item / "image.png")
+    assert main(["reconstruct", photo, *PLAIN, "--out", str(tmp_path)]) == 0
     folder = tmp_path / "image"
     named = load_json(item / "camera.json")["landmarks_px"]
     truth = np.array([named[name] for name in ("ro", "ri", "li", "lo", "sn", "mr", "ml")])

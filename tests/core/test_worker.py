@@ -30,6 +30,8 @@ from core.protocol import (
 from core.rigged_head import RiggedHead
 
 PATIENCE = 120.0
+#: Options of a job that is not about pictures.
+PLAIN = {"texture": "off", "hair": "none"}
 
 
 class Client:
@@ -161,7 +163,7 @@ def test_unknown_messages_and_fields_are_ignored(client, photo_npz, tmp_path):
     worker = client()
     worker.send(message("hello", protocol=PROTOCOL_VERSION, colour="green"))
     worker.send(message("weather", rain=True), message("cancel", id="never heard of"))
-    worker.send({**job(photo_npz, tmp_path / "o", nonsense=1), "extra": [1]})
+    worker.send({**job(photo_npz, tmp_path / "o", nonsense=1, **PLAIN), "extra": [1]})
     worker.until("result")
 
 
@@ -205,7 +207,7 @@ def test_no_face_is_its_own_error(client, tmp_path):
 
 def test_a_folder_that_is_not_there(client, photo_npz, tmp_path):
     worker = client()
-    task = job(photo_npz, tmp_path / "o")
+    task = job(photo_npz, tmp_path / "o", **PLAIN)
     task["params"]["out"] = str(tmp_path / "never made")
     worker.send(task)
     assert worker.until("error")["code"] == "output"
@@ -239,8 +241,8 @@ def test_cancel_at_random_moments_leaves_nothing_and_the_next_job_runs(client, p
 
 def test_a_queued_job_can_be_cancelled(client, photo_npz, tmp_path):
     worker = client()
-    worker.send(job(photo_npz, tmp_path / "a", id="a"), job(photo_npz, tmp_path / "b", id="b"))
-    worker.send(message("cancel", id="b"))
+    jobs = [job(photo_npz, tmp_path / name, id=name, **PLAIN) for name in "ab"]
+    worker.send(*jobs, message("cancel", id="b"))
     assert worker.until("result")["id"] == "a"
     answer = worker.until("error")
     assert (answer["id"], answer["code"]) == ("b", "cancelled")
