@@ -41,9 +41,12 @@ class Atlas:
         """Values at the vertices (V, ...) at the texels (n, ...)."""
         values = np.asarray(values, np.float32)
         corner = (-1,) + (1,) * (values.ndim - 1)
-        out: Floats = values[self.corners[:, 0]] * self.weights[:, 0].reshape(corner)
+        out: Floats = values.take(self.corners[:, 0], axis=0)
+        out *= self.weights[:, 0].reshape(corner)
         for k in (1, 2):
-            out += values[self.corners[:, k]] * self.weights[:, k].reshape(corner)
+            part = values.take(self.corners[:, k], axis=0)
+            part *= self.weights[:, k].reshape(corner)
+            out += part
         return out
 
     def picture(self, values: NDArray[Any], empty: float = 0.0) -> Floats:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,6 @@ class ResidualBlock(Protocol):
         """Residuals (m,) and their Jacobian (m, c)."""
 
 
-@runtime_checkable
 class EnergyBlock(Protocol):
     """A block that is better off adding up its own derivatives than showing its residuals."""
 
@@ -57,6 +56,11 @@ class EnergyBlock(Protocol):
 
 
 Block = ResidualBlock | EnergyBlock
+
+
+def adds_itself(block: Block) -> TypeGuard[EnergyBlock]:
+    """Whether it is an EnergyBlock; a tenth of the time of isinstance() with a protocol."""
+    return hasattr(block, "accumulate")
 
 
 def robust_weights(residuals: Array, group: int, scale: float | None) -> tuple[Array, float]:

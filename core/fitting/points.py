@@ -19,12 +19,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import cos, sin
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.rotation import cross_matrix, matrix_from_vector
+from ..geometry.rotation import cross_matrix
 from ..heads.model import HeadModel
 from .state import FOCAL, GAZE, POSE_SIZE, SHIFT, TURN, Layout, PhotoState
 
@@ -76,11 +77,12 @@ class GazeMap:
 
 def eye_rotation(pitch: float, yaw: float) -> tuple[Array, Array, Array]:
     """Rotation (3, 3) of an eye and its derivatives by pitch and by yaw."""
-    rx = matrix_from_vector(np.array([pitch, 0.0, 0.0]))
-    ry = matrix_from_vector(np.array([0.0, yaw, 0.0]))
-    by_pitch = ry @ cross_matrix(np.array([1.0, 0.0, 0.0])) @ rx
-    by_yaw = cross_matrix(np.array([0.0, 1.0, 0.0])) @ ry @ rx
-    return ry @ rx, by_pitch, by_yaw
+    (cp, sp), (cy, sy) = ((cos(angle), sin(angle)) for angle in (pitch, yaw))
+    # About y after about x, written out: it is asked for in every step and for each eye.
+    turn = np.array([[cy, sy * sp, sy * cp], [0.0, cp, -sp], [-sy, cy * sp, cy * cp]])
+    by_pitch = np.array([[0.0, sy * cp, -sy * sp], [0.0, -sp, -cp], [0.0, cy * cp, -cy * sp]])
+    by_yaw = np.array([[-sy, cy * sp, cy * cp], [0.0, 0.0, 0.0], [-cy, -sy * sp, -sy * cp]])
+    return turn, by_pitch, by_yaw
 
 
 @dataclass(frozen=True, eq=False)

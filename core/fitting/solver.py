@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FitError
-from .block import Block, EnergyBlock, robust_weights
+from .block import Block, adds_itself, robust_weights
 from .state import Layout, State
 
 Array = NDArray[np.float64]
@@ -56,7 +56,7 @@ class Problem:
         """Cost by block name."""
         out: dict[str, float] = {}
         for b in self.blocks:
-            if isinstance(b, EnergyBlock):
+            if adds_itself(b):
                 cost = b.cost(state)
             else:
                 cost = robust_weights(b.residuals(state), b.group, b.robust_scale)[1]
@@ -68,7 +68,7 @@ class Problem:
         n = self.layout.size
         matrix, gradient, cost = np.zeros((n, n)), np.zeros(n), 0.0
         for b in self.blocks:
-            if isinstance(b, EnergyBlock):
+            if adds_itself(b):
                 cost += b.accumulate(state, gradient, matrix)
                 continue
             r, jacobian = b.linearise(state)
@@ -85,7 +85,7 @@ class Problem:
         """Gradient (size,) and cost."""
         gradient, cost = np.zeros(self.layout.size), 0.0
         for b in self.blocks:
-            if isinstance(b, EnergyBlock):
+            if adds_itself(b):
                 cost += b.accumulate(state, gradient, None)
                 continue
             r, jacobian = b.linearise(state)
@@ -97,7 +97,7 @@ class Problem:
     @property
     def costly(self) -> bool:
         """Whether the matrix takes far longer than the gradient."""
-        return any(isinstance(b, EnergyBlock) for b in self.blocks)
+        return any(adds_itself(b) for b in self.blocks)
 
     def reach(self, state: State) -> tuple[Array, Array]:
         """How far each unknown may step down and up, (size,) each; only sliders are bounded."""

@@ -44,13 +44,16 @@ def _marginal(k: int, matrix: Array, held: NDArray[np.bool_]) -> Array:
     return np.asarray((schur + schur.T) / 2, dtype=np.float64)
 
 
-def surface_spread(head: HeadModel, information: Array) -> Array:
-    """(V,) standard deviation of the neutral surface in metres."""
+def surface_spread(
+    head: HeadModel, information: Array, where: NDArray[np.bool_] | None = None
+) -> Array:
+    """(V,) standard deviation of the neutral surface in metres; where (V,): of these vertices."""
     k = len(information)
     covariance = np.linalg.inv(information)
+    every = head.identity_basis if where is None else head.identity_basis[where]
     # Single precision does for a figure of two digits and takes half the time.
-    basis = head.identity_basis[:, :, :k].reshape(-1, k).astype(np.float32)
-    variance = ((basis @ covariance.astype(np.float32)) * basis).sum(axis=1)
+    basis = every[:, :, :k].reshape(-1, k).astype(np.float32)
+    variance = np.einsum("ni,ni->n", basis @ covariance.astype(np.float32), basis)
     return np.sqrt(np.maximum(variance.reshape(-1, 3).sum(axis=1), 0.0)).astype(np.float64)
 
 
@@ -98,9 +101,8 @@ def _parts(problem: Problem, state: State) -> list[tuple[tuple[int, ...], NDArra
 
 def face_spread_mm(head: HeadModel, information: Array) -> float:
     """Root mean square of the spread over the face, millimetres."""
-    spread = surface_spread(head, information)
-    face = head.regions.get("face")
-    return float(1e3 * np.sqrt(np.mean((spread if face is None else spread[face]) ** 2)))
+    spread = surface_spread(head, information, head.regions.get("face"))
+    return float(1e3 * np.sqrt(np.mean(spread**2)))
 
 
 def missing_view(yaws: list[float]) -> str | None:
