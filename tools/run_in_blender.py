@@ -2,8 +2,8 @@
 """The main job, inside Blender: the zip into a throwaway profile, one photo through its operator.
 
 ``python tools/run_in_blender.py --zip Z --photo P --out DIR`` with an interpreter that has bpy.
-Writes head.fbx, head.blend, preview.png and report.json; with ``--sheet`` sheet.png alone. Exit
-code 0, or 2 with one sentence.
+Writes head.fbx, head.blend, preview.png (drawn, or rendered with ``--render``) and report.json;
+with ``--sheet`` sheet.png alone. Exit code 0, or 2 with one sentence.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def main() -> int:
     parser.add_argument("--zip", type=Path, required=True, help="the extension")
     parser.add_argument("--photo", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--render", action="store_true", help="render the preview with Cycles")
     parser.add_argument("--sheet", action="store_true", help="the turntable sheet alone")
     options = parser.parse_args()
     profile = tempfile.mkdtemp(prefix="pixel3dmm-profile-")
@@ -40,7 +41,7 @@ def main() -> int:
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         paths = (options.zip.resolve(), options.photo.resolve(), options.out.resolve())
-        return _run(*paths, sheet=options.sheet)
+        return _run(*paths, sheet=options.sheet, render=options.render)
     except RuntimeError as error:  # an operator's own sentence
         print(str(error).removeprefix("Error: ").strip(), file=sys.stderr)
         return 2
@@ -52,13 +53,14 @@ def main() -> int:
         shutil.rmtree(profile, ignore_errors=True)
 
 
-def _run(archive: Path, photo: Path, out: Path, *, sheet: bool) -> int:
+def _run(archive: Path, photo: Path, out: Path, *, sheet: bool, render: bool) -> int:
     say(f"Starting Blender for {photo.name}")
     import bpy
 
     noise = _quiet()
 
     from tools.installed_extension import EXTENSION
+    from tools.drawn_preview import draw_preview
     from tools.preview import render_preview
     from tools.turntable import render_sheet
 
@@ -89,8 +91,9 @@ def _run(archive: Path, photo: Path, out: Path, *, sheet: bool) -> int:
     bpy.ops.pixel3dmm.export_fbx(filepath=str(out / "head.fbx"))
     say(f"Written {out / 'head.fbx'}")
     _save_blend(bpy, camera, out / "head.blend")
-    say(f"Written {out / 'head.blend'}; rendering the preview")
-    render_preview(head, camera, photo, out / "preview.png")
+    say(f"Written {out / 'head.blend'}")
+    picture = render_preview if render else draw_preview
+    picture(head, camera, photo, out / "preview.png")
     say(f"Written {out / 'preview.png'}")
 
     report["blender"] = bpy.app.version_string

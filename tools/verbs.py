@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     run = verb("run", _run, "Make a rigged head from one photo: FBX, .blend, preview and report.")
     run.add_argument("photo", type=Path, help="the photo: JPEG, PNG, ...")
     run.add_argument("--out", type=Path, help="where to write (default: out/<name of the photo>)")
+    run.add_argument("--render", action="store_true", help="render the preview (half a minute)")
     run.add_argument("--blender", **blender)
     sheet = verb("sheet", _sheet, "Make a turntable sheet of one photo: views and expressions.")
     sheet.add_argument("photo", type=Path, help="the photo: JPEG, PNG, ...")
@@ -103,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    return _in_blender(options)
+    return _in_blender(options, *(["--render"] * options.render))
 
 
 def _sheet(options: argparse.Namespace) -> int:
