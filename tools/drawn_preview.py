@@ -118,9 +118,7 @@ def draw_preview(
     save_pixels(np.concatenate(rows), out_png)
 
 
-def _matched(
-    camera: bpy.types.Object, window: tuple[float, float, float], picture: Pixels
-) -> View:
+def _matched(camera: bpy.types.Object, window: tuple[float, float, float], picture: Pixels) -> View:
     """The photo's camera, narrowed to the crop."""
     left, top, tall = window
     focal, cx, cy = camera_intrinsics(camera, picture.shape[1], picture.shape[0])
@@ -146,8 +144,10 @@ def _portrait(sitter, margin: float, degrees: float) -> View:
     )
 
 
-def _drawn(head: Drawable, view: View, backdrop: float, photo: Pixels | None = None) -> list[Pixels]:
-    """The picture (H, W, 3) as displayed; before it, where there is a photo, the mesh drawn on it."""
+def _drawn(
+    head: Drawable, view: View, backdrop: float, photo: Pixels | None = None
+) -> list[Pixels]:
+    """The picture (H, W, 3) as displayed; before it, where there is a photo, the mesh on it."""
     rasterise = module("core.geometry.raster").rasterise
     width, height = (_FINER * side for side in TILE)
     pixels, depth = view.project(head.vertices)
@@ -190,7 +190,9 @@ def _from_edge(corners: Array, which: Array, places: Array) -> Array:
         along = b - a
         length = np.maximum(np.linalg.norm(along, axis=1), 1e-9)
         off = places - a[which]
-        out[:, k] = np.abs(off[:, 0] * along[which, 1] - off[:, 1] * along[which, 0]) / length[which]
+        out[:, k] = (
+            np.abs(off[:, 0] * along[which, 1] - off[:, 1] * along[which, 0]) / length[which]
+        )
     return out
 
 

@@ -59,8 +59,8 @@ def _run(archive: Path, photo: Path, out: Path, *, sheet: bool, render: bool) ->
 
     noise = _quiet()
 
-    from tools.installed_extension import EXTENSION
     from tools.drawn_preview import draw_preview
+    from tools.installed_extension import EXTENSION
     from tools.preview import render_preview
     from tools.turntable import render_sheet
 

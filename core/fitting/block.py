@@ -63,6 +63,11 @@ def adds_itself(block: Block) -> TypeGuard[EnergyBlock]:
     return hasattr(block, "accumulate")
 
 
+def shows_residuals(block: Block) -> TypeGuard[ResidualBlock]:
+    """Whether it is a ResidualBlock."""
+    return not hasattr(block, "accumulate")
+
+
 def robust_weights(residuals: Array, group: int, scale: float | None) -> tuple[Array, float]:
     """Weights (m,) of the normal equations and the cost of a block.
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FitError
-from .block import Block, adds_itself, robust_weights
+from .block import Block, adds_itself, robust_weights, shows_residuals
 from .state import Layout, State
 
 Array = NDArray[np.float64]
@@ -59,6 +59,7 @@ class Problem:
             if adds_itself(b):
                 cost = b.cost(state)
             else:
+                assert shows_residuals(b)
                 cost = robust_weights(b.residuals(state), b.group, b.robust_scale)[1]
             out[b.name] = out.get(b.name, 0.0) + cost
         return out
@@ -71,6 +72,7 @@ class Problem:
             if adds_itself(b):
                 cost += b.accumulate(state, gradient, matrix)
                 continue
+            assert shows_residuals(b)
             r, jacobian = b.linearise(state)
             w, c = robust_weights(r, b.group, b.robust_scale)
             root = np.sqrt(w)
@@ -88,6 +90,7 @@ class Problem:
             if adds_itself(b):
                 cost += b.accumulate(state, gradient, None)
                 continue
+            assert shows_residuals(b)
             r, jacobian = b.linearise(state)
             w, c = robust_weights(r, b.group, b.robust_scale)
             gradient[b.columns] += jacobian.T @ (w * r)

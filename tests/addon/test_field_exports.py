@@ -339,7 +339,9 @@ def test_keys_and_bones_whose_names_become_the_same(ours, person, tmp_path, pres
 
 
 @pytest.mark.parametrize("unit", [1.0, 0.01, 0.001, 0.3048])
-def test_a_head_is_as_large_as_life_whatever_the_unit(ours, few_keys, loaded, scene, tmp_path, unit):
+def test_a_head_is_as_large_as_life_whatever_the_unit(
+    ours, few_keys, loaded, scene, tmp_path, unit
+):
     build = ours("pixel3dmm_addon.scene.build")
     wanted = np.ptp(ours("core.geometry.axes").to_scene(few_keys.basis), axis=0)
     scene.unit_settings.scale_length = unit
