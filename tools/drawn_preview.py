@@ -268,7 +268,9 @@ def _texture(material: bpy.types.Material | None) -> Array | None:
         return np.array(shader.inputs["Base Color"].default_value[:3])
     # Of the photo's own picture and the one without its light, the latter is lit here.
     image = next((i for i in images if "albedo" in i.name), images[0])
-    return _linear(load_pixels(image)[..., :3]).astype(np.float32)
+    bytes_ = np.rint(255 * np.clip(load_pixels(image)[..., :3], 0, 1)).astype(np.uint8)
+    table = _linear(np.arange(256) / 255).astype(np.float32)
+    return np.asarray(table[bytes_])
 
 
 def _sampled(texture: Array, uv: Array) -> Array:
