@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,8 +80,13 @@ class TorchCheckpoint:
 
 
 @contextmanager
-def open_torch_checkpoint(path: Path) -> Iterator[TorchCheckpoint]:
+def open_torch_checkpoint(
+    path: Path, parts: Sequence[str] = ("state_dict",)
+) -> Iterator[TorchCheckpoint]:
     """The checkpoint, open for as long as the block lasts.
+
+    parts: top-level entries that hold weights. Of several, those that are there count, and names
+    become "part.name"; of one they stay as they are.
 
     Raises ModelFileError if the file is missing, empty, truncated, of another kind, in the
     format of before torch 1.6, or asks for a class that has no place in it.
@@ -101,16 +106,36 @@ def open_torch_checkpoint(path: Path) -> Iterator[TorchCheckpoint]:
             persistent_load=persistent_load,
             limits=_PICKLE_LIMITS,
         )
-        if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
-            raise ModelFileError(
-                f"{source} holds no network weights (no state_dict): choose a training checkpoint."
-            )
-        tensors = content.pop("state_dict")
+        tensors = _weights(content, parts, source)
         if not all(isinstance(n, str) and isinstance(t, StoredTensor) for n, t in tensors.items()):
             raise damaged(source)
         _check_storages(archive, root, tensors, source)
         extra = {str(key): plain(value) for key, value in content.items()}
         yield TorchCheckpoint(source, dict(tensors), extra, archive, root)
+
+
+def holds_part(path: Path, parts: Sequence[str]) -> bool:
+    """Whether a checkpoint has one of these top-level entries with weights; False for what cannot
+    be read: whoever opens it next says why.
+    """
+    try:
+        with open_torch_checkpoint(path, (*parts, "")) as checkpoint:
+            return bool(checkpoint.tensors)
+    except ModelFileError:
+        return False
+
+
+def _weights(content: object, parts: Sequence[str], source: str) -> dict[Any, Any]:
+    """The entries of ``parts`` taken out of the content, by their names."""
+    found = [p for p in parts if isinstance(content, dict) and isinstance(content.get(p), dict)]
+    if not isinstance(content, dict) or not found:
+        raise ModelFileError(
+            f"{source} holds no network weights (no {' or '.join(parts)}): choose a training "
+            "checkpoint."
+        )
+    if len(parts) == 1:
+        return dict(content.pop(parts[0]))
+    return {f"{p}.{name}": value for p in found for name, value in content.pop(p).items()}
 
 
 def _check_kind(path: Path, source: str) -> None:

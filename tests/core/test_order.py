@@ -22,6 +22,7 @@ CORE = (
     ("photos", "reconstruction", "rigged_head"),
     ("heads",),
     ("cues",),
+    ("nphm",),
     ("fitting", "rig", "motion", "models", "runtime"),
     ("appearance",),
     ("hair",),
