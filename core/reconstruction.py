@@ -46,6 +46,29 @@ class PhotoFit:
 
 
 @dataclass(frozen=True, eq=False)
+class NeuralDetail:
+    """What a neural head adds to a person's mesh; see core.nphm.
+
+    detail (V, 3) metres at rest and posed, (V, 3) for each photo, head frame; normal_map (n, n, 3)
+    tangent-space normals and height_map (n, n), 0.5 is the mesh, in the head's texture layout;
+    vertices (m, 3) metres and triangles (k, 3) of the raw neural surface in the first photo's
+    expression, head frame. title and digest of the decoder; licence: spdx, commercial, notice.
+    """
+
+    detail: Array
+    posed: tuple[Array, ...]
+    normal_map: NDArray[np.uint8]
+    height_map: NDArray[np.float32]
+    vertices: Array
+    triangles: NDArray[np.int32]
+    title: str
+    digest: str
+    licence: dict[str, Any]
+    report: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Reconstruction:
     """One person: identity (I,) shared by all photos, in sigma units.
 
@@ -53,7 +76,7 @@ class Reconstruction:
     to compute the same vertices again (input hash, model hash, parameters, versions).
     uncertainty (V,) standard deviation of the neutral surface in metres, and information (I, I)
     the inverse covariance of the identity that it comes from, or None. continuation:
-    core.reconstruct.continuation.Continuation as JSON, or empty.
+    core.reconstruct.continuation.Continuation as JSON, or empty. neural: a neural head's detail.
     """
 
     head_name: str
@@ -65,6 +88,7 @@ class Reconstruction:
     uncertainty: Array | None = None
     information: Array | None = None
     continuation: str = ""
+    neural: NeuralDetail | None = None
 
     @property
     def warnings(self) -> list[str]:

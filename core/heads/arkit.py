@@ -62,6 +62,8 @@ ARKIT_NAMES: tuple[str, ...] = (
 LOOK_DEGREES = {"Up": 9.8, "Down": 11.4, "In": 15.3, "Out": 15.0}
 
 PHOTO_RESIDUAL = "photoResidual"
+#: The key of a neural head's detail, where there is one.
+PHOTO_DETAIL = "photoDetail"
 
 
 def mirrored_name(name: str) -> str:
