@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .options import HAIRS, OPEN_HEAD, PREDICTORS, TEXTURES, Options
+from .options import HAIRS, NEURAL_HEAD, OPEN_HEAD, PREDICTORS, TEXTURES, Options
 
 #: At the end of every command's help.
 EXIT_CODES = (
@@ -42,7 +42,10 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--focal-mm", type=float, help="focal length, 35 mm equivalent")
     verb.add_argument("--predictor", choices=PREDICTORS, default=PREDICTORS[0])
     verb.add_argument(
-        "--head", default=OPEN_HEAD, metavar="HEAD", help=f"{OPEN_HEAD} or an imported FLAME .npz"
+        "--head",
+        default=OPEN_HEAD,
+        metavar="HEAD",
+        help=f"{OPEN_HEAD}, {NEURAL_HEAD} (with imported NPHM weights), or an imported FLAME .npz",
     )
     verb.add_argument(
         "--own-components", action="store_true", help="FLAME's own expression keys too"

@@ -11,6 +11,10 @@ from typing import Any
 from .errors import PersonError
 
 OPEN_HEAD = "open-head"
+#: The open head with the detail of a neural head (core.nphm), whose weights are the person's own.
+NEURAL_HEAD = "nphm"
+#: What is no file.
+NAMED_HEADS = (OPEN_HEAD, NEURAL_HEAD)
 PREDICTORS = ("mediapipe", "landmarks", "pixel3dmm")
 
 #: Sizes of a texture by the names a person gives them; "auto" is the smallest that holds the
@@ -32,7 +36,8 @@ class Options:
     predictor: "mediapipe", MediaPipe's landmarks and, for the open head, what our network says of
     the face's shape around them; "landmarks" without that network; or "pixel3dmm", whose
     maps are added to the landmarks;
-    head: "open-head", or the path of an imported FLAME head;
+    head: "open-head"; "nphm", the same with a neural head's detail; or the path of an imported
+    FLAME head;
     models: the folder with Pixel3DMM's weights, and with the FLAME head whose texture layout the
     open head borrows for them;
     face: which of several, 0 is the largest that is sure (None: that one, and the report says so);
@@ -66,10 +71,10 @@ class Options:
             raise PersonError(
                 f"There is no predictor {self.predictor!r}: use {' or '.join(PREDICTORS)}."
             )
-        if self.head != OPEN_HEAD and not str(self.head).lower().endswith((".npz", ".pkl")):
+        if self.head not in NAMED_HEADS and not str(self.head).lower().endswith((".npz", ".pkl")):
             raise PersonError(
-                f"There is no head model {self.head!r}: use {OPEN_HEAD} or the .npz of an imported "
-                "FLAME head."
+                f"There is no head model {self.head!r}: use {OPEN_HEAD}, {NEURAL_HEAD} or the .npz "
+                "of an imported FLAME head."
             )
         if not (self.models is None or isinstance(self.models, str)):
             raise PersonError("The models folder must be a path.")

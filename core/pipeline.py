@@ -23,16 +23,25 @@ from .fitting.several_photos import fit_several_photos
 from .fitting.shaped_fit import ShapedProblem, ask_shape
 from .hair.dress import with_hair
 from .heads import HeadModel
-from .options import OPEN_HEAD, Options
+from .nphm.person import STAGE as NEURAL
+from .nphm.person import neural_detail
+from .options import NAMED_HEADS, Options
 from .photos.colour import face_colours
 from .photos.photo import Photo
 from .progress import FITTING, PAINTING, RIGGING, SHAPING, Progress, part, silent
 from .reconstruct.assembly import build_rigged_head
+from .reconstruct.neural import with_neural
 from .reconstruct.refit import continuation_of
 from .reconstruct.report import Stopwatch, completed
-from .reconstruct.resources import DenseTier, load_head, load_pixel3dmm
+from .reconstruct.resources import (
+    DenseTier,
+    NeuralTier,
+    load_head,
+    load_neural,
+    load_pixel3dmm,
+)
 from .reconstruct.seen_photo import SeenPhoto, see
-from .reconstruction import Reconstruction
+from .reconstruction import NeuralDetail, Reconstruction
 from .rigged_head import RiggedHead
 
 
@@ -46,14 +55,19 @@ def reconstruct(
     tier = None
     if options.predictor == "pixel3dmm":
         tier = load_pixel3dmm(options.head, options.models)
+    neural = load_neural(options.head, options.models)
     people = [list(photos)] if options.same_person else [[photo] for photo in photos]
     done = []
     for i, group in enumerate(people):
         step = part(progress, i / len(people), (i + 1) / len(people))
         watch = Stopwatch()
         seen = see(group, options, tier=tier, watch=watch, progress=part(step, 0.0, 0.5))
-        fitted = fit(head, tier, seen, options, watch, part(step, 0.5, 1.0))
-        done.append(report(head, tier, fitted, options, watch))
+        fitted = fit(head, tier, seen, options, watch, part(step, 0.5, 0.8 if neural else 1.0))
+        detail = None
+        if neural is not None:
+            detail = add_detail(head, neural, fitted, watch, part(step, 0.8, 1.0))
+        told = report(head, tier, fitted, options, watch)
+        done.append(told if detail is None else with_neural(told, detail))
     return done
 
 
@@ -109,7 +123,7 @@ def fit(
     )
     landmark_fit, fitted_by = None, 0.0
     shaped: ShapedProblem | None = None
-    if options.predictor == "mediapipe" and options.head == OPEN_HEAD:
+    if options.predictor == "mediapipe" and options.head in NAMED_HEADS:
         with watch.stage(SHAPING):
             photos = [s.photo for s in seen]
             shaped = ask_shape(problem, photos, progress=part(progress, 0.0, 0.4))
@@ -131,6 +145,17 @@ def fit(
     if shaped is None:
         return Fitted(whole, seen, problem.matches)
     return Fitted(shaped.told(whole), seen, problem.matches, shaped.notes)
+
+
+def add_detail(
+    head: HeadModel, neural: NeuralTier, fitted: Fitted, watch: Stopwatch, progress: Progress
+) -> NeuralDetail:
+    """What a neural head adds to a person's fit."""
+    cues = [s.cues for s in fitted.seen]
+    with watch.stage(NEURAL):
+        return neural_detail(
+            head, neural.head, fitted.fit, cues, neural.regressor, progress=progress
+        )
 
 
 def report(
@@ -161,7 +186,8 @@ def paint(
     """The person's skin, or None if no texture is wanted."""
     if options.texture == "off":
         return None
-    return painted_skin(head, person.photos, photos, options.texture)
+    relief = None if person.neural is None else person.neural.normal_map
+    return painted_skin(head, person.photos, photos, options.texture, under=relief)
 
 
 def rig(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Head models and predictors that are there to choose from, each with its licence.
 
-Beside what everybody has these are what was imported into the models folder: FLAME heads and
-Pixel3DMM's networks.
+Beside what everybody has these are what was imported into the models folder: FLAME heads, a neural
+head's weights, and Pixel3DMM's networks.
 Asked at every redraw: a file is opened again only when it changed.
 """
 
@@ -16,9 +16,12 @@ from ..core.conform.profile import profile_name
 from ..core.cues.pixel3dmm.convert_checkpoint import find_converted
 from ..core.errors import MeshError, ModelFileError
 from ..core.heads.flame import read_info
+from ..core.nphm.weights import find_nphm, read_description
+from ..core.options import NEURAL_HEAD
 from ..core.options import OPEN_HEAD as OPEN_HEAD
 from . import paths
 
+NEURAL_LABEL = "Neural head (NPHM)"
 MEDIAPIPE, LANDMARKS, PIXEL3DMM = "mediapipe", "landmarks", "pixel3dmm"
 
 
@@ -52,13 +55,21 @@ def heads() -> tuple[Entry, ...]:
     """The first is what everybody has, the last are meshes of the artist's own."""
     imported = (_flame(path, _changed(path)) for path in sorted(models_folder().glob("*.npz")))
     own = (_own_mesh(path, _changed(path)) for path in sorted(profiles_folder().glob("*-*.npz")))
-    first = Entry(OPEN_HEAD, "Open Head", "CC0-1.0 AND MIT", True)
-    return (first, *(e for e in imported if e), *(e for e in own if e))
+    first = (Entry(OPEN_HEAD, "Open Head", "CC0-1.0 AND MIT", True), neural_head())
+    return tuple(e for e in (*first, *imported, *own) if e)
 
 
 def is_own_mesh(name: str) -> bool:
     """Whether a head's name is a profile of a mesh of the artist's own."""
-    return name != OPEN_HEAD and Path(name).parent == profiles_folder()
+    return name not in (OPEN_HEAD, NEURAL_HEAD) and Path(name).parent == profiles_folder()
+
+
+def neural_head() -> Entry | None:
+    """The neural head, if its weights were imported."""
+    path = find_nphm(models_folder())
+    return (
+        None if path is None else _nphm(path, _changed(path), _changed(path.with_suffix(".json")))
+    )
 
 
 def predictors() -> tuple[Entry, ...]:
@@ -109,6 +120,17 @@ def _own_mesh(path: Path, changed: int) -> Entry | None:
     except MeshError:
         return None
     return Entry(str(path), f"{name} (my mesh)", "your mesh with CC0-1.0 AND MIT", True)
+
+
+@lru_cache(maxsize=4)
+def _nphm(path: Path, changed: int, described: int) -> Entry | None:
+    """None for weights whose description is damaged."""
+    try:
+        licence = read_description(path)["licence"]
+    except ModelFileError:
+        return None
+    spdx = f"CC0-1.0 AND MIT AND {licence['spdx']}"
+    return Entry(NEURAL_HEAD, NEURAL_LABEL, spdx, licence["commercial"])
 
 
 @lru_cache(maxsize=8)

@@ -17,7 +17,7 @@ from ..heads.model import HeadModel
 from ..photos.photo import Photo
 from ..reconstruction import PhotoFit
 from .atlas import skin_atlas
-from .surface_maps import relief, roughness
+from .surface_maps import over, relief, roughness
 from .texture import COARSE, FILLED, paint
 
 #: zlib's effort: a quarter larger than the smallest, and five times as quick.
@@ -37,15 +37,22 @@ class PaintedSkin:
 
 
 def painted_skin(
-    head: HeadModel, fits: Sequence[PhotoFit], photos: Sequence[Photo], size: str
+    head: HeadModel,
+    fits: Sequence[PhotoFit],
+    photos: Sequence[Photo],
+    size: str,
+    *,
+    under: NDArray[np.uint8] | None = None,
 ) -> PaintedSkin:
-    """The skin of the person in the photos; arguments as of :func:`.texture.paint`."""
+    """The skin of the person in the photos; arguments as of :func:`.texture.paint`. under: normals
+    (n, n, 3) of what is coarser than the photo's relief.
+    """
     skin = paint(head, fits, photos, size)
     seen = (skin.coverage != FILLED).astype(np.float32)
     pictures = {
         "skin_photo": lambda: skin.photo,
         "skin_albedo": lambda: skin.albedo,
-        "skin_relief": lambda: relief(skin.albedo, seen),
+        "skin_relief": lambda: over(relief(skin.albedo, seen), under),
     }
     with ThreadPoolExecutor(2) as pool:
         files = pool.map(lambda make: encode_png(make(), effort=_EFFORT), pictures.values())

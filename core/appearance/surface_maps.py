@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..heads.model import HeadModel
 from ..photos.colour import linear_from_srgb
 from .atlas import Atlas
-from .spreading import blurred, enlarged
+from .spreading import blurred, enlarged, stretched
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -64,6 +64,28 @@ def relief(albedo: Pixels, measured: Floats) -> Pixels:
     out[..., 2] = 1.0
     out /= np.linalg.norm(out, axis=2, keepdims=True)
     pixels: Pixels = np.round(127.5 + 127.5 * out).astype(np.uint8)
+    return pixels
+
+
+def over(relief: Pixels, under: Pixels | None) -> Pixels:
+    """Tangent-space normals (n, n, 3) with those of a coarser map (m, m, 3) under them.
+
+    Slopes add up, as in "whiteout" blending (Barre-Brisebois and Hill, "Blending in detail", 2012).
+    """
+    if under is None:
+        return relief
+    coarse = stretched(under.astype(np.float32), *relief.shape[:2]) / 127.5 - 1.0
+    fine = relief.astype(np.float32) / 127.5 - 1.0
+    both = np.stack(
+        [
+            fine[..., 0] + coarse[..., 0],
+            fine[..., 1] + coarse[..., 1],
+            fine[..., 2] * coarse[..., 2],
+        ],
+        axis=2,
+    )
+    both /= np.maximum(np.linalg.norm(both, axis=2, keepdims=True), 1e-6)
+    pixels: Pixels = np.round(127.5 + 127.5 * both).astype(np.uint8)
     return pixels
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import OutputError
-from ..options import OPEN_HEAD, Options
+from ..options import NEURAL_HEAD, OPEN_HEAD, Options
 
 DONE, FAILED = "done", "failed"
 #: Of a full disk, and of a full share of one.
@@ -34,7 +34,11 @@ def recipe_hash(options: Options) -> str:
     """Of all that makes a head besides its photos. Raises OutputError if a model cannot be read."""
     recipe: dict[str, Any] = {"version": __version__, **options.for_recipe()}
     try:
-        if options.head != OPEN_HEAD:
+        if options.head == NEURAL_HEAD and options.models:
+            # Its description names the checkpoint that it was made from.
+            made = Path(options.models) / "nphm.json"
+            recipe["nphm"] = hashlib.sha256(made.read_bytes()).hexdigest() if made.exists() else ""
+        elif options.head != OPEN_HEAD:
             recipe["head"] = hashlib.sha256(Path(options.head).read_bytes()).hexdigest()
         if options.head_mesh is not None:
             profile = Path(options.head_mesh)

@@ -34,6 +34,17 @@ def encode_png(pixels: NDArray[np.uint8], *, effort: int = 6) -> bytes:
     return _SIGNATURE + _chunk(b"IHDR", head) + body
 
 
+def encode_grey16(values: NDArray[np.float32]) -> bytes:
+    """(h, w) from 0 to 1 as a grey picture of 16 bits, rows from the top."""
+    height, width = values.shape
+    raw = np.zeros((height, 1 + 2 * width), np.uint8)
+    grey = np.round(np.clip(values, 0.0, 1.0) * 65535).astype(">u2")
+    raw[:, 1:] = grey.view(np.uint8).reshape(height, -1)
+    head = struct.pack(">IIBBBBB", width, height, 16, 0, 0, 0, 0)
+    body = _chunk(b"IDAT", zlib.compress(raw.tobytes())) + _chunk(b"IEND", b"")
+    return _SIGNATURE + _chunk(b"IHDR", head) + body
+
+
 def picture_sides(data: bytes) -> bool:
     """False for what is neither nothing nor a PNG of at most 8192 x 8192, 8 bits, RGB, with
     alpha or without, or grey.

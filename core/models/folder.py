@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The models folder: what a person imported into it, and how a file gets there.
 
-It holds FLAME heads (``<name>.npz``, see ``heads.flame_import``) and Pixel3DMM's networks
-(``pixel3dmm_<kind>.safetensors``, see ``files.convert_checkpoint``). A file is recognised by its
+It holds FLAME heads (``<name>.npz``, see ``heads.flame_import``), Pixel3DMM's networks
+(``pixel3dmm_<kind>.safetensors``, see ``files.convert_checkpoint``) and a neural head
+(``nphm.safetensors``, see ``nphm.weights``). A file is recognised by its
 content; its name may be anything.
 """
 
@@ -14,9 +15,11 @@ from pathlib import Path
 
 from ..cues.pixel3dmm.convert_checkpoint import convert_checkpoint
 from ..errors import ModelFileError
+from ..files.torch_checkpoint import holds_part
 from ..heads.flame import in_flame_layout, read_info
 from ..heads.flame_import import TEMPLATE_NAME, import_flame
 from ..heads.model import HeadModel
+from ..nphm.weights import PARTS, convert_nphm, read_description
 from ..progress import Progress
 
 _ZIP, _OLD_TORCH = b"PK\x03\x04", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
@@ -38,11 +41,17 @@ class Imported:
 
 
 def import_file(source: Path, folder: Path, progress: Progress) -> Imported:
-    """Imports a FLAME model or a Pixel3DMM checkpoint into the models folder.
+    """Imports a FLAME model, a Pixel3DMM or an NPHM checkpoint into the models folder.
 
     progress(stage, fraction) may raise. Raises ModelFileError for any other or a damaged file,
     OutputError where the folder cannot be written; then nothing new is in it.
     """
+    if is_checkpoint(source) and holds_part(source, PARTS):
+        path = convert_nphm(source, folder, progress)
+        made = read_description(path)
+        terms = made["licence"]
+        title = f"Neural head ({made['title']})"
+        return Imported(title, path, terms["spdx"], terms["commercial"], tuple(made["notes"]))
     if is_checkpoint(source):
         network = convert_checkpoint(source, folder, progress)
         licence = network.description["licence"]

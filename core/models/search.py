@@ -20,9 +20,9 @@ from ..files.atomic_write import require_room
 from ..files.npz import DAMAGE
 from .folder import is_checkpoint
 
-KINDS = (".ckpt", ".pkl", ".npz")
-#: What a FLAME head is imported with, if it lies beside it.
-BESIDE = ("head_template.obj",)
+KINDS = (".ckpt", ".pkl", ".npz", ".tar")
+#: What a FLAME head or a neural head is imported with, if it lies beside it.
+BESIDE = ("head_template.obj", "anchors_65.npy", "anchors_39.npy", "configs.yaml")
 #: A folder that holds more files than this was chosen by mistake.
 MOST_FILES = 20_000
 #: The largest checkpoint with its optimiser's state has 2.2 GB; what says it is larger is no model.
@@ -39,8 +39,8 @@ def candidates(source: Path, scratch: Path) -> Iterator[list[Path]]:
         found = _in_folder(source)
         if not found:
             raise ModelFileError(
-                f"There is no .ckpt, .pkl or .npz file in {source.name}: choose the folder that "
-                "has the model's files."
+                f"There is no .ckpt, .tar, .pkl or .npz file in {source.name}: choose the folder "
+                "that has the model's files."
             )
         yield found
     elif not source.is_file():
@@ -48,7 +48,7 @@ def candidates(source: Path, scratch: Path) -> Iterator[list[Path]]:
     elif source.suffix.lower() == ".zip" and not is_checkpoint(source):
         found = _unpacked(source, scratch)
         if not found:
-            raise ModelFileError(f"There is no .ckpt, .pkl or .npz file in {source.name}.")
+            raise ModelFileError(f"There is no .ckpt, .tar, .pkl or .npz file in {source.name}.")
         try:
             yield found
         finally:

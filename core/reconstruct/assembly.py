@@ -21,6 +21,7 @@ from ..rig.person_keys import eyes_clear, person_keys
 from ..rig.tear_line import wet_vertices
 from ..rigged_head import SCHEMA, RiggedHead
 from .continuation import with_first
+from .neural import licence_of
 
 Array = NDArray[np.float64]
 
@@ -50,6 +51,8 @@ def build_rigged_head(
     lift = eyes_clear(head, fit.neutral) - fit.neutral
     fit = replace(fit, neutral=fit.neutral + lift, vertices=fit.vertices + lift)
     keys = person_keys(head, fit)
+    neural = reconstruction.neural
+    licence = licence_of(head, neural)
     if own_components:
         keys = keys.with_components(head)
     # Where keys alone say where the photo's head is: the line of tears, and lids that are shut.
@@ -60,7 +63,10 @@ def build_rigged_head(
         posed = fit.vertices.copy()
         posed[wet] = head.skin(shape, joints, fit.rotations)[wet]
         fit = replace(fit, vertices=posed)
-    commercial = head.licence.commercial
+    if neural is not None:
+        keys = keys.with_detail(head.led(neural.detail))
+        fit = replace(fit, vertices=fit.vertices + head.led(neural.posed[photo_index]))
+    commercial = licence.commercial
     uncertainty = reconstruction.uncertainty
     report, likeness = reconstruction.report, likeness_of(head, reconstruction)
     if likeness is not None:
@@ -75,7 +81,7 @@ def build_rigged_head(
         schema=SCHEMA,
         name=name,
         head_name=head.name,
-        licence_spdx=head.licence.spdx,
+        licence_spdx=licence.spdx,
         licence_commercial=-1 if commercial is None else int(commercial),
         basis=fit.neutral.astype(np.float32),
         quads=head.quads,

@@ -6,7 +6,9 @@ scans are compared with), neutral.ply (at rest, head frame, with the mouth's ins
 vertices in the same order), camera.json, lm7.json (seven landmarks, metres, mesh.ply's frame),
 lm7_px.json (the same as the fit projects them, pixels), head.npz, report.json, overlay.png;
 skin.png and albedo.png: the skin's texture as in the photo and without its light, where one was
-painted; contact.jpg: a batch's pictures for its contact sheet.
+painted; nphm.ply (the raw neural surface, posed, mesh.ply's frame), nphm_normal.png and
+nphm_height.png (16 bits, half is the mesh, white 2 mm above it): where a neural head was fitted, of
+a person's first photo; contact.jpg: a batch's pictures for its contact sheet.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import numpy as np
 
 from ..errors import OutputError
 from ..files.ply import ply_bytes
+from ..files.png import encode_grey16, encode_png
 from ..heads.face_landmarks import SEVEN_LANDMARKS
 from ..heads.model import HeadModel, triangles_of
 from ..photos.photo import Photo
@@ -96,9 +99,23 @@ def write_photo(
     for name, picture in (("skin", shown.skin_photo), ("albedo", shown.skin_albedo)):
         if picture.size:
             writers[folder / f"{name}.png"] = _bytes_writer(picture.tobytes())
+    if reconstruction.neural is not None and index == 0:
+        writers |= {folder / n: _bytes_writer(b) for n, b in _neural(reconstruction).items()}
     writers[folder / "head.npz"] = shown.save
     make_folder(folder)
     write_together(writers)
+
+
+def _neural(reconstruction: Reconstruction) -> dict[str, bytes]:
+    """Files of a neural head, by name."""
+    neural, camera = reconstruction.neural, reconstruction.photos[0].camera
+    assert neural is not None
+    comment = f"{neural.title}, {neural.licence['spdx']}, metres, OpenCV camera frame"
+    return {
+        "nphm.ply": ply_bytes(camera.to_camera(neural.vertices), neural.triangles, comment),
+        "nphm_normal.png": encode_png(neural.normal_map),
+        "nphm_height.png": encode_grey16(neural.height_map),
+    }
 
 
 def write_together(

@@ -13,7 +13,7 @@ from pathlib import PureWindowsPath
 from typing import Any
 
 from ..errors import ModelFileError
-from ..options import OPEN_HEAD
+from ..options import NEURAL_HEAD, OPEN_HEAD
 
 MAX_TEXT = 1_000_000
 #: Of core.pipeline.Options, what a recipe may set; the models folder is this machine's own.
@@ -53,7 +53,7 @@ def read_recipe(text: object) -> Recipe:
         found = Recipe(
             photo=_text(photo["name"]),
             photo_sha256=_text(photo["sha256"]),
-            head=PureWindowsPath(name).name if name.endswith(".npz") else OPEN_HEAD,
+            head=_head(name),
             head_sha256=_text(data["head"]["sha256"]),
             options=_known(options),
             pinned=len(data["photos"]) > 1 or "pins" in options,
@@ -81,6 +81,12 @@ def _known(options: dict[str, Any]) -> dict[str, Any]:
     if "head_mesh" in found:
         found["head_mesh"] = PureWindowsPath(_text(found["head_mesh"])).name
     return found
+
+
+def _head(name: str) -> str:
+    if name.endswith(".npz"):
+        return PureWindowsPath(name).name
+    return NEURAL_HEAD if name == NEURAL_HEAD else OPEN_HEAD
 
 
 def _text(value: object) -> str:

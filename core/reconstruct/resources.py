@@ -19,7 +19,10 @@ from ..heads import HeadModel, load_open_head
 from ..heads.face_landmarks import SEVEN_LANDMARKS
 from ..heads.flame import load_flame
 from ..models.folder import has_flame_layout, wearing_flame_layout
-from ..options import OPEN_HEAD
+from ..nphm.person import load_regressor
+from ..nphm.regressor import Regressor
+from ..nphm.weights import NeuralHead, load_nphm
+from ..options import NAMED_HEADS, NEURAL_HEAD
 
 #: A head that knows the places of fewer of the 478 points cannot be fitted to a photo.
 FEWEST_LANDMARKS = 100
@@ -41,11 +44,12 @@ class DenseTier:
 
 
 def load_head(name: str) -> HeadModel:
-    """The open head, or a FLAME head by the path of what it was imported to, with its sliders.
+    """The open head, which a neural head stands on too, or a FLAME head by the path of what it was
+    imported to, with its sliders.
 
     Raises ModelFileError for a file that is none, and for a head that no photo can be fitted to.
     """
-    if name == OPEN_HEAD:
+    if name in NAMED_HEADS:
         return load_open_head()
     path = Path(name)
     if path.suffix.lower() in (".pkl", ".pickle"):
@@ -60,6 +64,32 @@ def load_head(name: str) -> HeadModel:
             "to it: choose another head."
         )
     return head
+
+
+@dataclass(frozen=True, eq=False)
+class NeuralTier:
+    """A neural head with its regressor, None where there is none for it."""
+
+    head: NeuralHead
+    regressor: Regressor | None
+
+
+def load_neural(head_name: str, folder: str | None) -> NeuralTier | None:
+    """The neural head where a head's name asks for it, else None. Raises ModelFileError."""
+    if head_name != NEURAL_HEAD:
+        return None
+    models = Path(folder) if folder is not None else Path()
+    if folder is None or not models.is_dir():
+        raise ModelFileError(
+            "The neural head needs NPHM's weights: import them and name the models folder that "
+            "they are in."
+        )
+    return _neural(models, _stamp([*models.glob("nphm*")]))
+
+
+@lru_cache(maxsize=1)
+def _neural(models: Path, stamp: Stamp) -> NeuralTier:
+    return NeuralTier(load_nphm(models), load_regressor(models))
 
 
 @lru_cache(maxsize=1)
@@ -93,7 +123,7 @@ def _dense_tier(head_name: str, models: Path, stamp: Stamp) -> DenseTier:
     head = load_head(head_name)
     notes = []
     laid_out: HeadModel | None = head
-    if head_name == OPEN_HEAD:
+    if head_name in NAMED_HEADS:
         laid_out = wearing_flame_layout(head, models)
     elif not has_flame_layout(Path(head_name)):
         laid_out = None

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..heads.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
+from ..heads.arkit import ARKIT_NAMES, PHOTO_DETAIL, PHOTO_RESIDUAL
 from ..heads.corners import triangle_part
 from ..heads.lid_zone import away_from_lids
 from ..heads.model import HeadModel
@@ -52,6 +52,15 @@ class PersonKeys:
     correctives: NDArray[np.int32]
     bone_keys: NDArray[np.int32]
     bone_turns: Array
+
+    def with_detail(self, detail: Array) -> PersonKeys:
+        """Also what a neural head adds, (V, 3) metres, switched on."""
+        return replace(
+            self,
+            names=(*self.names, PHOTO_DETAIL),
+            deltas=np.concatenate([self.deltas, detail[None]]),
+            values=np.append(self.values, 1.0),
+        )
 
     def with_components(self, head: HeadModel) -> PersonKeys:
         """Also the components of the head model's own file, at zero."""

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ...core.geometry.axes import to_head
-from ...core.options import OPEN_HEAD
+from ...core.options import NAMED_HEADS, OPEN_HEAD
 from .. import installed
 from ..blender_types import OperatorReturn
 from ..jobs import session
@@ -56,7 +56,7 @@ class PIXEL3DMM_OT_grow_hair(PollReason, WorkerOperator, bpy.types.Operator):
         adjust = {name: float(getattr(choices, f"hair_{name}")) for name in SLIDERS}
         known = custom_properties.json_object(head, PREFIX + "recipe").get("options")
         model = str(known.get("head", OPEN_HEAD)) if isinstance(known, dict) else OPEN_HEAD
-        if model != OPEN_HEAD:
+        if model not in NAMED_HEADS:
             model = str(installed.models_folder() / model)
         self._uid = head.session_uid
         return HairRun(head.name, arrays, text, choices.hair_style, adjust, model)

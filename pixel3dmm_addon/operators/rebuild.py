@@ -13,7 +13,7 @@ import bpy
 from bpy.props import StringProperty
 
 from ...core.errors import PersonError, PhotoError
-from ...core.options import OPEN_HEAD
+from ...core.options import NAMED_HEADS
 from ...core.photos.photo import read_photo_file
 from ...core.reconstruct.recipe import Recipe, read_recipe
 from .. import installed
@@ -101,7 +101,7 @@ class PIXEL3DMM_OT_rebuild_from_recipe(PollReason, WorkerOperator, bpy.types.Ope
             raise PhotoError(f"{found.name} is not the photo that this head was made from.")
         self._uid, self._known = head.session_uid, recipe
         model = recipe.head
-        if model != OPEN_HEAD:
+        if model not in NAMED_HEADS:
             model = str(installed.models_folder() / model)
         options = {**recipe.options, "head": model, "models": str(installed.models_folder())}
         own = profiles.target_path(head)

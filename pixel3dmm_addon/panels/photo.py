@@ -74,6 +74,8 @@ class PIXEL3DMM_PT_options(Sidebar, bpy.types.Panel):
         for (prop, text), (entry, name) in zip(names, _chosen(choices), strict=True):
             layout.prop(choices, prop, text=text)
             _draw_badge(layout, entry, name)
+            if prop == "head_choice" and installed.neural_head() is None:
+                _draw_greyed(layout)
         layout.prop(choices, "texture")
         layout.prop(choices, "hair")
         layout.prop(choices, "match_render_size")
@@ -121,6 +123,13 @@ def _chosen(
     head = installed.chosen(installed.heads(), choices.head)
     predictor = installed.chosen(installed.predictors(), choices.predictor)
     return (head, choices.head), (predictor, choices.predictor)
+
+
+def _draw_greyed(layout: bpy.types.UILayout) -> None:
+    """The neural head, which is no choice until its weights are there, and why."""
+    row = layout.row()
+    row.enabled = False
+    row.label(text="Neural head (NPHM): weights not imported", icon="LOCKED")
 
 
 def _draw_badge(layout: bpy.types.UILayout, entry: installed.Entry | None, name: str) -> None:

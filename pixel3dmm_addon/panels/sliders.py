@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from ...core.heads.arkit import ARKIT_NAMES, PHOTO_RESIDUAL
+from ...core.heads.arkit import ARKIT_NAMES, PHOTO_DETAIL, PHOTO_RESIDUAL
 from ...core.rig.expression import REGIONS, found, leader, pair_of, short_title, title
 from ..blender_types import Icon
 from ..operators import expression as verbs
@@ -45,6 +45,9 @@ class PIXEL3DMM_PT_sliders(HeadPanel, bpy.types.Panel):
         residual = head.data.shape_keys.key_blocks.get(PHOTO_RESIDUAL)
         if residual is not None:
             amount.prop(residual, "value", text="Photo Residual", slider=True)
+        detail = head.data.shape_keys.key_blocks.get(PHOTO_DETAIL)
+        if detail is not None:
+            amount.prop(detail, "value", text="Photo Detail", slider=True)
         choices = context.scene.pixel3dmm
         layout.prop(choices, "search", text="", icon="VIEWZOOM")
         if choices.search.strip():

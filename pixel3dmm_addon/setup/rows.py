@@ -12,6 +12,9 @@ from . import state
 
 PIXEL3DMM_SITE = "https://github.com/SimonGiebenhain/pixel3dmm"
 FLAME_SITE = "https://flame.is.tue.mpg.de"
+NPHM_SITE = "https://github.com/SimonGiebenhain/MonoNPHM"
+#: What the neural head's row is called, and what it takes.
+NPHM_FILES = "checkpoint_epoch_2500.tar and anchors_65.npy"
 
 
 #: Share of a line that the name of a part takes.
@@ -31,6 +34,7 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     _runtime(box, ours)
     _models(box, "Weights", state.weights_words(), "uv.ckpt and normals.ckpt", PIXEL3DMM_SITE)
     _models(box, "FLAME Model", state.flame_words(), "FLAME 2020, 2023 or 2023 Open", FLAME_SITE)
+    _models(box, "Neural Head (NPHM)", state.neural_words(), NPHM_FILES, NPHM_SITE)
     status = session.status
     if status.running:
         row = box.row(align=True)

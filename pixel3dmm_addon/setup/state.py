@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ...core.options import NEURAL_HEAD
 from .. import installed
 
 
@@ -16,7 +17,12 @@ def weights_words() -> str:
     return words + (f"; {missing[0]} is missing, so the networks say less" if missing else "")
 
 
+def neural_words() -> str:
+    """The row's state."""
+    return "Ready" if installed.neural_head() else "Not imported"
+
+
 def flame_words() -> str:
     """The row's state."""
-    own = installed.heads()[1:]
+    own = [e for e in installed.heads()[1:] if e.name != NEURAL_HEAD]
     return f"Ready: {', '.join(entry.label for entry in own)}" if own else "Not imported"

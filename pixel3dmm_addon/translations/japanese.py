@@ -56,6 +56,10 @@ WORDS: dict[str, str] = {
     "Find the face on the mesh anew, even if it was found before": (
         "以前に登録済みでも、メッシュ上の顔を探し直します"
     ),
+    "Neural Head (NPHM)": "ニューラルヘッド (NPHM)",
+    "Neural head (NPHM)": "ニューラルヘッド (NPHM)",
+    "Neural head (NPHM): weights not imported": "ニューラルヘッド (NPHM): 重みがありません",
+    "Photo Detail": "写真の細部",
     "Put the active head's face, sliders and skin onto copies of the selected meshes": (
         "アクティブな頭部の顔、スライダー、肌を、選択したメッシュのコピーに移します"
     ),

@@ -54,6 +54,10 @@ WORDS: dict[str, str] = {
     "Find the face on the mesh anew, even if it was found before": (
         "即使以前找到过，也重新在网格上寻找脸部"
     ),
+    "Neural Head (NPHM)": "神经头部 (NPHM)",
+    "Neural head (NPHM)": "神经头部 (NPHM)",
+    "Neural head (NPHM): weights not imported": "神经头部 (NPHM)：尚未导入权重",
+    "Photo Detail": "照片细节",
     "Put the active head's face, sliders and skin onto copies of the selected meshes": (
         "把活动头部的脸、滑块和皮肤放到所选网格的副本上"
     ),

@@ -127,3 +127,22 @@ def test_from_nothing_to_a_head_with_networks(
         warnings = ours("pixel3dmm_addon.panels.head").warnings_of(made)
         assert any("Pixel3DMM" in w or "networks" in w for w in warnings), warnings
     assert bpy.ops.pixel3dmm.remove_runtime() == {"FINISHED"}
+
+
+def test_a_neural_head_is_a_choice_once_its_weights_are_there(ours, empty_models):
+    from support.nphm_like import SMALL, nphm_arrays
+
+    from core.heads import load_open_head
+    from training.nphm.export import write_models
+
+    state, installed = ours("pixel3dmm_addon.setup.state"), ours("pixel3dmm_addon.installed")
+    assert state.neural_words() == "Not imported" and installed.neural_head() is None
+    arrays, sizes = nphm_arrays(load_open_head(), SMALL)
+    write_models(arrays, sizes, "Planes", "0" * 64, empty_models)
+    assert state.neural_words() == "Ready" and state.flame_words() == "Not imported"
+    assert [e.name for e in installed.heads()] == ["open-head", "nphm"]
+    bpy.context.scene.pixel3dmm.head_choice = "nphm"
+    assert ours("pixel3dmm_addon.properties").job_options(bpy.context.scene.pixel3dmm)["head"] == (
+        "nphm"
+    )
+    bpy.context.scene.pixel3dmm.property_unset("head")
