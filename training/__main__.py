@@ -28,6 +28,11 @@ def main() -> None:
     carried = steps.add_parser("card-export", help="a shape network's weights for the product")
     carried.add_argument("run", type=Path, help="a run's folder, or one of the trial's weights")
     carried.add_argument("--out", type=Path, required=True)
+    people = steps.add_parser("nphm-people", help="the open head's population as arrays")
+    people.add_argument("--out", type=Path, required=True)
+    models = steps.add_parser("nphm-export", help="a trained neural head into a models folder")
+    models.add_argument("trained", type=Path, metavar="DECODER.npz")
+    models.add_argument("--models", type=Path, required=True)
     options = parser.parse_args()
     if options.step == "card":
         from .card.train import Plan as CardPlan
@@ -45,6 +50,14 @@ def main() -> None:
                 compiled=options.compiled,
             )
         )
+    elif options.step == "nphm-people":
+        from .nphm.people import write_people
+
+        print(write_people(options.out))
+    elif options.step == "nphm-export":
+        from .nphm.export import to_models
+
+        print(to_models(options.trained, options.models))
     elif options.step == "card-export":
         from .card.export import export_run
 
