@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, PointerProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty
 
 from ..core.rig import expression as core_expression
 from ..core.rig.traits import TRAITS
+from .properties import SUBDIVISION
 from .scene import expression, identity, parts, smooth, turns
 
 Getter, Setter = Callable[..., Any], Callable[..., None]
@@ -105,6 +106,18 @@ def _set_smooth(head_properties: bpy.types.PropertyGroup, on: bool) -> None:
     smooth.show(head_properties.id_data, on)
 
 
+def _level(which: int) -> tuple[Getter, Setter]:
+    def get(head_properties: bpy.types.PropertyGroup) -> int:
+        return smooth.levels(head_properties.id_data)[which]
+
+    def put(head_properties: bpy.types.PropertyGroup, level: int) -> None:
+        levels = list(smooth.levels(head_properties.id_data))
+        levels[which] = level
+        smooth.set_levels(head_properties.id_data, levels[0], levels[1])
+
+    return get, put
+
+
 class PIXEL3DMM_PG_head(bpy.types.PropertyGroup):
     """On a head: the controls that are not keys themselves."""
 
@@ -154,6 +167,11 @@ PIXEL3DMM_PG_head.__annotations__["smooth"] = BoolProperty(
     get=_smooth,
     set=_set_smooth,
 )
+for _name, _label, _which in (("view", "Subdivide View", 0), ("render", "Subdivide Render", 1)):
+    _get, _put = _level(_which)
+    PIXEL3DMM_PG_head.__annotations__[f"subdivision_{_name}"] = IntProperty(
+        name=_label, description=SUBDIVISION, min=0, max=3, get=_get, set=_put
+    )
 for _group in TRAITS.values():
     for _one in _group:
         _get, _put = _trait(_one.name)

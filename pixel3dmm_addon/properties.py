@@ -22,6 +22,11 @@ from .jobs import looks, session
 #: Identifier, label and description of each choice of a menu.
 Items = list[tuple[str, str, str]]
 
+#: Of the surface, in the viewport and in renders.
+SUBDIVISION = (
+    "How often each face of the surface is divided in four to look smooth: 0 is as fast as can be, "
+    "2 has no corners in a close view. Exported files never get it"
+)
 #: The face that is taken where none was chosen: the largest.
 LARGEST = -1
 
@@ -136,6 +141,12 @@ class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
             ("photo", "From Photo", "The hair that the photo shows; the back by its style"),
         ),
         default="none",
+    )
+    subdivision_view: IntProperty(
+        name="Subdivide View", description=SUBDIVISION, default=0, min=0, max=3
+    )
+    subdivision_render: IntProperty(
+        name="Subdivide Render", description=SUBDIVISION, default=2, min=0, max=3
     )
     clip: StringProperty(
         name="Movie",

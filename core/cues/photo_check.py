@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..photos.photo import LUMINANCE
 from .covered import covered_parts, landmarks_of
-from .eye_openings import closed_eyes
+from .eye_openings import LIDS, closed_eyes, eye_opening
 from .face_search import SURE
 from .mediapipe import MediaPipeFace
 from .teeth_seen import teeth_together
@@ -26,8 +26,15 @@ Pixels = NDArray[np.uint8]
 
 #: Pixels from cheek to cheek under which the landmarks' own noise shows in the head.
 SMALL_FACE = 100.0
+#: The same, from which on proportions are good.
+LARGE_FACE = 200.0
 #: Degrees beyond which one cheek is hardly seen.
 TURNED, TIPPED = 40.0, 30.0
+#: Degrees from which on one cheek is seen less well than the other.
+HALF_TURNED = 20.0
+#: Gap between the lids, in shares of the eye's width, up to which an open eye is nearly shut:
+#: squints and laughs have 0.11 and more, eyes at rest 0.25 and more.
+NEARLY_SHUT = 0.17
 #: Blur effect (0 sharp .. 1 blurred) of a face brought to BLUR_WIDTH pixels or somewhat more:
 #: faces in focus have 0.35 to 0.7, and 0.82 to 0.9 after a blur by a fiftieth of their width.
 BLURRED, BLUR_WIDTH = 0.8, 192
@@ -50,13 +57,15 @@ _CHEEKS, _TALL = (234, 454), (10, 152)
 @dataclass(frozen=True, eq=False)
 class CheckedFace:
     """box (4,): x0, y0, x1, y1 around the landmarks in pixels of the photo; advice: sentences;
-    covered (478,): landmarks before which something lies; detail: pixels that the smallest thing
-    that can be told apart measures; teeth_together: a smile shows teeth that meet.
+    remarks: sentences too, on what will do and could be better; covered (478,): landmarks before
+    which something lies; detail: pixels that the smallest thing that can be told apart measures;
+    teeth_together: a smile shows teeth that meet.
     """
 
     box: Array
     advice: tuple[str, ...]
     covered: NDArray[np.bool_]
+    remarks: tuple[str, ...] = ()
     detail: float = 1.0
     teeth_together: bool = False
 
@@ -70,7 +79,7 @@ def check_face(pixels: Pixels, face: MediaPipeFace) -> CheckedFace:
     """What to know of one face; pixels (H, W, 3) the upright photo."""
     xy = face.landmarks[:, :2]
     box = np.concatenate([xy.min(axis=0), xy.max(axis=0)])
-    advice = []
+    advice, remarks = [], []
     if face.score < SURE:
         advice.append(
             f"This is hardly seen to be a face ({100 * face.score:.0f} % sure): look where it lies."
@@ -81,11 +90,20 @@ def check_face(pixels: Pixels, face: MediaPipeFace) -> CheckedFace:
             f"The face is small ({width:.0f} pixels wide): proportions will be coarse, "
             "from 200 on they are good."
         )
+    elif width < LARGE_FACE:
+        remarks.append(
+            f"The face is rather small ({width:.0f} pixels wide): from 200 on proportions are good."
+        )
     turn, tip = view_angles(face.landmarks)
     if abs(turn) > TURNED:
         advice.append(
             f"The face is turned by {abs(turn):.0f} degrees: the far side will be guessed. "
             "Up to 40 is good."
+        )
+    elif abs(turn) > HALF_TURNED:
+        remarks.append(
+            f"The face is turned by {abs(turn):.0f} degrees: a second photo that shows the far "
+            "side will help."
         )
     if abs(tip) > TIPPED:
         advice.append(
@@ -103,6 +121,16 @@ def check_face(pixels: Pixels, face: MediaPipeFace) -> CheckedFace:
     if closed:
         eyes = "Both eyes are" if len(closed) == 2 else f"The {closed[0]} eye is"
         advice.append(f"{eyes} closed: the gaze cannot be seen.")
+    narrow = [
+        side
+        for side in LIDS
+        if side not in closed
+        and f"{side} eye" not in hidden
+        and eye_opening(face.landmarks, side) < NEARLY_SHUT
+    ]
+    if narrow:
+        eyes = "Both eyes are" if len(narrow) == 2 else f"The {narrow[0]} eye is"
+        remarks.append(f"{eyes} nearly shut: lids and gaze will be less certain.")
     advice += coarse
     # What covers a face may be as evenly coloured as a drawing.
     drawn = drawn_share(pixels, box) > (DRAWN_COVERED if hidden else DRAWN)
@@ -117,6 +145,7 @@ def check_face(pixels: Pixels, face: MediaPipeFace) -> CheckedFace:
         box,
         tuple(advice),
         landmarks_of(hidden),
+        tuple(remarks),
         max(1.0, width / parts),
         bare and teeth_together(pixels, face.landmarks),
     )

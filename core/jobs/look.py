@@ -3,8 +3,8 @@
 
 params {"photo": .npz of core.photos.photo.Photo.save, "out": an existing folder}. result {"faces":
 [by falling size, doubtful ones behind (core.cues.mediapipe.rank): {"box": [x0, y0, x1, y1] pixels,
-"advice": [sentences]}], "advice": [sentences on the photo as a whole], "picture": .npy of the photo
-with numbered boxes, (h, w, 3) uint8}.
+"advice": [sentences], "remarks": [milder ones]}], "advice": [sentences on the photo as a whole],
+"picture": .npy of the photo with numbered boxes, (h, w, 3) uint8}.
 """
 
 from __future__ import annotations
@@ -36,7 +36,14 @@ def look_job(
     path = out / "faces.npy"
     np.save(path, face_picture(photo.pixels, [face.box for face in faces]), allow_pickle=False)
     return {
-        "faces": [{"box": face.box.tolist(), "advice": list(face.advice)} for face in faces],
+        "faces": [
+            {
+                "box": face.box.tolist(),
+                "advice": list(face.advice),
+                "remarks": list(face.remarks),
+            }
+            for face in faces
+        ],
         "advice": [*photo_advice(photo), *(() if faces else (NO_FACE,))],
         "picture": str(path),
     }

@@ -39,6 +39,7 @@ PARTS = (
 
 SIDE, LEFT, RIGHT, FRONT = "side", "left", "right", "front"
 TRUST = "Trust {}: within {:.1f} mm of the person."
+TRUST_ALONE = "Trust {}."
 COPIED = "Mirrored from the other side: {}."
 GUESSES = {
     "": "{} are guesses that a further photo hardly changes.",
@@ -48,7 +49,7 @@ GUESSES = {
     FRONT: "{} are guesses: add a photo from the front.",
 }
 AND = "{} and {}"
-TEMPLATES = (TRUST, COPIED, AND, *GUESSES.values())
+TEMPLATES = (TRUST, TRUST_ALONE, COPIED, AND, *GUESSES.values())
 
 #: Of a part's vertices, measured and mirrored ones, from which it is not said to be a guess.
 HALF = 0.5
@@ -76,15 +77,16 @@ class Advice:
     bound: float
     view: str
 
-    def sentences(self, tr: Callable[[str], str] = str) -> list[str]:
-        """What to trust least comes first; tr: into another language."""
+    def sentences(self, tr: Callable[[str], str] = str, *, figures: bool = True) -> list[str]:
+        """What to trust least comes first; tr: into another language; figures: with millimetres."""
         out = []
         if self.guessed:
             out.append(tr(GUESSES[self.view]).format(_listed(self.guessed, tr)))
         if self.mirrored:
             out.append(tr(COPIED).format(_listed(self.mirrored, tr)))
         if self.measured:
-            out.append(tr(TRUST).format(_listed(self.measured, tr), 1e3 * self.bound))
+            trust = tr(TRUST if figures else TRUST_ALONE)
+            out.append(trust.format(_listed(self.measured, tr), 1e3 * self.bound))
         return [s[:1].upper() + s[1:] for s in out]
 
 

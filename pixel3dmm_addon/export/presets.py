@@ -85,7 +85,7 @@ class Preset:
     armature's name in the file, empty to keep it. lods_in_one_file: the program understands
     _LOD0, _LOD1 in one file. bone_name: a bone's name in the file, by its name in the scene and the
     joint that it is (empty if it is none of ours). sparse: only moved vertices are stored for each
-    key.
+    key. unit: of the file's numbers, and which axis is up, in words.
     """
 
     identifier: str
@@ -100,6 +100,7 @@ class Preset:
     lods_in_one_file: bool = False
     bone_name: Callable[[str, str], str] = same_name
     sparse: bool = True
+    unit: str = "metres, Y up"
 
     def options_with(self, chosen: Mapping[str, bool]) -> Options:
         """The program's own options but for those that were chosen. Raises OutputError."""
@@ -145,6 +146,7 @@ PRESETS = (
         # one more root bone.
         rig_name="Armature",
         bone_name=identifier_name,
+        unit="centimetres, Z up",
     ),
     Preset(
         "UNITY",
@@ -154,6 +156,7 @@ PRESETS = (
         Options(tangents=True),
         applied=True,
         lods_in_one_file=True,
+        unit="centimetres, Y up",
     ),
     Preset(
         "GODOT",
@@ -177,6 +180,7 @@ PRESETS = (
         "A .blend file with the head, rig, camera and materials as they are, marked as an asset",
         "BLEND",
         Options(),
+        unit="metres, Z up",
     ),
     Preset(
         "USD",
@@ -185,6 +189,7 @@ PRESETS = (
         "USD",
         Options(),
         bone_name=identifier_name,
+        unit="metres, Z up",
     ),
     Preset(
         "FBX",
@@ -192,6 +197,7 @@ PRESETS = (
         "FBX with Blender's own axes and units, for Maya, 3ds Max, MotionBuilder and Blender",
         "FBX",
         Options(),
+        unit="centimetres, Y up",
     ),
 )
 

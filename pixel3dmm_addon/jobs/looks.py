@@ -28,14 +28,16 @@ TICK = 0.05
 
 @dataclass
 class Look:
-    """faces: advice on each, the largest first; advice: on the photo as a whole; picture: icon of
-    the photo with numbered boxes, 0 without a window; error: a sentence if nothing came of it.
+    """faces: advice on each, the largest first; remarks: on each, what will do and could be better;
+    advice: on the photo as a whole; picture: icon of the photo with numbered boxes, 0 without a
+    window; error: a sentence if nothing came of it.
     """
 
     path: Path
     stamp: float
     done: bool = False
     faces: list[list[str]] = field(default_factory=list)
+    remarks: list[list[str]] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
     picture: int = 0
     error: str = ""
@@ -44,6 +46,11 @@ class Look:
         """What is known of one face, -1 for the largest, and of the photo."""
         number = max(face, 0)
         return [*self.advice, *(self.faces[number] if number < len(self.faces) else ())]
+
+    def remarks_on(self, face: int) -> list[str]:
+        """What of one face will do and could be better, -1 for the largest."""
+        number = max(face, 0)
+        return self.remarks[number] if number < len(self.remarks) else []
 
 
 _look: Look | None = None
@@ -110,6 +117,7 @@ def _take(look: Look, wait: float) -> Generator[None, None, None]:
             result = yield from _result(job.events(wait))
             picture = np.load(scratch.path / "faces.npy", allow_pickle=False)
         look.faces = [[str(s) for s in face["advice"]] for face in result["faces"]]
+        look.remarks = [[str(s) for s in face["remarks"]] for face in result["faces"]]
         look.advice = [str(s) for s in result["advice"]]
         if len(look.faces) > 1:
             look.picture = thumbnails.picture(f"{look.path}|{look.stamp}|faces", picture)

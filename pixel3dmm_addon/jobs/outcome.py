@@ -23,9 +23,14 @@ class Outcome:
 
     @property
     def summary(self) -> str:
+        """That it went well, in one sentence."""
+        return f"{self.rigged.name}: the head is ready"
+
+    @property
+    def figures(self) -> str:
         """How well it went, in figures, on one line."""
         error = self.error_px
-        return f"{self.rigged.name}: {error:.1f} px from the landmarks, {self.seconds:.1f} s"
+        return f"{error:.1f} px from the landmarks, {self.seconds:.1f} s"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ _TELLING = 0.1
 class Status:
     """How far the run is, and the message of the last one.
 
+    details: figures of the message; code: of an error (core.errors), which tells what may mend it.
     cancel: the artist asked for an end. setup: what ran last was part of the setup. photo: name of
     the one under way, started its time by time.monotonic(). waiting: photos that come after it, one
     after the other; turn: True while the next of them is being started; done and failures: how many
@@ -37,7 +38,9 @@ class Status:
     stage: str = ""
     fraction: float = 0.0
     message: str = ""
+    details: str = ""
     failed: bool = False
+    code: str = ""
     setup: bool = False
     photo: str = ""
     started: float = 0.0

@@ -74,9 +74,9 @@ def verdict(check: RigCheck) -> str:
     """One sentence."""
     count = len(check.failures)
     if not count:
-        return f"The rig passes: {len(check.findings)} figures are within their limits."
+        return "The rig passes: every slider and bone does what its name says."
     first = check.failures[0]
-    return f"The rig fails in {count} figures, first in {first.check} of {first.subject}."
+    return f"The rig fails at {count} points, first at {first.check} of {first.subject}."
 
 
 CLASSES = (PIXEL3DMM_OT_check_rig,)

@@ -190,6 +190,11 @@ class PIXEL3DMM_OT_export_head(_Export, bpy.types.Operator):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.prop(self, "preset")
+        line = layout.split(factor=0.4)
+        line.alignment = "RIGHT"
+        line.label(text="Unit")
+        line.label(text=tr(self.chosen_preset().unit), translate=False)
+        layout.prop(context.scene.render, "fps", text="Frames per Second")
         kind = self.chosen_preset().format
         for name in _OPTIONS:
             row = layout.row()

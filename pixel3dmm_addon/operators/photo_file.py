@@ -41,6 +41,32 @@ class PIXEL3DMM_OT_reconstruct_from_file(bpy.types.Operator):
             return {"CANCELLED"}
 
 
+class PIXEL3DMM_OT_choose_photo(bpy.types.Operator):
+    """Choose a photo of one face; it is looked at, and nothing is made yet"""
+
+    bl_idname = "pixel3dmm.choose_photo"
+    bl_label = "Choose Photo"
+    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
+
+    filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filter_glob: StringProperty(
+        default=";".join(f"*{e}" for e in EXTENSIONS), options={"HIDDEN", "SKIP_SAVE"}
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorReturn:
+        """Asks for the file."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> OperatorReturn:
+        """The photo becomes the scene's."""
+        if not self.filepath:
+            self.report({"ERROR"}, "No photo was chosen.")
+            return {"CANCELLED"}
+        context.scene.pixel3dmm.photo = self.filepath
+        return {"FINISHED"}
+
+
 class PIXEL3DMM_FH_photo(bpy.types.FileHandler):
     """An image file dropped onto a 3D viewport."""
 
@@ -60,4 +86,4 @@ def draw_import_entry(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
     menu.layout.operator(PIXEL3DMM_OT_reconstruct_from_file.bl_idname, text="Face from Photo")
 
 
-CLASSES = (PIXEL3DMM_OT_reconstruct_from_file, PIXEL3DMM_FH_photo)
+CLASSES = (PIXEL3DMM_OT_reconstruct_from_file, PIXEL3DMM_OT_choose_photo, PIXEL3DMM_FH_photo)

@@ -40,7 +40,7 @@ class PIXEL3DMM_OT_rebuild_from_recipe(PollReason, WorkerOperator, bpy.types.Ope
     """
 
     bl_idname = "pixel3dmm.rebuild_from_recipe"
-    bl_label = "Rebuild from Recipe"
+    bl_label = "Make Head Again"
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     _scratch: PrivateFolder | None = None
@@ -141,7 +141,7 @@ class PIXEL3DMM_OT_rebuild_from_recipe(PollReason, WorkerOperator, bpy.types.Ope
             warnings += [] if self._known.pinned else [HEAD_CHANGED]
         for warning in warnings:
             self.report({"WARNING"}, warning)
-        return self._say(context, "INFO", f"{person.head.name}: rebuilt from the recipe")
+        return self._say(context, "INFO", f"{person.head.name}: made again, beside the old head")
 
     def _end(self, context: bpy.types.Context) -> None:
         WorkerOperator._end(self, context)

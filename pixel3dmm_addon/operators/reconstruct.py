@@ -101,6 +101,7 @@ class PIXEL3DMM_OT_reconstruct_face(PollReason, WorkerOperator, bpy.types.Operat
 
     def _build(self, context: bpy.types.Context, outcome: Outcome) -> OperatorReturn:
         """All that changes the scene happens here: one step to undo."""
+        choices = context.scene.pixel3dmm
         try:
             person = build_person(
                 context,
@@ -108,17 +109,20 @@ class PIXEL3DMM_OT_reconstruct_face(PollReason, WorkerOperator, bpy.types.Operat
                 outcome.loaded,
                 match_render_size=self.match_render_size,
                 expression=self.expression,
+                subdivision=(choices.subdivision_view, choices.subdivision_render),
             )
         except PersonError as error:
             return self._say(context, "ERROR", str(error))
         for warning in outcome.warnings:
             self.report({"WARNING"}, warning)
+        summary = outcome.summary
         if not bpy.app.background:
             skin.show(context)
             how = preferences.first_view(context)
-            first_look.show(context, person.head, person.camera, how)
+            if first_look.show(context, person.head, person.camera, how):
+                summary = f"{summary}, shown alone: the key / shows all objects"
         session.status.done += 1
-        return self._say(context, "INFO", outcome.summary)
+        return self._say(context, "INFO", summary, details=outcome.figures)
 
 
 class PIXEL3DMM_OT_reconstruct_photos(bpy.types.Operator):

@@ -23,6 +23,7 @@ from ..jobs import session
 from ..jobs.job import Progress
 from ..jobs.run import StepwiseWork
 from ..redraw import redraw_status
+from .next_step import pop_up
 
 #: Seconds between two looks at the job.
 TICK = 0.05
@@ -38,6 +39,8 @@ class WorkerOperator(OperatorMixin):
     """Mixed into an operator that has a ``_make_run`` and a ``_finish``."""
 
     _is_setup = False
+    #: Errors pop up at the mouse, with the buttons that may mend them.
+    _interactive = False
     _timer: bpy.types.Timer | None = None
     _run: StepwiseWork[Any] | None = None
     _steps: Generator[Progress | None, None, Any]
@@ -95,16 +98,18 @@ class WorkerOperator(OperatorMixin):
     def _begin(self, context: bpy.types.Context, wait: float) -> bool:
         """False if there is nothing to run, for a reason that was reported."""
         session.jobs().idle_minutes = preferences.idle_minutes(context)
+        self._interactive = wait == 0.0
         try:
             self._run = self._make_run(context)
         except PersonError as error:
-            self._say(context, "ERROR", str(error))
+            self._say(context, "ERROR", str(error), code=error.code)
             return False
         self._steps = self._run.steps(wait)
         self._redrawn = self._ticked = self._redraw_seconds = 0.0
         status = session.status
         status.running, status.cancel, status.failed = True, False, False
         status.stage, status.fraction, status.message = "Starting", 0.0, ""
+        status.details = status.code = ""
         status.setup = self._is_setup
         status.photo, status.started = self._run.path.stem, time.monotonic()
         redraw_status(context)
@@ -130,7 +135,7 @@ class WorkerOperator(OperatorMixin):
             status.waiting.clear()
             return self._say(context, "INFO", "Cancelled, nothing was changed")
         except PersonError as error:
-            return self._say(context, "ERROR", str(error))
+            return self._say(context, "ERROR", str(error), code=error.code)
         except OSError as error:
             # A full disk, or a folder that cannot be written to.
             reason = error.strerror or error
@@ -166,15 +171,26 @@ class WorkerOperator(OperatorMixin):
             redraw_status(context)
 
     def _say(
-        self, context: bpy.types.Context, level: Literal["INFO", "ERROR"], sentence: str
+        self,
+        context: bpy.types.Context,
+        level: Literal["INFO", "ERROR"],
+        sentence: str,
+        *,
+        code: str = "",
+        details: str = "",
     ) -> OperatorReturn:
-        """The last word of the job, in the status bar and in the panel."""
+        """The last word of the job, in the status bar and in the panel. code: of the error;
+        details: figures, for the panel's tooltip and the log.
+        """
         status = session.status
         status.message, status.failed = sentence, level == "ERROR"
+        status.code, status.details = code, details
         if status.failed:
             status.failures.append(sentence)
-        LOG.info("%s", sentence)
-        self.report({level}, sentence)
+        LOG.info("%s", f"{sentence}: {details}" if details else sentence)
+        shown = status.failed and self._interactive and pop_up(context, sentence, code)
+        # A pop-up of ours has buttons; Blender's own would lie over it.
+        self.report({"WARNING"} if shown else {level}, sentence)
         finished = level == "INFO" and not (self._run and self._run.cancelled)
         return {"FINISHED"} if finished else {"CANCELLED"}
 

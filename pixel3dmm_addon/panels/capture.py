@@ -17,6 +17,7 @@ class PIXEL3DMM_PT_capture(Sidebar, bpy.types.Panel):
     bl_idname = "PIXEL3DMM_PT_capture"
     bl_label = "Capture"
     bl_parent_id = PIXEL3DMM_PT_motion.bl_idname
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""

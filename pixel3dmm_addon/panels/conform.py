@@ -14,6 +14,7 @@ from ..operators.face_points import (
     PIXEL3DMM_OT_clear_face_points,
     PIXEL3DMM_OT_click_face_points,
 )
+from .more import PIXEL3DMM_PT_more
 from .sidebar import Sidebar
 
 
@@ -22,6 +23,7 @@ class PIXEL3DMM_PT_my_mesh(Sidebar, bpy.types.Panel):
 
     bl_idname = "PIXEL3DMM_PT_my_mesh"
     bl_label = "My Mesh"
+    bl_parent_id = PIXEL3DMM_PT_more.bl_idname
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: bpy.types.Context) -> None:

@@ -12,9 +12,8 @@ from ..export.licence import licence_of
 from ..export.presets import PRESETS
 from ..operators.export import PIXEL3DMM_OT_export_head
 from ..operators.mark_asset import PIXEL3DMM_OT_mark_asset
-from ..scene.head import polled_head
 from ..translations import tr
-from .sidebar import HeadPanel, draw_sentence
+from .sidebar import Sidebar, draw_sentence, needed_head
 
 
 class PIXEL3DMM_MT_export(bpy.types.Menu):
@@ -31,7 +30,8 @@ class PIXEL3DMM_MT_export(bpy.types.Menu):
             reason = why_missing(preset.format)
             row = layout.row()
             row.enabled = not reason
-            entry = row.operator(PIXEL3DMM_OT_export_head.bl_idname, text=preset.label)
+            words = f"{tr(preset.label)} ({tr(preset.unit)})"
+            entry = row.operator(PIXEL3DMM_OT_export_head.bl_idname, text=words, translate=False)
             entry.preset = preset.identifier
             if reason and reason not in reasons:
                 reasons.append(reason)
@@ -39,17 +39,22 @@ class PIXEL3DMM_MT_export(bpy.types.Menu):
             draw_sentence(layout, tr(reason), "INFO")
 
 
-class PIXEL3DMM_PT_export(HeadPanel, bpy.types.Panel):
+class PIXEL3DMM_PT_export(Sidebar, bpy.types.Panel):
     """Which program gets the head, and what came of the last export."""
 
     bl_idname = "PIXEL3DMM_PT_export"
     bl_label = "Export"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
         layout = self.layout
-        head = polled_head(context)
+        head = needed_head(layout, context)
+        if head is None:
+            return
         layout.menu("PIXEL3DMM_MT_export", icon="EXPORT")
+        row = layout.row(align=True)
+        row.prop(context.scene.render, "fps", text="Frames per Second")
         layout.operator(PIXEL3DMM_OT_mark_asset.bl_idname, icon="ASSET_MANAGER")
         warning = licence_of(head).warning
         if warning:
@@ -60,20 +65,20 @@ class PIXEL3DMM_PT_export(HeadPanel, bpy.types.Panel):
         box = layout.box()
         verdict = written.verdict
         if verdict is None:
-            draw_sentence(box, written.sentence, "QUESTION")
+            draw_sentence(box, written.sentence, "QUESTION", inset=0.8)
         elif verdict.passed:
-            draw_sentence(box, f"{written.path.name}: nothing was lost", _GREEN)
+            figures = "\n".join(check.figure for check in verdict.checks)
+            words = tr("{}: written, read back, nothing was lost").format(written.path.name)
+            draw_sentence(box, words, _GREEN, more=figures, inset=0.8)
         else:
-            fate = "written all the same" if written.kept else "not written"
-            draw_sentence(_alarmed(box), f"{written.path.name}: {fate}, it differs", _RED)
-        for check in verdict.checks if verdict is not None else ():
-            if check.passed:
-                draw_sentence(box, check.figure, "BLANK1")
-            else:
-                draw_sentence(_alarmed(box), check.figure, "CANCEL")
+            fate = tr("{}: written, but it differs") if written.kept else tr("{}: not written")
+            draw_sentence(_alarmed(box), fate.format(written.path.name), _RED, inset=0.8)
+            for check in verdict.checks:
+                if not check.passed:
+                    draw_sentence(_alarmed(box), check.figure, "CANCEL", inset=0.8)
         for note in written.notes:
             if note != warning:
-                draw_sentence(box, note, "INFO")
+                draw_sentence(box, note, "INFO", inset=0.8)
 
 
 #: Blender's themes have a red for text and no green: squares of colour have both.

@@ -10,7 +10,7 @@ from ..jobs import folder_run, session
 from ..jobs.folder_run import AT_WORK, FAILED, LEFT_OUT, MADE, WAITING, Row
 from ..operators.reconstruct_folder import PIXEL3DMM_OT_reconstruct_folder
 from ..translations import tr
-from .photo import PIXEL3DMM_PT_photo
+from .more import PIXEL3DMM_PT_more
 from .sidebar import Sidebar, draw_progress
 
 #: Rows that are drawn; those at work and those that failed come first.
@@ -29,7 +29,7 @@ class PIXEL3DMM_PT_folder(Sidebar, bpy.types.Panel):
 
     bl_idname = "PIXEL3DMM_PT_folder"
     bl_label = "Folder of People"
-    bl_parent_id = PIXEL3DMM_PT_photo.bl_idname
+    bl_parent_id = PIXEL3DMM_PT_more.bl_idname
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: bpy.types.Context) -> None:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be done with the active head."""
+"""How the active head looks: light, wrinkles, smoothness, and parts that can be put away."""
 
 from __future__ import annotations
 
 import bpy
 
-from ..operators.look_through import PIXEL3DMM_OT_look_through
 from ..operators.match_light import PIXEL3DMM_OT_match_light
 from ..scene import custom_properties, parts, skin, smooth, wrinkles
-from ..scene.head import PREFIX, active_head
-from .sidebar import Sidebar, draw_sentence
+from ..scene.head import PREFIX
+from ..translations import tr
+from .sidebar import Sidebar, draw_sentence, needed_head
 
 #: Property and part of what can be put away.
 _PARTS = (
@@ -21,27 +21,18 @@ _PARTS = (
 
 
 class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
-    """What can be done with the active head."""
+    """How the active head looks."""
 
     bl_idname = "PIXEL3DMM_PT_head"
-    bl_label = "Head"
+    bl_label = "Look"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
         layout = self.layout
-        head = active_head(context)
+        head = needed_head(layout, context)
         if head is None:
-            layout.label(text="Select a head made from a photo", icon="INFO")
             return
-        layout.label(text=head.name, icon="OUTLINER_OB_MESH")
-        licence = custom_properties.text(head, PREFIX + "licence")
-        commercial = custom_properties.text(head, PREFIX + "commercial_use")
-        layout.label(text=f"{custom_properties.text(head, PREFIX + 'head_model', '')}: {licence}")
-        if commercial != "yes":
-            layout.label(text=f"Commercial use: {commercial}", icon="ERROR")
-        for warning in warnings_of(head):
-            draw_sentence(layout, warning, "INFO")
-        layout.operator(PIXEL3DMM_OT_look_through.bl_idname, icon="OUTLINER_OB_CAMERA")
         slider = skin.light(skin.skin_of(head))
         if slider is not None:
             layout.prop(slider, "default_value", text="Photo's Light", slider=True)
@@ -49,19 +40,20 @@ class PIXEL3DMM_PT_head(Sidebar, bpy.types.Panel):
         slider = wrinkles.strength(wrinkles.skin_of(head))
         if slider is not None:
             layout.prop(slider, "default_value", text="Wrinkles", slider=True)
+        if smooth.has(head):
+            row = layout.row(align=True)
+            row.prop(head.pixel3dmm, "subdivision_view")
+            row.prop(head.pixel3dmm, "subdivision_render", text="Render")
         grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
         for name, part in _PARTS:
             if parts.has(head, part):
                 grid.prop(head.pixel3dmm, name, toggle=True)
-        if smooth.has(head):
-            grid.prop(head.pixel3dmm, "smooth", toggle=True)
-
-
-def warnings_of(head: bpy.types.Object) -> list[str]:
-    """Sentences of the head's report; none where it was edited beyond recognition."""
-    return custom_properties.sentences(
-        custom_properties.json_object(head, PREFIX + "report").get("warnings")
-    )
+        licence = custom_properties.text(head, PREFIX + "licence")
+        commercial = custom_properties.text(head, PREFIX + "commercial_use")
+        model = custom_properties.text(head, PREFIX + "head_model", "")
+        draw_sentence(layout, f"{model}: {licence}", "BLANK1")
+        if commercial != "yes":
+            draw_sentence(layout, tr("Commercial use: {}").format(tr(commercial)), "ERROR")
 
 
 CLASSES = (PIXEL3DMM_PT_head,)

@@ -10,6 +10,7 @@ from ..operators.identity import PIXEL3DMM_OT_reset_traits
 from ..scene import identity
 from ..scene.head import polled_head
 from ..translations import tr
+from .pins import PIXEL3DMM_PT_pins
 from .sidebar import HeadPanel, draw_sentence
 
 
@@ -17,7 +18,8 @@ class PIXEL3DMM_PT_identity(HeadPanel, bpy.types.Panel):
     """Traits that change the face at rest; keys and bones follow."""
 
     bl_idname = "PIXEL3DMM_PT_identity"
-    bl_label = "Identity"
+    bl_label = "Face Shape"
+    bl_parent_id = PIXEL3DMM_PT_pins.bl_idname
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: bpy.types.Context) -> None:

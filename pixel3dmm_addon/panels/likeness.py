@@ -9,6 +9,7 @@ from ...core.errors import PersonError
 from ...core.likeness.picture import BOUND_STOPS, SOURCE_COLORS
 from ...core.rigged_head import SOURCES
 from ..blender_types import Icon
+from ..operators.add_photo import PIXEL3DMM_OT_add_photo
 from ..operators.likeness import (
     PIXEL3DMM_OT_likeness_on_photo,
     PIXEL3DMM_OT_show_likeness,
@@ -16,20 +17,26 @@ from ..operators.likeness import (
 )
 from ..photos import thumbnails
 from ..scene import continuation, likeness
-from ..scene.head import polled_head
 from ..translations import tr
-from .sidebar import HeadPanel, draw_sentence
+from .sidebar import Sidebar, draw_sentence, needed_head
+
+#: Percent of the distance between the eyes up to which a part is said to lie so.
+_OFF = ((3.0, "on the photo"), (6.0, "a little off"), (float("inf"), "off: correct it in Fit"))
 
 
-class PIXEL3DMM_PT_likeness(HeadPanel, bpy.types.Panel):
+class PIXEL3DMM_PT_likeness(Sidebar, bpy.types.Panel):
     """How far the active head is the person's."""
 
     bl_idname = "PIXEL3DMM_PT_likeness"
     bl_label = "Likeness"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
-        layout, head = self.layout, polled_head(context)
+        layout = self.layout
+        head = needed_head(layout, context)
+        if head is None:
+            return
         reason = likeness.why_not(head)
         if reason:
             draw_sentence(layout, tr(reason), "INFO")
@@ -39,8 +46,13 @@ class PIXEL3DMM_PT_likeness(HeadPanel, bpy.types.Panel):
         except PersonError as error:
             draw_sentence(layout, str(error), "INFO")
             return
-        for i, sentence in enumerate(advice.sentences(tr)):
-            draw_sentence(layout, sentence, "BLANK1" if i else "INFO")
+        figures = tr("Parts to trust lie within {:.1f} mm of the person").format(1e3 * advice.bound)
+        said_of_it = advice.sentences(tr, figures=False)
+        for i, sentence in enumerate(said_of_it, start=1):
+            last = i == len(said_of_it) and bool(advice.measured)
+            draw_sentence(layout, sentence, "INFO", more=figures if last else "")
+        if advice.view:
+            layout.operator(PIXEL3DMM_OT_add_photo.bl_idname, icon="ADD")
         _draw_paint(layout, head)
         _draw_photo(layout, context, head)
 
@@ -77,8 +89,9 @@ def _draw_photo(
     layout.operator(name, icon=icon, depress=errors is not None)
     column = layout.column(align=True)
     for part, (pixels, percent) in (errors or {}).items():
-        text = tr("{}: {:.1f} pixels, {:.1f} %").format(tr(part), pixels, percent)
-        column.label(text=text)
+        word = next(word for most, word in _OFF if percent <= most)
+        figures = tr("{}: {:.1f} pixels, {:.1f} %").format(tr(part), pixels, percent)
+        draw_sentence(column, f"{tr(part)}: {tr(word)}", "BLANK1", more=figures)
 
 
 CLASSES = (PIXEL3DMM_PT_likeness,)

@@ -7,6 +7,7 @@ import bpy
 
 from ..operators.export_motion import PIXEL3DMM_OT_export_motion
 from ..operators.import_motion import PIXEL3DMM_OT_apply_action, PIXEL3DMM_OT_import_motion
+from .expression import PIXEL3DMM_PT_expression
 from .sidebar import Sidebar
 
 
@@ -15,6 +16,7 @@ class PIXEL3DMM_PT_motion(Sidebar, bpy.types.Panel):
 
     bl_idname = "PIXEL3DMM_PT_motion"
     bl_label = "Face Motion"
+    bl_parent_id = PIXEL3DMM_PT_expression.bl_idname
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: bpy.types.Context) -> None:

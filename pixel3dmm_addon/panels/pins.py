@@ -14,22 +14,23 @@ from ..operators.correct_fit import PIXEL3DMM_OT_correct_fit
 from ..operators.pins import PIXEL3DMM_OT_remove_pins
 from ..operators.rebuild import PIXEL3DMM_OT_rebuild_from_recipe
 from ..scene import continuation
-from ..scene.head import polled_head
 from ..translations import tr
-from .sidebar import HeadPanel, draw_sentence
+from .sidebar import Sidebar, draw_sentence, needed_head
 
 
-class PIXEL3DMM_PT_pins(HeadPanel, bpy.types.Panel):
+class PIXEL3DMM_PT_pins(Sidebar, bpy.types.Panel):
     """What the fit obeys beside the photo, and what it leaves alone."""
 
     bl_idname = "PIXEL3DMM_PT_pins"
-    bl_label = "Fit and Photos"
+    bl_label = "Fit"
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
         layout = self.layout
-        head = polled_head(context)
+        head = needed_head(layout, context)
+        if head is None:
+            return
         reason = continuation.why_not(head)
         if reason:
             draw_sentence(layout, tr(reason), "INFO")

@@ -11,12 +11,11 @@ from ..operators.check_rig import LAST_CHECK, PIXEL3DMM_OT_check_rig
 from ..operators.eyes_follow import PIXEL3DMM_OT_eyes_follow
 from ..operators.name_bones import PIXEL3DMM_OT_name_bones
 from ..scene import eyes
-from ..scene.head import polled_head
 from ..scene.rig import shown_bones
-from .sidebar import HeadPanel, draw_sentence
+from .sidebar import Sidebar, draw_sentence, needed_head
 
 
-class PIXEL3DMM_PT_rig(HeadPanel, bpy.types.Panel):
+class PIXEL3DMM_PT_rig(Sidebar, bpy.types.Panel):
     """What can be done with the active head's rig."""
 
     bl_idname = "PIXEL3DMM_PT_rig"
@@ -26,12 +25,15 @@ class PIXEL3DMM_PT_rig(HeadPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Blender calls this at every redraw."""
         layout = self.layout
+        head = needed_head(layout, context)
+        if head is None:
+            return
         layout.operator(PIXEL3DMM_OT_check_rig.bl_idname, icon="CHECKMARK")
-        last = polled_head(context).get(LAST_CHECK)
+        last = head.get(LAST_CHECK)
         if last:
             passed = str(last).startswith("The rig passes")
             draw_sentence(layout, str(last), "CHECKMARK" if passed else "ERROR")
-        rig = polled_head(context).find_armature()
+        rig = head.find_armature()
         bones = shown_bones(rig)
         if bones is not None:
             layout.prop(bones, "is_visible", text="Show Bones", toggle=True, icon="BONE_DATA")

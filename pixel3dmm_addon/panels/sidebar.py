@@ -9,13 +9,14 @@ import bpy
 
 from ..blender_types import Icon, PanelMixin
 from ..jobs import session
+from ..operators.explain import PIXEL3DMM_OT_explain
+from ..operators.next_step import draw_steps
 from ..scene.head import active_head
-from ..translations import tr
+from ..translations import said, tr
+from ..wrapping import wrapped
 
 #: A stage that says how fast it goes.
 _SPEED = re.compile(r"(.+), (\d+) frames a second")
-#: Letters to a line of a message; a sidebar of usual width shows about as many.
-LINE = 34
 
 
 class Sidebar(PanelMixin):
@@ -37,15 +38,55 @@ class HeadPanel(Sidebar):
         return active_head(context) is not None
 
 
-def draw_sentence(layout: bpy.types.UILayout, sentence: str, icon: Icon) -> None:
-    """A sentence over as many lines as it needs, since labels do not wrap."""
-    column = layout.column(align=True)
-    line = ""
-    for word in [*sentence.split(), ""]:
-        if line and (not word or len(line) + 1 + len(word) > LINE):
-            column.label(text=line, icon=icon)
-            line, icon = "", "BLANK1"
-        line = f"{line} {word}".strip()
+def needed_head(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.Object | None:
+    """The active head; without one the panel says what to do next, and None is returned."""
+    head = active_head(context)
+    if head is not None:
+        return head
+    if any(obj.get("pixel3dmm_recipe") for obj in context.scene.objects if obj.type == "MESH"):
+        draw_sentence(layout, tr("Click a head in the 3D view to go on with it"), "INFO")
+    elif context.scene.pixel3dmm.photo:
+        draw_sentence(layout, tr("Press Reconstruct Face above: this works on its head"), "INFO")
+    else:
+        draw_sentence(layout, tr("Choose a photo above: this works on the head made of it"), "INFO")
+    return None
+
+
+def draw_sentence(
+    layout: bpy.types.UILayout,
+    sentence: str,
+    icon: Icon,
+    *,
+    more: str = "",
+    width: float | None = None,
+    inset: float = 0.0,
+) -> None:
+    """A sentence over as many lines as it needs, in the artist's language.
+
+    more: figures that belong to it, behind a sign at the end, as its tooltip. width and inset as
+    of :func:`wrapping.wrapped`.
+    """
+    row = layout.row(align=True)
+    column = row.column(align=True)
+    for line in wrapped(said(sentence), width, inset + (1.2 if more else 0.0)):
+        column.label(text=line, icon=icon, translate=False)
+        icon = "BLANK1"
+    if more:
+        sign = row.row()
+        sign.alignment = "RIGHT"
+        button = sign.operator(PIXEL3DMM_OT_explain.bl_idname, text="", icon="INFO", emboss=False)
+        button.words = more
+
+
+def draw_trouble(
+    layout: bpy.types.UILayout, context: bpy.types.Context, sentence: str, code: str
+) -> None:
+    """An error in red, with the buttons that may mend it; code: of the error."""
+    box = layout.box()
+    column = box.column()
+    column.alert = True
+    draw_sentence(column, sentence, "ERROR", inset=0.8)
+    draw_steps(box, context, code)
 
 
 def draw_progress(layout: bpy.types.UILayout, status: session.Status) -> None:

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The active head's expression: its 52 sliders by region, poses, gaze and head pose."""
+"""The active head's 52 sliders by region, gaze and head pose."""
 
 from __future__ import annotations
 
 import bpy
 
-from ...core.heads.arkit import ARKIT_NAMES, PHOTO_DETAIL, PHOTO_RESIDUAL
+from ...core.heads.arkit import ARKIT_NAMES
 from ...core.rig.expression import REGIONS, found, leader, pair_of, short_title, title
-from ..blender_types import Icon
 from ..operators import expression as verbs
 from ..scene import expression
 from ..scene.head import active_head, polled_head
 from ..translations import tr
+from .expression import PIXEL3DMM_PT_expression
 from .sidebar import HeadPanel
 
 #: Share of a row that the name of a pair takes.
@@ -26,7 +26,9 @@ class PIXEL3DMM_PT_sliders(HeadPanel, bpy.types.Panel):
     """The active head's shape keys and the bones of its face."""
 
     bl_idname = "PIXEL3DMM_PT_sliders"
-    bl_label = "Expression"
+    bl_label = "All Sliders"
+    bl_parent_id = PIXEL3DMM_PT_expression.bl_idname
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -38,16 +40,6 @@ class PIXEL3DMM_PT_sliders(HeadPanel, bpy.types.Panel):
         """Blender calls this at every redraw."""
         layout, head = self.layout, polled_head(context)
         keys, linked = expression.keys(head), expression.is_linked(head)
-        _draw_verbs(layout, linked)
-        amount = layout.column(align=True)
-        if expression.photo_values(head):
-            amount.prop(head.pixel3dmm, "photo_expression", slider=True)
-        residual = head.data.shape_keys.key_blocks.get(PHOTO_RESIDUAL)
-        if residual is not None:
-            amount.prop(residual, "value", text="Photo Residual", slider=True)
-        detail = head.data.shape_keys.key_blocks.get(PHOTO_DETAIL)
-        if detail is not None:
-            amount.prop(detail, "value", text="Photo Detail", slider=True)
         choices = context.scene.pixel3dmm
         layout.prop(choices, "search", text="", icon="VIEWZOOM")
         if choices.search.strip():
@@ -60,22 +52,6 @@ class PIXEL3DMM_PT_sliders(HeadPanel, bpy.types.Panel):
                 _draw_region(layout, region, {n: keys[n] for n in members if n in keys}, linked)
         if head.find_armature() is not None:
             _draw_turns(layout, head)
-
-
-def _draw_verbs(layout: bpy.types.UILayout, linked: bool) -> None:
-    column = layout.column(align=True)
-    row = column.row(align=True)
-    row.operator_menu_enum(verbs.PIXEL3DMM_OT_apply_pose.bl_idname, "pose", text="Expression")
-    row.operator_menu_enum(verbs.PIXEL3DMM_OT_apply_viseme.bl_idname, "viseme", text="Viseme")
-    row = column.row(align=True)
-    row.operator(verbs.PIXEL3DMM_OT_random_expression.bl_idname, icon="FILE_REFRESH")
-    row.operator(verbs.PIXEL3DMM_OT_mirror_expression.bl_idname, icon="MOD_MIRROR")
-    row = column.row(align=True)
-    icon: Icon = "LINKED" if linked else "UNLINKED"
-    row.operator(verbs.PIXEL3DMM_OT_link_sides.bl_idname, icon=icon, depress=linked)
-    row.operator(verbs.PIXEL3DMM_OT_key_all.bl_idname, icon="KEYFRAME")
-    every = row.operator(verbs.PIXEL3DMM_OT_reset_expression.bl_idname, text="", icon="LOOP_BACK")
-    every.region = "All"
 
 
 def _draw_region(

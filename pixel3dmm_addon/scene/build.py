@@ -54,14 +54,16 @@ def build_person(
     *,
     match_render_size: bool = False,
     expression: float = 1.0,
+    subdivision: tuple[int, int] = (0, smooth.RENDER),
 ) -> Person:
     """Head, rig and camera of one reconstruction, selected, with the camera made active.
 
-    expression: how much of the photo's expression the sliders are set to, 0 to 1.
+    expression: how much of the photo's expression the sliders are set to, 0 to 1. subdivision: in
+    the viewport and in renders, 0 for none.
     Raises PersonError after everything that was made has been removed again.
     """
     try:
-        return _build(context, rigged, loaded, match_render_size, expression)
+        return _build(context, rigged, loaded, match_render_size, expression, subdivision)
     except Exception as error:  # whatever it was, the scene has been put back as it was
         LOG.exception("The head could not be put into the scene")
         raise PersonError(
@@ -75,6 +77,7 @@ def _build(
     loaded: LoadedPhoto,
     match_render_size: bool,
     expression: float,
+    subdivision: tuple[int, int],
 ) -> Person:
     scene = context.scene
     if context.mode != "OBJECT":
@@ -107,6 +110,7 @@ def _build(
         # Skin that was painted from the photo has the person's own brows on it.
         parts.show(head, "brows", not rigged.skin_albedo.size)
         smooth.add(head)
+        smooth.set_levels(head, *subdivision)
         hair.add(collection, head, rigged)
         likeness.remember(head.data, rigged)
         _natural_size(scene, rig, camera)

@@ -17,6 +17,8 @@ from mathutils import Quaternion, Vector
 #: Through the photo's camera; framed from the front; left where it is.
 How = Literal["PHOTO", "FRAME", "KEEP"]
 
+#: What can hide a head.
+_SOLID = ("MESH", "CURVE", "SURFACE", "META", "FONT", "VOLUME")
 _STATE: tuple[str, ...] = ("view_perspective", "view_rotation", "view_location")
 _STATE += ("view_distance", "view_camera_zoom", "view_camera_offset")
 #: From the front, up is up.
@@ -31,6 +33,8 @@ class _Look:
     head: str
     how: How
     before: dict[str, Any]
+    #: The viewport was brought into local view, since other objects hid the head.
+    alone: bool = False
 
 
 #: What undo takes back, and what redo shows again; the newest last.
@@ -40,13 +44,55 @@ _undone: list[_Look] = []
 
 def show(
     context: bpy.types.Context, head: bpy.types.Object, camera: bpy.types.Object | None, how: How
-) -> None:
-    """The viewport that is at hand looks at the head. Nothing happens without a window."""
+) -> bool:
+    """The viewport that is at hand looks at the head. Nothing happens without a window. True if
+    other objects hid the head, so that it is shown alone, in local view.
+    """
     area = _viewport(context)
     if how == "KEEP" or area is None or (how == "PHOTO" and camera is None):
-        return
-    _looks.append(_Look(area.as_pointer(), head.name, how, _state(area)))
+        return False
+    before = _state(area)
     _look(context, area, head, how)
+    alone = area.spaces.active.local_view is None and _hidden(context, head, camera)
+    if alone:
+        _local_view(context, area)
+    _looks.append(_Look(area.as_pointer(), head.name, how, before, alone))
+    return alone
+
+
+def _hidden(
+    context: bpy.types.Context, head: bpy.types.Object, camera: bpy.types.Object | None
+) -> bool:
+    """Whether another object, as the cube of a new file, stands around the head or the camera."""
+    own = set(head.users_collection[0].objects) if head.users_collection else {head}
+    low, high = bounds_of(head)
+    if camera is not None:
+        place = camera.matrix_world.translation
+        low = Vector([min(a, b) for a, b in zip(low, place, strict=True)])
+        high = Vector([max(a, b) for a, b in zip(high, place, strict=True)])
+    for other in context.view_layer.objects:
+        if other in own or other.type not in _SOLID or not other.visible_get():
+            continue
+        if other.get("pixel3dmm_recipe") is not None:
+            continue  # another person beside this one
+        its_low, its_high = bounds_of(other)
+        if all(its_low[k] < high[k] and its_high[k] > low[k] for k in range(3)):
+            return True
+    return False
+
+
+def _local_view(context: bpy.types.Context, area: bpy.types.Area) -> None:
+    """The head and what belongs to it alone, or everything again."""
+    region = next(r for r in area.regions if r.type == "WINDOW")
+    head = context.view_layer.objects.active
+    selected = list(context.selected_objects)
+    family = [] if head is None else list(head.users_collection[0].objects)
+    for obj in family:
+        obj.select_set(True)
+    with context.temp_override(area=area, region=region):
+        bpy.ops.view3d.localview(frame_selected=False)
+    for obj in family:
+        obj.select_set(obj in selected)
 
 
 def _viewport(context: bpy.types.Context) -> bpy.types.Area | None:
@@ -78,10 +124,16 @@ def _look(
 
 def box_of(head: bpy.types.Object) -> tuple[Vector, float]:
     """(middle, longest side) of what the head fills in the scene."""
-    corners = [head.matrix_world @ Vector(corner) for corner in head.bound_box]
+    low, high = bounds_of(head)
+    return (low + high) / 2, max(high - low)
+
+
+def bounds_of(obj: bpy.types.Object) -> tuple[Vector, Vector]:
+    """Lowest and highest corner of what an object fills in the scene."""
+    corners = [obj.matrix_world @ Vector(corner) for corner in obj.bound_box]
     low = Vector([min(c[k] for c in corners) for k in range(3)])
     high = Vector([max(c[k] for c in corners) for k in range(3)])
-    return (low + high) / 2, max(high - low)
+    return low, high
 
 
 def _state(area: bpy.types.Area) -> dict[str, Any]:
@@ -104,6 +156,8 @@ def _after_undo(*_: object) -> None:
             break
         area = areas.get(look.area)
         if area is not None:
+            if look.alone and area.spaces.active.local_view is not None:
+                _local_view(bpy.context, area)
             _give_back(area, look.before)
         _undone.append(_looks.pop())
 

@@ -22,6 +22,26 @@ def add(head: bpy.types.Object) -> None:
     modifier.show_viewport = modifier.show_in_editmode = modifier.show_expanded = False
 
 
+def levels(head: bpy.types.Object) -> tuple[int, int]:
+    """Subdivisions that the viewport and renders show; 0 for none."""
+    if not has(head):
+        return 0, 0
+    modifier = head.modifiers[NAME]
+    view = modifier.levels if modifier.show_viewport else 0
+    return view, modifier.render_levels if modifier.show_render else 0
+
+
+def set_levels(head: bpy.types.Object, view: int, render: int) -> None:
+    """As levels() gives them."""
+    if not has(head):
+        return
+    modifier = head.modifiers[NAME]
+    modifier.show_viewport, modifier.show_render = view > 0, render > 0
+    # What is switched off keeps a level, for whoever switches it on.
+    modifier.levels = view or VIEW
+    modifier.render_levels = render or RENDER
+
+
 def has(head: bpy.types.Object) -> bool:
     """Whether the modifier is still there."""
     modifier = head.modifiers.get(NAME)

@@ -22,7 +22,7 @@ class Layout:
     def panel(self, name, *, default_closed=False):
         return Layout(self.drawn), Layout(self.drawn)
 
-    def label(self, *, text="", icon="NONE", icon_value=0):
+    def label(self, *, text="", icon="NONE", icon_value=0, translate=True):
         self.drawn.append(("label", text))
 
     def prop(self, data, name, **options):
@@ -34,6 +34,9 @@ class Layout:
         assert verb in dir(getattr(bpy.ops, group)), name
         self.drawn.append(("operator", name))
         return SimpleNamespace()
+
+    def separator(self):
+        pass
 
     def menu(self, name, **options):
         assert hasattr(bpy.types, name), name

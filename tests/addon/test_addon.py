@@ -18,7 +18,7 @@ PACKAGE = "bl_ext.user_default.pixel3dmm"
 def test_tab_and_names(ours):
     panels = ours("pixel3dmm_addon.panels")
     for panel in panels.CLASSES:
-        if issubclass(panel, bpy.types.Menu):
+        if issubclass(panel, bpy.types.Menu) or panel.bl_region_type == "HEADER":  # presets
             continue
         assert (panel.bl_space_type, panel.bl_region_type) == ("VIEW_3D", "UI")
         assert panel.bl_category == "Pixel3DMM"
@@ -29,21 +29,25 @@ def test_tab_and_names(ours):
 def test_panel_before_during_and_after(ours, scene, status, example_photo):
     empty = draw(ours, "PIXEL3DMM_PT_photo")
     assert ("prop", "photo") in empty
-    assert ("operator", "pixel3dmm.reconstruct_face") in empty
-    assert ("operator", "pixel3dmm.reconstruct_photos") in empty
-    assert any(kind == "label" and "drop a photo" in text for kind, text in empty)
+    assert ("operator", "pixel3dmm.first_steps") in empty
+    assert "drop it onto the 3D view" in words(empty)
+    button = draw(ours, "PIXEL3DMM_PT_reconstruct")
+    assert ("operator", "pixel3dmm.reconstruct_face") in button
+    assert ("operator", "pixel3dmm.reconstruct_photos") in button
     options = draw(ours, "PIXEL3DMM_PT_options")
-    assert {("prop", "head_choice"), ("prop", "predictor_choice")} <= set(options)
+    in_sight = ("head_choice", "texture", "hair", "subdivision_view", "subdivision_render")
+    assert options == [("prop", name) for name in in_sight]
+    assert ("prop", "predictor_choice") in draw(ours, "PIXEL3DMM_PT_more_options")
     assert not [d for d in empty if d[0] == "picture"]
 
     scene.pixel3dmm.photo = str(example_photo)
     # Blender makes icons in a window alone; the picture itself is checked in tests/gui.
     assert ("operator", "pixel3dmm.check_photo") in draw(ours, "PIXEL3DMM_PT_photo")
     scene.pixel3dmm.photo = "/nowhere.jpg"
-    assert ("label", "There is no file at this path") in draw(ours, "PIXEL3DMM_PT_photo")
+    assert "There is no file at this path" in words(draw(ours, "PIXEL3DMM_PT_photo"))
 
     status.running, status.stage, status.fraction = True, "Fitting the head", 0.5
-    during = draw(ours, "PIXEL3DMM_PT_photo")
+    during = draw(ours, "PIXEL3DMM_PT_reconstruct")
     header = SimpleNamespace(layout=Layout())
     ours("pixel3dmm_addon.panels.status_bar").draw(header, bpy.context)
     status.running = False
@@ -55,19 +59,104 @@ def test_panel_before_during_and_after(ours, scene, status, example_photo):
 
     scene.pixel3dmm.photo = ""
     status.message = "A sentence that is much longer than one line of a sidebar could ever hold."
-    after = [text for kind, text in draw(ours, "PIXEL3DMM_PT_photo") if kind == "label"]
+    drawn = draw(ours, "PIXEL3DMM_PT_reconstruct")
+    after = [text for kind, text in drawn if kind == "label"]
     assert " ".join(after).endswith(status.message)
     assert max(len(line) for line in after) <= 34
 
 
+@pytest.mark.parametrize(
+    ("code", "button"),
+    [
+        ("no_face", "reconstruct_from_file"),
+        ("photo", "reconstruct_from_file"),
+        ("runtime", "open_settings"),
+        ("worker", "open_log"),
+        ("", "copy_diagnostics"),
+    ],
+)
+def test_an_error_offers_the_next_step_as_a_button(ours, status, code, button):
+    status.message, status.failed, status.code = "It went wrong: do something.", True, code
+    drawn = draw(ours, "PIXEL3DMM_PT_reconstruct")
+    assert ("label", "It went wrong: do something.") in drawn
+    assert ("operator", f"pixel3dmm.{button}") in drawn
+    status.failed = False
+    assert ("operator", f"pixel3dmm.{button}") not in draw(ours, "PIXEL3DMM_PT_reconstruct")
+
+
+def test_the_error_of_a_run_tells_its_kind(scene, status, tmp_path):
+    (tmp_path / "x.jpg").write_text("no picture")
+    scene.pixel3dmm.photo = str(tmp_path / "x.jpg")
+    with pytest.raises(RuntimeError, match="not a picture"):
+        bpy.ops.pixel3dmm.reconstruct_face()
+    assert (status.failed, status.code) == (True, "photo")
+
+
+def words(drawn):
+    """All labels, as they are read."""
+    return " ".join(text for kind, text in drawn if kind == "label")
+
+
+STEPS = ("pins", "likeness", "head", "expression", "rig", "export")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_steps_are_there_without_a_head_and_say_what_to_do(ours, scene, step):
+    name = f"PIXEL3DMM_PT_{step}"
+    assert words(draw(ours, name)).startswith("Choose a photo above")
+    scene.pixel3dmm.photo = "/a/photo.jpg"
+    assert words(draw(ours, name)).startswith("Press Reconstruct Face above")
+
+
+def test_a_head_that_is_not_chosen_is_pointed_at(ours, person):
+    bpy.context.view_layer.objects.active = None
+    assert words(draw(ours, "PIXEL3DMM_PT_export")).startswith("Click a head in the 3D view")
+
+
+def test_the_panels_stand_in_the_order_of_work(ours):
+    top = [
+        panel.bl_label
+        for panel in ours("pixel3dmm_addon.panels").CLASSES
+        if issubclass(panel, bpy.types.Panel)
+        and not getattr(panel, "bl_parent_id", "")
+        and panel.bl_region_type == "UI"
+    ]
+    wanted = ["Photo", "Reconstruct", "Fit", "Likeness", "Look", "Expression", "Rig", "Export"]
+    assert top[: len(wanted)] == wanted
+    closed = {
+        panel.bl_label
+        for panel in ours("pixel3dmm_addon.panels").CLASSES
+        if "DEFAULT_CLOSED" in getattr(panel, "bl_options", ())
+    }
+    assert {"Hair", "My Mesh", "Folder of People", "Capture", "More", "Help"} <= closed
+    assert not closed & {"Photo", "Reconstruct", "Options", "Expression"}
+
+
+def test_presets_of_the_options_are_blenders(ours, scene, profile):
+    choices = scene.pixel3dmm
+    choices.texture, choices.subdivision_view = "4k", 2
+    assert bpy.ops.pixel3dmm.reconstruct_preset_add(name="Close up") == {"FINISHED"}
+    (file,) = profile.rglob("presets/pixel3dmm/reconstruct/*.py")
+    choices.texture, choices.subdivision_view = "off", 0
+    menu = "PIXEL3DMM_MT_reconstruct_presets"
+    bpy.ops.script.execute_preset(filepath=str(file), menu_idname=menu)
+    assert (choices.texture, choices.subdivision_view) == ("4k", 2)
+    assert choices.photo == ""
+    bpy.ops.pixel3dmm.reconstruct_preset_add(remove_active=True)
+    remembered = ours("pixel3dmm_addon.operators.presets").REMEMBERED
+    assert set(remembered) <= set(choices.bl_rna.properties.keys())
+
+
 def test_head_panel_and_sliders(ours, scene, person):
-    drawn = draw(ours, "PIXEL3DMM_PT_head")
+    assert ("label", "Open Head: CC0-1.0 AND MIT") in draw(ours, "PIXEL3DMM_PT_head")
+    drawn = draw(ours, "PIXEL3DMM_PT_reconstruct")
     assert ("label", "someone") in drawn
-    assert ("label", "Open Head: CC0-1.0 AND MIT") in drawn
     assert ("label", "The light comes from one side.") in drawn
     assert ("operator", "pixel3dmm.look_through") in drawn
+    amounts = [text for kind, text in draw(ours, "PIXEL3DMM_PT_expression") if kind == "prop"]
+    assert amounts == ["photo_expression", "photoResidual"]
     sliders = [text for kind, text in draw(ours, "PIXEL3DMM_PT_sliders") if kind == "prop"]
-    assert {"photo_expression", "photoResidual", "search", "gaze_up"} <= set(sliders)
+    assert {"search", "gaze_up"} <= set(sliders)
     arkit = ours("core.heads.arkit").ARKIT_NAMES
     assert sorted(s for s in sliders if s in arkit) == sorted(arkit)
 
@@ -79,7 +168,6 @@ def test_head_is_found_from_its_rig_and_camera(ours, person, which):
 
 
 def test_panels_without_a_head(ours, scene):
-    assert ("label", "Select a head made from a photo") in draw(ours, "PIXEL3DMM_PT_head")
     assert draw(ours, "PIXEL3DMM_PT_sliders") is None
     bpy.ops.mesh.primitive_cube_add()
     assert draw(ours, "PIXEL3DMM_PT_sliders") is None
@@ -93,7 +181,7 @@ def test_non_commercial_heads_say_so(ours, person):
 def test_a_report_that_somebody_spoilt_does_not_break_the_panel(ours, person):
     for value in ("{", "[]", 3):
         person.head["pixel3dmm_report"] = value
-        assert ("label", "someone") in draw(ours, "PIXEL3DMM_PT_head")
+        assert ("label", "someone") in draw(ours, "PIXEL3DMM_PT_reconstruct")
 
 
 def test_preferences(ours):

@@ -186,7 +186,7 @@ def test_paths_in_a_scene_are_looked_at_and_no_more(ours, scene, path):
         scene.pixel3dmm.photo = path
         scene.pixel3dmm.head = path
         scene.pixel3dmm.predictor = path
-        for panel in ("PIXEL3DMM_PT_photo", "PIXEL3DMM_PT_options"):
+        for panel in ("PIXEL3DMM_PT_photo", "PIXEL3DMM_PT_reconstruct"):
             draw(ours, panel)
     finally:
         listening = False

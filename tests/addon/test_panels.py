@@ -109,17 +109,16 @@ def test_check_photo_of_no_photo_says_why(scene, tmp_path):
 
 def test_what_is_not_installed_is_said(ours, scene):
     scene.pixel3dmm.head = "/models/somebody.npz"
-    assert "somebody.npz is not installed here" in labels(draw(ours, "PIXEL3DMM_PT_photo"))
+    assert "somebody.npz is not installed here" in labels(draw(ours, "PIXEL3DMM_PT_reconstruct"))
     assert ours("pixel3dmm_addon.properties").job_options(scene.pixel3dmm)["head"] == (
         "/models/somebody.npz"
     )
     scene.pixel3dmm.head_choice = "open-head"
     assert scene.pixel3dmm.head == "open-head"
-    assert any(
-        "CC0-1.0 AND MIT, commercial use" in t for t in labels(draw(ours, "PIXEL3DMM_PT_options"))
-    )
+    said = " ".join(labels(draw(ours, "PIXEL3DMM_PT_more_options")))
+    assert "CC0-1.0 AND MIT, commercial use" in said
     # What everybody may use needs no line of the panel that is always open.
-    assert not any("commercial" in text for text in labels(draw(ours, "PIXEL3DMM_PT_photo")))
+    assert not any("commercial" in text for text in labels(draw(ours, "PIXEL3DMM_PT_reconstruct")))
 
 
 def test_imported_heads_are_offered_with_their_licence(ours, scene):
@@ -131,13 +130,14 @@ def test_imported_heads_are_offered_with_their_licence(ours, scene):
         (folder / "broken.npz").write_text("no archive")
         scene.pixel3dmm.head_choice = str(flame)
         assert scene.pixel3dmm.head == str(flame)
-        assert "FLAME, non-commercial" in labels(draw(ours, "PIXEL3DMM_PT_photo"))
+        said = labels(draw(ours, "PIXEL3DMM_PT_reconstruct"))
+        assert "FLAME 2020: FLAME, non-commercial" in " ".join(said)
         with pytest.raises(TypeError):
             scene.pixel3dmm.head_choice = str(folder / "broken.npz")
     finally:
         for path in folder.glob("*.npz"):
             path.unlink()
-    assert "flame.npz is not installed here" in labels(draw(ours, "PIXEL3DMM_PT_photo"))
+    assert "flame.npz is not installed here" in labels(draw(ours, "PIXEL3DMM_PT_reconstruct"))
 
 
 def test_search_shows_what_is_called_so(ours, scene, person):

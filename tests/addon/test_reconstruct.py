@@ -24,7 +24,7 @@ def test_photo_to_scene(ours, example_photo, status):
     before = datablocks()
     assert reconstruct(example_photo) == {"FINISHED"}
     head, scene = bpy.context.object, bpy.context.scene
-    assert "px from the landmarks" in status.message
+    assert "the head is ready" in status.message
     assert not status.failed
     after = datablocks()
     made = {kind: after[kind] - before[kind] for kind in after}
@@ -54,7 +54,7 @@ def test_modal_job_gives_the_same_head(usual, modal, example_photo, status):
     assert drive(operator, context) == {"FINISHED"}
     assert context.window_manager.timers == []
     assert not status.running
-    assert "px from the landmarks" in reports[-1]
+    assert "the head is ready" in reports[-1]
     assert np.abs(evaluated(bpy.context.object) - usual).max() < 1e-6
 
 

@@ -38,7 +38,7 @@ CORE = (
 )
 #: "" is the package's own __init__, which registers all the others.
 ADDON = (
-    ("translations", "paths", "redraw", "blender_types"),
+    ("translations", "paths", "redraw", "blender_types", "wrapping"),
     ("installed", "neural_runtime"),
     ("photos",),
     ("jobs",),

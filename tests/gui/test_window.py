@@ -138,7 +138,7 @@ def yellow(path):
 def test_button_starts_a_modal_job_and_the_head_appears(seen):
     assert seen["invoke"] == ["RUNNING_MODAL"]
     assert not seen["failed"], seen["message"]
-    assert "px from the landmarks" in seen["message"]
+    assert "the head is ready" in seen["message"]
     assert seen["heads_after"] == 1
     assert set(ARKIT_NAMES) < set(seen["keys"])
 
