@@ -10,14 +10,22 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from pathlib import Path
 
 import bpy
 
 from . import japanese, simplified_chinese
 
+
+def _rows() -> list[list[str]]:
+    """Sentences and tooltips: English, Japanese, simplified Chinese."""
+    table = Path(__file__).with_name("words.tsv").read_text(encoding="utf-8")
+    return [line.split("\t") for line in table.splitlines() if line and not line.startswith("#")]
+
+
 CATALOGUES: dict[str, dict[str, str]] = {
-    "ja_JP": japanese.WORDS,
-    "zh_HANS": simplified_chinese.WORDS,
+    "ja_JP": {**{row[0]: row[1] for row in _rows()}, **japanese.WORDS},
+    "zh_HANS": {**{row[0]: row[2] for row in _rows()}, **simplified_chinese.WORDS},
 }
 #: Blender looks labels of operators up in a context of their own.
 CONTEXTS = ("*", "Operator")

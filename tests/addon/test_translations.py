@@ -29,6 +29,54 @@ def literals_of_panels(folder: Path) -> set[str]:
     return {text for text in texts if text}
 
 
+def template(node: ast.expr | None) -> str:
+    """A text as its source has it, with {} for each figure; empty for anything else."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        parts = [v.value if isinstance(v, ast.Constant) else "{}" for v in node.values]
+        return "".join(str(part) for part in parts)
+    return ""
+
+
+def reasons(folder: Path) -> set[str]:
+    """Why buttons are greyed out: what functions called why_not return, and names for several."""
+    found = set()
+    for path in sorted(folder.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("why_"):
+                inner = [n for n in ast.walk(node) if isinstance(n, ast.Return | ast.Assign)]
+                values = [n.value for n in inner if n.value is not None]
+                found |= {template(v) for value in values for v in ast.walk(value)}
+        if path.name == "poll_reason.py":
+            found |= {template(n.value) for n in tree.body if isinstance(n, ast.Assign)}
+    return {text for text in found if " " in text and "{" not in text}
+
+
+def sentences_of_the_photo_check(path: Path) -> set[str]:
+    """What is put among advice and remarks, or returned as a list of them."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "append":
+            found.add(template(node.args[0]))
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.List):
+            found |= {template(one) for one in node.value.elts}
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "NO_FACE":
+            found.add(template(node.value))
+    return {text for text in found if text}
+
+
+def tooltips(ours) -> set[str]:
+    """Of operators and of the scene's choices."""
+    classes = [c for m in ours("pixel3dmm_addon")._MODULES for c in m.CLASSES]
+    operators = [c for c in classes if "_OT_" in c.__name__]
+    assert len(operators) > 40
+    found = {c.bl_rna.description for c in operators}
+    scene = ours("pixel3dmm_addon.properties").PIXEL3DMM_PG_scene.bl_rna.properties
+    return found | {p.description for p in scene if p.identifier not in ("rna_type", "name")}
+
+
 def said(path: Path) -> set[str]:
     """What one file hands to tr()."""
     calls = [
@@ -77,6 +125,12 @@ def words(ours) -> set[str]:
     out |= {source.capitalize() for source in ours("core.likeness.source_and_bound").SOURCES}
     poses = ours("core.rig.poses")
     out |= set(poses.POSES)
+    out |= reasons(panels.parent)
+    out |= sentences_of_the_photo_check(Path(ours("core.cues.photo_check").__file__))
+    out |= tooltips(ours)
+    out |= {p.unit for p in ours("pixel3dmm_addon.export.presets").PRESETS}
+    out |= {step.text for steps in ours("pixel3dmm_addon.operators.next_step").STEPS.values()
+            for step in steps}  # fmt: skip
     return {word for word in out if re.search("[A-Za-z]", word)}
 
 
@@ -91,6 +145,26 @@ def test_every_word_has_an_entry(ours, locale):
             text
         )
         assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", word) or word == text, text
+
+
+@pytest.mark.parametrize("locale", ["ja_JP", "zh_HANS"])
+def test_sentences_of_core_are_said_in_the_language_with_their_figures(ours, locale):
+    in_language = ours("pixel3dmm_addon.translations").in_language
+    words = ours("pixel3dmm_addon.translations").CATALOGUES[locale]
+    small = in_language(
+        locale,
+        "The face is small (92 pixels wide): proportions will be coarse, "
+        "from 200 on they are good.",
+    )
+    assert "92" in small
+    assert small in {word.replace("{}", "92") for text, word in words.items() if "is small" in text}
+    hidden = in_language(
+        locale, "Covered or in the dark: mouth, chin. What is not seen will be guessed."
+    )
+    assert f"{words['mouth']}, {words['chin']}" in hidden
+    closed = in_language(locale, "Both eyes are closed: the gaze cannot be seen.")
+    assert closed.startswith(words["Both eyes are"])
+    assert in_language(locale, "Nobody has ever said this.") == "Nobody has ever said this."
 
 
 def test_blender_shows_the_chosen_language(ours):

@@ -144,9 +144,13 @@ def correct_the_nose():
     yield from until(lambda: len(known().pins) > 0)
     yield 1.0
     hands.screenshot("newcomer_drag")
-    count("Enter")
-    hands.press("RET")
-    yield 1.0
+    tool = ours("operators.correct_fit")
+    for _ in range(3):
+        count("Enter")
+        hands.press("RET")
+        yield 1.5
+        if not tool._running:
+            break
     pinned = known().photos[0].landmarks_fit[NOSE]
     ended(pins=len(known().pins), moved=float(np.linalg.norm(pinned - tip)))
 
