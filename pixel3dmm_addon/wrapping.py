@@ -49,4 +49,10 @@ def wrapped(sentence: str, width: float | None = None, inset: float = 0.0) -> li
         width = region.width / max(bpy.context.preferences.system.ui_scale, 0.1)
     room = max(width / _UNIT - _MARGIN - inset, _LEAST) * _UNIT
     blf.size(0, _POINTS)
-    return lines(sentence, lambda line: blf.dimensions(0, line)[0] <= room)
+    return lines(sentence, lambda line: _width(line) <= room)
+
+
+def _width(line: str) -> float:
+    """Pixels at a user interface of scale 1."""
+    width: float = blf.dimensions(0, line)[0]  # type: ignore[func-returns-value]
+    return width

@@ -28,10 +28,11 @@ class PIXEL3DMM_MT_reconstruct_presets(bpy.types.Menu):
     bl_label = "Reconstruct Presets"
     preset_subdir = SUBDIR
     preset_operator = "script.execute_preset"
-    draw = bpy.types.Menu.draw_preset
+    draw = bpy.types.Menu.draw_preset  # type: ignore[assignment]
 
 
-class PIXEL3DMM_OT_reconstruct_preset_add(AddPresetBase, bpy.types.Operator):
+# Blender's own mixin names other types than its stub of an operator does.
+class PIXEL3DMM_OT_reconstruct_preset_add(AddPresetBase, bpy.types.Operator):  # type: ignore[misc]
     """Keep these options under a name, or remove the ones kept under it"""
 
     bl_idname = "pixel3dmm.reconstruct_preset_add"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rebuild from Recipe: the head as it was made, once more, from its photo and its recipe.
+"""Make Head Again: the head as it was made, once more, from its photo and its recipe.
 
 The new head stands beside the old one, which stays as hands have made it.
 """

@@ -65,10 +65,9 @@ class PIXEL3DMM_PT_reconstruct_presets(PresetPanel, bpy.types.Panel):
     preset_add_operator = PIXEL3DMM_OT_reconstruct_preset_add.bl_idname
 
 
-class PIXEL3DMM_PT_options(Sidebar, bpy.types.Panel):
+class _Options(Sidebar):
     """What the head is made of: in sight, and each a click."""
 
-    bl_idname = "PIXEL3DMM_PT_options"
     bl_label = "Options"
     bl_parent_id = PIXEL3DMM_PT_reconstruct.bl_idname
 
@@ -93,6 +92,29 @@ class PIXEL3DMM_PT_options(Sidebar, bpy.types.Panel):
         pair = layout.column(align=True)
         pair.prop(choices, "subdivision_view")
         pair.prop(choices, "subdivision_render", text="Render")
+
+
+class PIXEL3DMM_PT_options(_Options, bpy.types.Panel):
+    """Open until there is a head."""
+
+    bl_idname = "PIXEL3DMM_PT_options"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """See the class."""
+        return active_head(context) is None
+
+
+class PIXEL3DMM_PT_options_again(_Options, bpy.types.Panel):
+    """Beside a head they are closed, so that the steps after it stand on one screen."""
+
+    bl_idname = "PIXEL3DMM_PT_options_again"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """See the class."""
+        return active_head(context) is not None
 
 
 class PIXEL3DMM_PT_more_options(Sidebar, bpy.types.Panel):
@@ -173,5 +195,6 @@ CLASSES = (
     PIXEL3DMM_PT_reconstruct,
     PIXEL3DMM_PT_reconstruct_presets,
     PIXEL3DMM_PT_options,
+    PIXEL3DMM_PT_options_again,
     PIXEL3DMM_PT_more_options,
 )

@@ -59,8 +59,8 @@ def in_language(locale: str, sentence: str) -> str:
     for pattern, word in _templates(locale):
         found = pattern.fullmatch(sentence)
         if found:
-            figures = iter([_listed(words, figure) for figure in found.groups()])
-            return _FIGURE.sub(lambda _, figures=figures: next(figures), word)
+            figures = [_listed(words, figure) for figure in found.groups()]
+            return _FIGURE.sub("{}", word).format(*figures)
     return sentence
 
 

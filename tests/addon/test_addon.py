@@ -37,6 +37,7 @@ def test_panel_before_during_and_after(ours, scene, status, example_photo):
     options = draw(ours, "PIXEL3DMM_PT_options")
     in_sight = ("head_choice", "texture", "hair", "subdivision_view", "subdivision_render")
     assert options == [("prop", name) for name in in_sight]
+    assert draw(ours, "PIXEL3DMM_PT_options_again") is None
     assert ("prop", "predictor_choice") in draw(ours, "PIXEL3DMM_PT_more_options")
     assert not [d for d in empty if d[0] == "picture"]
 
@@ -149,6 +150,8 @@ def test_presets_of_the_options_are_blenders(ours, scene, profile):
 
 def test_head_panel_and_sliders(ours, scene, person):
     assert ("label", "Open Head: CC0-1.0 AND MIT") in draw(ours, "PIXEL3DMM_PT_head")
+    assert draw(ours, "PIXEL3DMM_PT_options") is None
+    assert ("prop", "texture") in draw(ours, "PIXEL3DMM_PT_options_again")
     drawn = draw(ours, "PIXEL3DMM_PT_reconstruct")
     assert ("label", "someone") in drawn
     assert ("label", "The light comes from one side.") in drawn

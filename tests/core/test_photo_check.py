@@ -75,6 +75,29 @@ def test_a_turned_face_and_closed_eyes(pixels):
     assert "Both eyes are closed: the gaze cannot be seen." in checked.advice
 
 
+def test_what_will_do_and_could_be_better_is_remarked(pixels, large):
+    """Rather small, half turned, nearly shut: each said with its figure, and none a warning."""
+    middle = cv2.resize(pixels, None, fx=1.6, fy=1.6)
+    (face,) = load_mediapipe().faces(middle)
+    angle, centre = np.radians(28.0), face.landmarks.mean(axis=0)
+    spin = np.array(
+        [[np.cos(angle), 0, -np.sin(angle)], [0, 1, 0], [np.sin(angle), 0, np.cos(angle)]]
+    )
+    landmarks = (face.landmarks - centre) @ spin.T + centre
+    for lids in LIDS.values():
+        gap = np.linalg.norm(np.subtract(*landmarks[list(lids.corners), :2]))
+        for top, bottom in lids.pairs:
+            landmarks[top, :2] = landmarks[bottom, :2] - [0.0, 0.14 * gap]
+    (checked,) = check_faces(middle, [dataclasses.replace(face, landmarks=landmarks)])
+    said = " ".join(checked.remarks)
+    assert "rather small (1" in said
+    assert "turned by 2" in said
+    assert "Both eyes are nearly shut" in said
+    assert not [s for s in checked.advice if "small" in s or "turned" in s or "closed" in s]
+    (good,) = check_faces(large, load_mediapipe().faces(large))
+    assert good.remarks == ()
+
+
 def test_blur_grows_with_blur(large):
     grey = large.mean(axis=2)
     values = [blur_effect(cv2.GaussianBlur(grey, (0, 0), sigma)) for sigma in (1, 4, 16)]

@@ -9,8 +9,6 @@ import bpy
 import window_hands as hands
 
 STEP = 8
-#: Places across the sidebar, as shares of its width without the tabs: the buttons of one row.
-ACROSS = (0.12, 0.38, 0.62, 0.80, 0.90)
 _TABS = 24
 _asked = []
 
@@ -75,17 +73,18 @@ def places():
     )
 
 
-def find(words):
-    """Where a button is, by a part of its command or of its value's path; a generator."""
+def find(words, share=0.5):
+    """Where a button is, by a part of its command or of its value's path; a generator.
+
+    share: how far to the right it stands, of the sidebar's width.
+    """
     heights, left, width = places()
-    met = set()
+    met, x = set(), left + share * width
     for y in heights:
-        for share in ACROSS:
-            x = left + share * width
-            found = yield from ask(x, y)
-            if words in found:
-                return x, y - STEP // 2
-            met.add(found)
+        found = yield from ask(x, y)
+        if words in found:
+            return x, y - STEP // 2
+        met.add(found)
     raise LookupError(f"no button {words} in the sidebar, only {sorted(met)}")
 
 
@@ -101,7 +100,7 @@ def click(x, y):
     yield 0.1
 
 
-def find_header(rows, panel):
+def find_header(rows, panel, *, scrolled=False):
     """Where the header of a closed panel is: opened once and closed again; a generator.
 
     rows: what panels drew last (window_hands.watch).
@@ -109,7 +108,8 @@ def find_header(rows, panel):
     heights, left, width = places()
     x = left + 0.35 * width
     for y in heights:
-        name = yield from ask(x, y)
+        # Asked twice: a slow window may have drawn nothing yet.
+        name = (yield from ask(x, y)) or (yield from ask(x, y - 1))
         if name:
             continue
         rows.pop(panel, None)
@@ -120,4 +120,14 @@ def find_header(rows, panel):
         yield 0.25
         if opened:
             return x, y
-    raise LookupError(f"no header opens {panel}")
+    if scrolled:
+        raise LookupError(f"no header opens {panel}")
+    # Further down: the wheel, as a person turns it.
+    panel_region = hands.region("UI")
+    x, y = left + 0.5 * width, panel_region.y + panel_region.height // 2
+    move(x, y)
+    for _ in range(12):
+        hands.window().event_simulate(type="WHEELDOWNMOUSE", value="PRESS", x=int(x), y=int(y))
+        yield 0.1
+    yield 0.5
+    return (yield from find_header(rows, panel, scrolled=True))

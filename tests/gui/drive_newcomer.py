@@ -68,9 +68,9 @@ def until(done):
     now["seconds"] += time.perf_counter() - started
 
 
-def press(what, name):
+def press(what, name, share=0.5):
     """Finds a button and clicks it."""
-    x, y = yield from finder.find(name)
+    x, y = yield from finder.find(name, share)
     count(what)
     yield from finder.click(x, y)
 
@@ -109,7 +109,7 @@ def photo_to_head():
     yield from press("Reconstruct Face", "pixel3dmm.reconstruct_face")
     yield from until(lambda: status().running)
     yield from until(lambda: not status().running)
-    yield 1.0
+    yield 2.5  # the panels slide to their places
     view = hands.viewport().spaces.active
     ended(view=view.region_3d.view_perspective, alone=view.local_view is not None)
 
@@ -167,9 +167,9 @@ def second_photo():
 
 def smile_and_key():
     begin("smile and key it")
-    yield from press("Smile", "apply_pose(pose='Smile'")
+    yield from press("Smile", "apply_pose(pose='Smile'", 0.38)
     yield 0.5
-    yield from press("Key All", "pixel3dmm.key_all")
+    yield from press("Key All", "pixel3dmm.key_all", 0.62)
     yield 0.5
     keys = head().data.shape_keys
     ended(smile=keys.key_blocks["mouthSmileLeft"].value, keyed=bool(keys.animation_data.action))

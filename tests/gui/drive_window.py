@@ -61,6 +61,11 @@ def open_tab():
     yield 1.0
 
 
+def rows_of(*panels):
+    """What these panels drew last, from top to bottom."""
+    return [row for panel in panels for row in seen["rows"].get(f"PIXEL3DMM_PT_{panel}", ())]
+
+
 def look_ready():
     look = ours("jobs.looks").of(Path(bpy.context.scene.pixel3dmm.photo))
     return look is not None and look.done
@@ -95,7 +100,7 @@ def first_head():
     yield from hands.wait_for(look_ready)
     yield 1.5
     hands.screenshot("before")
-    seen["rows_before"] = list(seen["rows"]["PIXEL3DMM_PT_photo"])
+    seen["rows_before"] = rows_of("photo", "reconstruct")
     bpy.ops.ed.undo_push(message="Start")
     seen["at_start"] = counts()
     seen["views"] = [view_now()]
@@ -108,7 +113,7 @@ def first_head():
     ours("redraw").redraw_all(bpy.context)  # a slow window is drawn once a second only
     yield 0.3
     hands.screenshot("during")
-    seen["rows_during"] = list(seen["rows"]["PIXEL3DMM_PT_photo"])
+    seen["rows_during"] = rows_of("photo", "reconstruct")
     yield from hands.wait_for(lambda: not status().running)
     seen["seconds_cold"] = time.perf_counter() - started
     seen["message"], seen["failed"] = status().message, status().failed
@@ -153,7 +158,7 @@ def overlay():
         bpy.ops.view3d.view_center_camera()
     yield 1.5
     hands.screenshot("after")
-    seen["rows_after"] = list(seen["rows"]["PIXEL3DMM_PT_head"])
+    seen["rows_after"] = rows_of("reconstruct")
     view = hands.viewport().spaces.active
     view.show_region_ui = False
     for name in ("floor", "axis_x", "axis_y", "cursor", "extras", "text", "object_origins"):
@@ -195,14 +200,15 @@ def faces_and_traits():
         bpy.ops.view3d.view_selected()
     head.select_set(False)
     yield from open_tab()
-    for panel in ("photo", "likeness", "export", "motion", "rig"):
+    for panel in ("motion", "photo", "reconstruct", "likeness", "head", "export", "rig", "more"):
         _hide(f"PIXEL3DMM_PT_{panel}")
+    _open("PIXEL3DMM_PT_sliders")
     yield 0.5
     with hands.in_viewport():
         bpy.ops.pixel3dmm.apply_pose(pose="Surprised")
     yield 1.0
     hands.screenshot("expression")
-    seen["rows_expression"] = list(seen["rows"]["PIXEL3DMM_PT_sliders"])
+    seen["rows_expression"] = rows_of("expression", "sliders")
     bpy.ops.pixel3dmm.reset_expression(region="All")
     head.pixel3dmm.photo_expression = 1.0
     head.find_armature().hide_set(False)
@@ -219,7 +225,8 @@ def faces_and_traits():
     head.pixel3dmm.trait_jaw_width = 0.8
     bpy.ops.ed.undo_push(message="Traits")
     seen["eye_after"] = head.find_armature().data.bones["eye.L"].head_local[0]
-    _hide("PIXEL3DMM_PT_sliders")
+    _hide("PIXEL3DMM_PT_expression")
+    _open("PIXEL3DMM_PT_pins")
     _open("PIXEL3DMM_PT_identity")
     yield 1.0
     yield from drag_a_trait()
@@ -247,11 +254,20 @@ def drag_a_trait():
     seen["drag_undone"] = heads()[0].data["pixel3dmm_traits"] == before
 
 
+def _class(name):
+    return next(c for c in ours("panels").CLASSES if c.__name__ == name)
+
+
+def _children(panel):
+    name = panel.bl_idname
+    return [c for c in ours("panels").CLASSES if getattr(c, "bl_parent_id", "") == name]
+
+
 def _hide(name):
     """Takes a panel out of the tab, so that others are seen on a small screen."""
-    panel = getattr(bpy.types, name, None)
-    if panel is not None:
-        for child in [c for c in ours("panels").CLASSES if getattr(c, "bl_parent_id", "") == name]:
+    panel = _class(name)
+    if panel.is_registered:
+        for child in _children(panel):
             _hide(child.__name__)
         bpy.utils.unregister_class(panel)
         hidden.append(panel)
@@ -259,11 +275,17 @@ def _hide(name):
 
 def _open(name):
     """A panel that is closed at first is opened by registering it so: no event hits its header."""
-    panel = getattr(bpy.types, name)
+    panel = _class(name)
+    children = [child for child in _children(panel) if child.is_registered]
+    for child in children:
+        bpy.utils.unregister_class(child)
     bpy.utils.unregister_class(panel)
     # Blender remembers a panel by its name as closed.
     panel.bl_options, panel.bl_idname = set(), f"{name}_open"
     bpy.utils.register_class(panel)
+    for child in children:
+        child.bl_parent_id = panel.bl_idname
+        bpy.utils.register_class(child)
 
 
 def in_japanese():
@@ -355,10 +377,10 @@ def options_and_preferences():
     bpy.ops.wm.read_homefile(use_factory_startup=True)
     yield 0.5
     yield from open_tab()
-    _open("PIXEL3DMM_PT_options")
+    _open("PIXEL3DMM_PT_more_options")
     yield 1.0
     hands.screenshot("options")
-    seen["rows_options"] = list(seen["rows"]["PIXEL3DMM_PT_options"])
+    seen["rows_options"] = rows_of("options", "more_options")
     _preferences_open()
     yield 1.0
     # All three parts of the setup in a window whose size Blender chooses.

@@ -69,9 +69,6 @@ def wait_for(until, seconds=120.0):
     return longest
 
 
-_DRAWN = ("label", "prop", "operator", "operator_menu_enum", "menu", "progress", "template_icon")
-
-
 class Watched:
     """A layout that draws as the real one does, and writes down what."""
 
