@@ -7,7 +7,10 @@ import bpy
 
 from ...core.runtime import default_variant
 from .. import neural_runtime
+from ..blender_types import Icon
 from ..jobs import session
+from ..translations import said, tr
+from ..wrapping import wrapped
 from . import state
 
 PIXEL3DMM_SITE = "https://github.com/SimonGiebenhain/pixel3dmm"
@@ -17,6 +20,8 @@ NPHM_SITE = "https://github.com/SimonGiebenhain/MonoNPHM"
 NPHM_FILES = "checkpoint_epoch_2500.tar and anchors_65.npy"
 
 
+#: What the frames around the text take, in Blender's units of 20 pixels.
+_BESIDE = 3.0
 #: Share of a line that the name of a part takes.
 _NAME = 0.35
 
@@ -29,8 +34,11 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     box = layout.box()
     box.use_property_split = True
     box.label(text="Pixel3DMM's Networks (optional)", icon="NETWORK_DRIVE")
-    note = box.column(align=True)
-    note.label(text="A second predictor, and FLAME as a second head. The predictor needs all of:")
+    _sentence(
+        box,
+        tr("A second predictor, and FLAME as a second head. The predictor needs all of:"),
+        "BLANK1",
+    )
     _runtime(box, ours)
     _models(box, "Weights", state.weights_words(), "uv.ckpt and normals.ckpt", PIXEL3DMM_SITE)
     _models(box, "FLAME Model", state.flame_words(), "FLAME 2020, 2023 or 2023 Open", FLAME_SITE)
@@ -41,7 +49,15 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         row.progress(factor=status.fraction, text=f"{status.stage} {status.fraction:.0%}")
         row.operator("pixel3dmm.cancel", text="", icon="X")
     elif status.message and status.setup:
-        box.label(text=status.message, icon="ERROR" if status.failed else "CHECKMARK")
+        _sentence(box, said(status.message), "ERROR" if status.failed else "CHECKMARK")
+
+
+def _sentence(layout: bpy.types.UILayout, sentence: str, icon: Icon) -> None:
+    """Over as many lines as the preferences have room for."""
+    column = layout.column(align=True)
+    for line in wrapped(sentence, inset=_BESIDE):
+        column.label(text=line, icon=icon, translate=False)
+        icon = "BLANK1"
 
 
 def _part(box: bpy.types.UILayout, title: str, words: str, ready: bool) -> bpy.types.UILayout:

@@ -73,7 +73,7 @@ def places():
     )
 
 
-def find(words, share=0.5):
+def find(words, share=0.5, *, scrolled=False):
     """Where a button is, by a part of its command or of its value's path; a generator.
 
     share: how far to the right it stands, of the sidebar's width.
@@ -85,7 +85,21 @@ def find(words, share=0.5):
         if words in found:
             return x, y - STEP // 2
         met.add(found)
-    raise LookupError(f"no button {words} in the sidebar, only {sorted(met)}")
+    if scrolled:
+        raise LookupError(f"no button {words} in the sidebar, only {sorted(met)}")
+    yield from scroll_down()
+    return (yield from find(words, share, scrolled=True))
+
+
+def scroll_down():
+    """The wheel over the sidebar, as a person turns it to see what is further down."""
+    panel = hands.region("UI")
+    x, y = panel.x + panel.width // 2, panel.y + panel.height // 2
+    move(x, y)
+    for _ in range(12):
+        hands.window().event_simulate(type="WHEELDOWNMOUSE", value="PRESS", x=x, y=y)
+        yield 0.1
+    yield 0.5
 
 
 def click(x, y):
@@ -122,12 +136,5 @@ def find_header(rows, panel, *, scrolled=False):
             return x, y
     if scrolled:
         raise LookupError(f"no header opens {panel}")
-    # Further down: the wheel, as a person turns it.
-    panel_region = hands.region("UI")
-    x, y = left + 0.5 * width, panel_region.y + panel_region.height // 2
-    move(x, y)
-    for _ in range(12):
-        hands.window().event_simulate(type="WHEELDOWNMOUSE", value="PRESS", x=int(x), y=int(y))
-        yield 0.1
-    yield 0.5
+    yield from scroll_down()
     return (yield from find_header(rows, panel, scrolled=True))

@@ -138,9 +138,9 @@ def correct_the_nose():
     say(type="LEFTMOUSE", value="PRESS", x=start[0], y=start[1])
     for k in range(1, 6):
         yield 0.1
-        finder.move(start[0] + 4 * k, start[1])
+        finder.move(start[0] + 2 * k, start[1])
     yield 0.3
-    say(type="LEFTMOUSE", value="RELEASE", x=start[0] + 20, y=start[1])
+    say(type="LEFTMOUSE", value="RELEASE", x=start[0] + 10, y=start[1])
     yield from until(lambda: len(known().pins) > 0)
     yield 1.0
     hands.screenshot("newcomer_drag")
@@ -185,6 +185,7 @@ def export_to_unreal():
     hands.screenshot("newcomer_menu")
     count("Unreal Engine")
     yield from choose_first_entry(x, y)
+    hands.screenshot("newcomer_dialog")
     yield from choose(FOLDER / "head.fbx")
     yield from until(lambda: ours("export.last_export").of(head()) is not None)
     yield 1.0
