@@ -184,7 +184,7 @@ def export_to_unreal():
     yield 0.5
     hands.screenshot("newcomer_menu")
     count("Unreal Engine")
-    yield from choose_first_entry(x, y)
+    yield from choose_entry("U", x, y)
     hands.screenshot("newcomer_dialog")
     yield from choose(FOLDER / "head.fbx")
     yield from until(lambda: ours("export.last_export").of(head()) is not None)
@@ -197,6 +197,23 @@ def export_to_unreal():
     )
 
 
+def an_error():
+    """No task: what a file that is no photo looks like, in the panel and at the mouse."""
+    (FOLDER / "bad.jpg").write_text("no picture")
+    bpy.context.scene.pixel3dmm.photo = str(FOLDER / "bad.jpg")
+    yield 1.0
+    hands.region("UI").tag_redraw()
+    middle = hands.region()
+    finder.move(middle.x + middle.width // 3, middle.y + middle.height // 2)
+    yield 0.3
+    with hands.in_viewport():
+        bpy.ops.pixel3dmm.reconstruct_face("INVOKE_DEFAULT")
+    yield from hands.wait_for(lambda: not status().running)
+    yield 1.5
+    seen["error"] = [status().message, status().code]
+    hands.screenshot("newcomer_error")
+
+
 def menu_place():
     """A menu is no operator: it lies right above the frame rate."""
     x, y = yield from finder.find("render.fps")
@@ -207,17 +224,11 @@ def menu_place():
     raise LookupError("no menu above the frame rate")
 
 
-def choose_first_entry(x, y):
-    """The first entry is the one beside the button, below it or, where no room is, above."""
-    for by in (-24, 24):
-        for k in range(4):
-            finder.move(x, y + by * (k + 1) / 4)
-            yield 0.05
-        yield from finder.click(x, y + by)
-        yield 1.0
-        if browser() is not None:
-            return
-    raise LookupError("no entry of the menu opened the file browser")
+def choose_entry(letter, x, y):
+    """An entry of an open menu by its underlined letter; entries are no buttons of the sidebar."""
+    for value in ("PRESS", "RELEASE"):
+        hands.window().event_simulate(type=letter, value=value, x=int(x), y=int(y))
+    yield 0.5
 
 
 def steps():
@@ -235,6 +246,7 @@ def steps():
     hands.screenshot("newcomer_0")
     for task in (photo_to_head, correct_the_nose, second_photo, smile_and_key, export_to_unreal):
         yield from task()
+    yield from an_error()
     seen["done"] = True
 
 

@@ -49,7 +49,7 @@ def seen(repository, example_photo):
         found = json.loads(result.read_text())
     assert "traceback" not in found, found["traceback"]
     assert "Traceback" not in said, said[-3000:]
-    return found["tasks"]
+    return found
 
 
 GOALS = {
@@ -63,10 +63,18 @@ GOALS = {
 
 @pytest.mark.parametrize("task", GOALS)
 def test_a_task_takes_few_clicks(seen, task):
-    assert seen[task]["clicks"] <= GOALS[task], seen[task]["did"]
+    done = seen["tasks"][task]
+    assert done["clicks"] <= GOALS[task], done["did"]
+
+
+def test_a_file_that_is_no_photo_is_one_sentence_with_a_next_step(seen):
+    sentence, code = seen["error"]
+    assert "bad.jpg is not a picture" in sentence
+    assert code == "photo"
 
 
 def test_each_task_came_to_its_end(seen):
+    seen = seen["tasks"]
     assert seen["photo to posed head in view"]["view"] == "CAMERA"
     assert seen["photo to posed head in view"]["alone"], "the cube of a new file hid the head"
     assert seen["correct the nose"]["pins"] >= 1
