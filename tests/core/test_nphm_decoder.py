@@ -34,7 +34,7 @@ def published(shared_dir, tmp_path_factory):
     with lzma.open(fixtures / "mononphm_checkpoint_epoch_2500.tar.xz") as stream:
         source.write_bytes(stream.read())
     (folder / "configs.yaml").write_bytes((fixtures / "mononphm_configs.yaml").read_bytes())
-    with np.load(fixtures / "mononphm_expected.npz") as z:
+    with np.load(fixtures / "mononphm_expected.npz", allow_pickle=False) as z:
         expected = {name: z[name] for name in z.files}
     np.save(folder / "anchors_65.npy", expected["anchors_mean"])
     models = tmp_path_factory.mktemp("models")
