@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import head_properties, panels, preferences, properties, translations
+from . import fit_properties, head_properties, panels, preferences, properties, translations
 from .jobs import looks, session
 from .operators import (
     add_photo,
@@ -15,6 +15,7 @@ from .operators import (
     choose_face,
     conform,
     correct_fit,
+    correct_fit_buttons,
     explain,
     export,
     export_motion,
@@ -41,12 +42,14 @@ from .operators import (
     reconstruct_folder,
     setup,
 )
+from .panels import correct_fit as fit_header
 from .panels import status_bar
 from .photos import loading as photo
 from .photos import thumbnails
 from .scene import first_look
 
 _MODULES = (
+    fit_properties,
     properties,
     head_properties,
     reconstruct,
@@ -57,6 +60,7 @@ _MODULES = (
     likeness,
     pins,
     correct_fit,
+    correct_fit_buttons,
     face_points,
     add_photo,
     rebuild,
@@ -96,6 +100,7 @@ def register() -> None:
     translations.register()
     bpy.types.TOPBAR_MT_file_import.append(photo_file.draw_import_entry)
     status_bar.register()
+    fit_header.register()
     first_look.register()
 
 
@@ -107,6 +112,7 @@ def unregister() -> None:
     session.close()
     photo.close()
     first_look.unregister()
+    fit_header.unregister()
     status_bar.unregister()
     bpy.types.TOPBAR_MT_file_import.remove(photo_file.draw_import_entry)
     translations.unregister()

@@ -17,6 +17,7 @@ from bpy.props import (
 )
 
 from . import installed
+from .fit_properties import PIXEL3DMM_PG_fit
 from .jobs import looks, session
 
 #: Identifier, label and description of each choice of a menu.
@@ -191,6 +192,7 @@ class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
         description="Shows the movie in the camera's view, if it has the scene's frame rate",
         default=True,
     )
+    fit: PointerProperty(type=PIXEL3DMM_PG_fit, options={"HIDDEN"})
     folder: StringProperty(
         name="Folder", description="Photos of people, also in sub-folders", subtype="DIR_PATH"
     )

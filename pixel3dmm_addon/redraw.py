@@ -21,6 +21,14 @@ def redraw_status(context: bpy.types.Context) -> None:
                         region.tag_redraw()
 
 
+def redraw_viewports(context: bpy.types.Context) -> None:
+    """Every 3D viewport of every window."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
+
+
 def set_status_text(context: bpy.types.Context, text: str | None) -> None:
     """Words in the status bar in place of Blender's own; None gives those back."""
     if context.workspace is not None:

@@ -45,3 +45,14 @@ def shared_dir() -> Path:
 def example_photo() -> Path:
     """The photo that ships with the project: one face, 61 pixels between the eyes' corners."""
     return ROOT / "examples" / "astronaut.jpg"
+
+
+@pytest.fixture(scope="session")
+def example_head(example_photo):
+    """The example photo's RiggedHead, made once for all tests of core that only read it."""
+    from core.options import Options
+    from core.photos.photo import load_photo
+    from core.pipeline import reconstruct, rig_heads
+
+    photo = load_photo(example_photo)
+    return rig_heads([photo], reconstruct([photo]), Options())[0]

@@ -173,6 +173,22 @@ class PointSet:
             drift=drift,
         )
 
+    def within(self, corners: NDArray[np.integer[Any]], barycentric: Array) -> PointSet:
+        """Points within triangles whose corners (m, 3) are of this set; barycentric (m, 3)."""
+
+        def pick(values: Array) -> Array:
+            return np.asarray(np.einsum("mk,imk...->im...", barycentric, values[:, corners]))
+
+        largest = np.take_along_axis(corners, barycentric.argmax(axis=1)[:, None], axis=1)[:, 0]
+        return replace(
+            self,
+            base=pick(self.base),
+            identity=pick(self.identity),
+            expression=pick(self.expression),
+            drift=pick(self.drift),
+            eye=self.eye[largest],
+        )
+
     @property
     def count(self) -> int:
         """n."""

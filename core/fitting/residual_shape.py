@@ -30,6 +30,10 @@ LENGTH, SPREAD = 0.012, 0.0008
 LIMIT = 0.004
 #: A person who sets a pin sees what it does.
 PINNED_LIMIT = 0.012
+#: Exponent below which a kernel is nothing.
+_FAINT = -50.0
+#: Points whose kernel is made at once.
+_ROWS = 256
 
 
 def residual_shape(
@@ -38,21 +42,27 @@ def residual_shape(
     """(V, 3) metres in the head frame; zero on the eyeballs, teeth and tongue. blocks: of one
     photo, what was detected and what is pinned.
     """
+    out = np.zeros_like(shaped)
+    vertices = _movable(head)
+    out[vertices] = pulled(shaped[vertices], blocks, state, camera)
+    return head.led(out)
+
+
+def pulled(points: Array, blocks: Sequence[LandmarkBlock], state: State, camera: Camera) -> Array:
+    """The shape's motion (n, 3) of points (n, 3) of the skin, metres in the head frame."""
     pulls = [_pull(block, state, camera) for block in blocks]
     in_head, metres, noise = (np.concatenate(part) for part in zip(*pulls, strict=True))
     kernel = _kernel(in_head, in_head) + np.diag(noise**2)
     pull = np.linalg.solve(kernel, metres)
-    out = np.zeros_like(shaped)
-    vertices = _movable(head)
-    image_plane = _kernel(shaped[vertices], in_head, np.float32) @ pull.astype(np.float32)
-    out[vertices] = np.column_stack([image_plane, np.zeros(len(vertices))]) @ camera.R
+    image_plane = _carried(points, in_head, pull)
+    out = np.column_stack([image_plane, np.zeros(len(points))]) @ camera.R
     length = np.linalg.norm(out, axis=1, keepdims=True)
     # A soft limit, so that the field stays smooth where it is reached; a harder one for pins, which
     # are to be met as long as they can be.
     limit, power = LIMIT, 2
     if any(isinstance(b, PinBlock) for b in blocks):
         limit, power = PINNED_LIMIT, 4
-    return head.led(np.asarray(out / (1 + (length / limit) ** power) ** (1 / power)))
+    return np.asarray(out / (1 + (length / limit) ** power) ** (1 / power))
 
 
 def _pull(block: LandmarkBlock, state: State, camera: Camera) -> tuple[Array, Array, Array]:
@@ -77,9 +87,27 @@ def _kernel(a: Array, b: Array, kind: type[np.floating[Any]] = np.float64) -> ND
     """(n, m); in single precision, which is a fifth of the time, to a ten-thousandth."""
     middle = b.mean(axis=0)
     a, b = ((points - middle).astype(kind) for points in (a, b))
-    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
-    out: NDArray[Any] = kind(SPREAD**2) * np.exp(squared * kind(-0.5 / LENGTH**2))
+    out: NDArray[Any] = a @ (-2 * b.T)
+    # In place: passes over memory are most of the time.
+    out += (b**2).sum(axis=1)
+    out += (a**2).sum(axis=1)[:, None]
+    out *= kind(-0.5 / LENGTH**2)
+    # Numbers too small for a processor to be quick with are as good as none.
+    np.maximum(out, kind(_FAINT), out=out)
+    np.exp(out, out=out)
+    out *= kind(SPREAD**2)
     return out
+
+
+def _carried(points: Array, at: Array, pull: Array) -> Array:
+    """(n, 2) the kernel between points (n, 3) and ``at`` (m, 3), times pull (m, 2), in rows that
+    stay in the processor's cache.
+    """
+    light = pull.astype(np.float32)
+    parts = [
+        _kernel(points[i : i + _ROWS], at, np.float32) @ light for i in range(0, len(points), _ROWS)
+    ]
+    return np.concatenate(parts).astype(np.float64)
 
 
 def _movable(head: HeadModel) -> NDArray[np.intp]:

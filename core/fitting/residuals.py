@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .block import Block
 from .landmark_blocks import DepthBlock, LandmarkBlock
 from .landmark_model import LandmarkModel
-from .pins import pin_blocks, pinned
+from .pins import overruled_on, pin_blocks
 from .points import PointSet
 from .prior_blocks import priors
 from .problem import FitProblem, has_landmarks
@@ -57,7 +57,7 @@ def _landmark_blocks(
         )
         scale = photo.focal / photo.t[2]
         own = np.zeros(len(ids)) if c.landmark_sigma is None else c.landmark_sigma[ids]
-        own = np.where(np.isin(ids, pinned(problem.pins, i)), OVERRULED, own)
+        own = np.where(np.isin(ids, overruled_on(problem.head, problem.pins, i)), OVERRULED, own)
         sigma = np.hypot(model.sigma[ids] * scale, own)
         depth_sigma = np.hypot(model.depth_sigma[ids] * scale, own)
         centre = np.array([c.width / 2, c.height / 2])

@@ -19,7 +19,7 @@ from .closed_lids import closed_sides, with_closed_lids
 from .closed_teeth import teeth_meet, with_teeth_together
 from .landmark_blocks import LandmarkBlock
 from .match_block import MatchBlock, match_report
-from .pins import PinBlock, pinned
+from .pins import PinBlock, overruled_on
 from .points import EYES, GazeMap, eye_rotation
 from .problem import FitProblem, Solved
 from .residual_shape import residual_shape
@@ -48,8 +48,8 @@ def assemble(problem: FitProblem, solved: Solved, *, uncertainty: bool = True) -
             _pin_block(equations, i),
             state,
             solved.dense.get(i),
-            closed_sides(head, c, pinned(problem.pins, i)),
-            teeth_meet(head, c, pinned(problem.pins, i)),
+            closed_sides(head, c, overruled_on(head, problem.pins, i)),
+            teeth_meet(head, c, overruled_on(head, problem.pins, i)),
         )
         for i, (c, photo) in enumerate(zip(problem.cues, state.photos, strict=True))
     )

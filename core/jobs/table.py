@@ -9,6 +9,7 @@ from typing import Any
 from ..progress import Progress
 from .conform import conform_job, register_job, wrap_job
 from .hair import hair_job
+from .live import live_job
 from .look import look_job
 from .parameters import Parameters
 from .person_files import person_files_job
@@ -27,6 +28,7 @@ JOBS: dict[str, Job] = {
     "person_files": person_files_job,
     "look": look_job,
     "refit": refit_job,
+    "live": live_job,
     "hair": hair_job,
     "track": track_job,
     "conform": conform_job,

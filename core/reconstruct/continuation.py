@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 
 from ..cues.photo_matches import MOST, PhotoMatches
 from ..errors import FitError, ModelFileError
-from ..fitting.pins import Pin
+from ..fitting.pins import SURFACE, Pin
 from ..heads.face_landmarks import LANDMARK_COUNT
+from ..rigged_head import MAX_VERTICES
 from .json_numbers import array, number, numbers, positive, short_text, vector
 from .photo_record import PhotoRecord
 
 Array = NDArray[np.float64]
 
-SCHEMA = 1
+#: What is written: 1 where there is no pin on the surface, so that earlier versions read it too.
+SCHEMA = 2
 #: More than any head has; a damaged file cannot exhaust memory. As many photos as fit on a line of
 #: core.protocol.
 MAX_PHOTOS, MAX_TEXT = 30, 4_000_000
@@ -51,7 +53,7 @@ class Continuation:
         """Compact; a tenth of a thousandth of a pixel and nine digits of an unknown are kept."""
         return json.dumps(
             {
-                "schema": SCHEMA,
+                "schema": SCHEMA if any(p.landmark == SURFACE for p in self.pins) else 1,
                 "head": {"name": self.head_name, "sha256": self.head_digest},
                 "identity": numbers(self.identity),
                 "photos": [p.to_json() for p in self.photos],
@@ -85,7 +87,7 @@ class Continuation:
                     "This head was made by a newer version of Pixel3DMM: update the extension to "
                     "go on with its fit."
                 )
-            if schema != SCHEMA:
+            if schema not in (1, SCHEMA) or isinstance(schema, bool):
                 raise damaged
             photos = data["photos"]
             if not isinstance(photos, list) or not 1 <= len(photos) <= MAX_PHOTOS:
@@ -122,24 +124,40 @@ def with_first(text: str, photo: int) -> str:
 
 
 def pins_to_json(pins: Sequence[Pin]) -> list[list[float]]:
-    """[photo, landmark, x, y] each."""
-    return [[p.photo, p.landmark, round(p.x, 4), round(p.y, 4)] for p in pins]
+    """[photo, landmark, x, y] each; of one on the surface [photo, -1, x, y, three corners, two of
+    their weights].
+    """
+    return [
+        [p.photo, p.landmark, round(p.x, 4), round(p.y, 4), *p.corners, *p.weights[:2]]
+        for p in pins
+    ]
 
 
 def pins_from_json(data: object, photo_count: int) -> tuple[Pin, ...]:
-    """Inverse of pins_to_json; a landmark has one pin a photo at most. Raises ValueError."""
+    """Inverse of pins_to_json; a place has one pin a photo at most. Raises ValueError."""
     if not isinstance(data, list) or len(data) > MAX_PHOTOS * LANDMARK_COUNT:
         raise ValueError("pins")
-    out: dict[tuple[int, int], Pin] = {}
+    out: dict[tuple[object, ...], Pin] = {}
     for entry in data:
-        photo, landmark, x, y = entry
-        if isinstance(photo, bool) or not (isinstance(photo, int) and isinstance(landmark, int)):
+        photo, landmark, x, y, *place = entry
+        whole = (photo, landmark, *place[:3])
+        if any(isinstance(n, bool) or not isinstance(n, int) for n in whole):
             raise ValueError("pins")
-        if not (0 <= photo < photo_count and 0 <= landmark < LANDMARK_COUNT):
+        if not (0 <= photo < photo_count and SURFACE <= landmark < LANDMARK_COUNT):
             raise ValueError("pins")
         if not (abs(number(x)) < 1e6 and abs(number(y)) < 1e6):
             raise ValueError("pins")
-        out[photo, landmark] = Pin(photo, landmark, float(x), float(y))
+        if len(place) != (5 if landmark == SURFACE else 0):
+            raise ValueError("pins")
+        if place:
+            pin = Pin.on_surface(photo, place[:3], [number(w) for w in place[3:]], x, y)
+            if not (min(pin.corners) >= 0 and max(pin.corners) < MAX_VERTICES):
+                raise ValueError("pins")
+            if min(pin.weights) < -1e-3:
+                raise ValueError("pins")
+        else:
+            pin = Pin(photo, landmark, float(x), float(y))
+        out[pin.place] = pin
     return tuple(out.values())
 
 

@@ -17,7 +17,7 @@ from ..cues.photo_matches import PhotoMatches
 from ..errors import FitError, ModelFileError
 from ..fitting.fit import fit_head, solve_head
 from ..fitting.landmark_model import load_landmark_model
-from ..fitting.pins import Pin
+from ..fitting.pins import SURFACE, Pin
 from ..fitting.problem import FitProblem, Start
 from ..fitting.result import assemble
 from ..fitting.several_photos import fit_to_matches, state_of
@@ -39,6 +39,7 @@ HEAD_CHANGED = (
     "The head model has changed since this head was made, so it was fitted anew from its photos."
 )
 
+PINS_LOST = "Pins between landmarks were on the earlier head model and are gone: set them again."
 
 DENSE = (
     "This head was fitted to a neural network's maps of the photo, which are not kept: reconstruct "
@@ -89,20 +90,23 @@ def refit(
         )
     if any(p.dense for p in last.photos) or any(n.cues.dense for n in more):
         raise FitError(DENSE)
-    problem = _problem(head, last)
+    same = head.digest == last.head_digest
+    # A place on the surface is a triangle's, and its vertices are others now.
+    kept = list(pins) if same else [p for p in pins if p.landmark != SURFACE]
+    problem = problem_of(head, last)
     earlier_start = problem.start_of_photos
     asked = replace(
         problem,
         cues=[*problem.cues, *(n.cues for n in more)],
         focal=[*problem.focal, *(n.focal for n in more)],
-        pins=pins,
+        pins=kept,
         start=Start(problem.start_of_identity, (*earlier_start, *(None for _ in more))),
     )
     solved = solve_head(asked, part(progress, 0.0, 0.4) if more else progress)
     # A pin says nothing new of how sure the photos are.
     fit = assemble(asked, solved, uncertainty=bool(more))
     pairs = last.matches
-    notes = () if head.digest == last.head_digest else (HEAD_CHANGED,)
+    notes = () if same else (HEAD_CHANGED, *(() if len(kept) == len(pins) else (PINS_LOST,)))
     if more:
         pixels = [*_unchanged(last.photos, earlier), *(n.photo for n in more)]
         if None in pixels:
@@ -122,7 +126,7 @@ def refit(
         head,
         [*(_facts(p) for p in last.photos), *(n.facts for n in more)],
         predictor="mediapipe" if any(c.shape is not None for c in asked.cues) else "landmarks",
-        options={"head": head.name, "pins": pins_to_json(pins)},
+        options={"head": head.name, "pins": pins_to_json(kept)},
         seconds={},
         networks={},
         notes=notes,
@@ -131,7 +135,7 @@ def refit(
         replace(record, shape=c.shape)
         for record, c in zip((*last.photos, *(n.record for n in more)), asked.cues, strict=True)
     ]
-    done = replace(done, continuation=continuation_of(head, done, records, pins, pairs).to_json())
+    done = replace(done, continuation=continuation_of(head, done, records, kept, pairs).to_json())
     after = _rigged(head, done, last.photos[0], own_components)
     if before is None:
         before = _as_it_was(problem, last.photos[0], own_components)
@@ -167,7 +171,7 @@ def _unchanged(
     return found
 
 
-def _problem(head: HeadModel, last: Continuation) -> FitProblem:
+def problem_of(head: HeadModel, last: Continuation) -> FitProblem:
     """The last fit, starting where it ended as far as the numbers still mean what they meant."""
     drifts = load_landmark_model().habits.shape[2]
     same = head.digest == last.head_digest
@@ -181,7 +185,7 @@ def _problem(head: HeadModel, last: Continuation) -> FitProblem:
         # What was said of other components says nothing of these.
         [p.cues if same else replace(p.cues, shape=None) for p in last.photos],
         [p.focal for p in last.photos],
-        last.pins,
+        [p for p in last.pins if same or p.landmark != SURFACE],
         last.matches,
         Start(last.identity if same else np.zeros(0), photos),
     )

@@ -31,7 +31,7 @@ SILENCE_SECONDS = 30.0
 #: Seconds after which a worker that breathes counts as stuck if no job of these kinds gets on.
 #: Where memory has run out, OpenBLAS (seen in 0.3.23) asks for it again and again, for ever.
 STUCK_SECONDS = 300.0
-NEVER_LONG = frozenset({"reconstruct", "refit", "look", "warm"})
+NEVER_LONG = frozenset({"reconstruct", "refit", "live", "look", "warm"})
 #: After a cancel: seconds until the worker is interrupted, and from then on until it is killed.
 INTERRUPT_AFTER = 2.0
 KILL_AFTER = 3.0

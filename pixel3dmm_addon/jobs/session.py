@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core import protocol
+from ...core.fitting.live_surface import LiveSurface
 from ...core.rigged_head import RiggedHead
 from .. import installed, neural_runtime, paths
 from .outcome import Outcome
@@ -74,6 +75,8 @@ status = Status()
 last_run: LastRun | None = None
 #: The head that the last refit gave, so that the next one needs not hand it over again.
 last_refit: RiggedHead | None = None
+#: Of the head model that was corrected last, and its digest: it is large and always the same.
+live_surface: tuple[str, LiveSurface] | None = None
 _jobs: JobQueue | None = None
 _neural: JobQueue | None = None
 
@@ -129,11 +132,11 @@ def close_neural() -> None:
 
 def close() -> None:
     """Stops the worker, and what it was working on."""
-    global _jobs, _neural, last_run, last_refit
+    global _jobs, _neural, last_run, last_refit, live_surface
     # Blender drops a running operator with its class, without a call to its cancel().
     status.running = status.cancel = False
     status.waiting.clear()
-    last_run = last_refit = None
+    last_run = last_refit = live_surface = None
     for running in (_jobs, _neural):
         if running is not None:
             running.close()

@@ -178,9 +178,8 @@ class PIXEL3DMM_OT_click_face_points(_OnMesh, bpy.types.Operator):
         if obj is None or context.area != self._area or context.region_data is None:
             return
         names, at = self._places(context, obj)
-        now = [i for i, name in enumerate(names) if name == self._next]
-        rest = [i for i in range(len(names)) if i not in now]
-        fit_view.draw_dots(at, {"pin": rest, "held": now})
+        kinds = ["held" if name == self._next else "pin" for name in names]
+        fit_view.draw_dots(at, kinds, context.preferences.system.ui_scale)
 
     def _tell(self, context: bpy.types.Context) -> None:
         set_status_text(context, tr(HELP).format(tr(self._next)))

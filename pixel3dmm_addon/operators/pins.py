@@ -20,7 +20,7 @@ from ..blender_types import OperatorReturn
 from ..jobs.refit import RefitRun
 from ..scene import continuation, profiles, refit
 from ..scene.head import active_head, polled_head
-from .pinned_landmarks import with_pin
+from .fit_pins import with_pin
 from .poll_reason import PollReason
 
 #: The open head's name for people, which is what a head remembers.

@@ -4,6 +4,7 @@
 from . import (
     capture,
     conform,
+    correct_fit,
     export,
     expression,
     folder,
@@ -23,6 +24,7 @@ from . import (
 
 #: From top to bottom, in the order of work; a panel inside another one comes after it.
 CLASSES = (
+    *correct_fit.CLASSES,
     *photo.CLASSES,
     *reconstruct.CLASSES,
     *pins.CLASSES,

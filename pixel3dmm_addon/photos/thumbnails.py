@@ -56,6 +56,18 @@ def picture(key: str, pixels: np.ndarray) -> int:
     return previews[key].icon_id
 
 
+def of_image(image: bpy.types.Image) -> int:
+    """Icon number of an image of the file, 0 without a window or while there is no picture yet: of
+    its file, or of a small copy where it is packed.
+    """
+    if bpy.app.background:
+        return 0
+    if image.packed_file is None:
+        return icon(Path(bpy.path.abspath(image.filepath, library=image.library))) or 0
+    image.preview_ensure()
+    return 0 if image.preview is None else image.preview.icon_id
+
+
 def swatch(srgb: tuple[float, float, float]) -> int:
     """Icon number of a colour, 0 without a window."""
     previews = _collection()

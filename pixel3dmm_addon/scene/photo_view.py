@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 from bpy_extras import view3d_utils
-from mathutils import Vector
 
 from ...core.geometry import axes
 from ...core.geometry.camera import Camera
@@ -44,14 +43,14 @@ class PhotoView:
     def to_region(
         self, region: bpy.types.Region, view: bpy.types.RegionView3D, pixels: np.ndarray
     ) -> np.ndarray:
-        """(n, 2) photo pixels -> (n, 2) region pixels; nan where nothing is to be seen."""
-        out = np.full((len(pixels), 2), np.nan)
-        for i, point in enumerate(self.points(pixels)):
-            if np.isfinite(point).all():
-                found = view3d_utils.location_3d_to_region_2d(region, view, Vector(point))
-                if found is not None:
-                    out[i] = found
-        return out
+        """(n, 2) photo pixels -> (n, 2) region pixels; nan where nothing is to be seen.
+
+        As bpy_extras.view3d_utils.location_3d_to_region_2d, for thousands of points at once.
+        """
+        points = np.column_stack([self.points(pixels), np.ones(len(pixels))])
+        x, y, _, w = (points @ np.array(view.perspective_matrix, dtype=np.float64).T).T
+        w = np.where(w > 0, w, np.nan)
+        return np.column_stack([(1 + x / w) * region.width / 2, (1 + y / w) * region.height / 2])
 
     def to_photo(
         self, region: bpy.types.Region, view: bpy.types.RegionView3D, at: tuple[float, float]

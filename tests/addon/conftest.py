@@ -156,3 +156,17 @@ def usual(ours, example_photo):
 
     reconstruct(example_photo)
     return evaluated(bpy.context.object)
+
+
+@pytest.fixture(scope="session")
+def example_blend(ours, example_photo, tmp_path_factory):
+    """A .blend with the example photo's head, reconstructed once: a test opens it, which takes a
+    fraction of a second.
+    """
+    from looking import reconstruct
+
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    reconstruct(example_photo)
+    path = tmp_path_factory.mktemp("example") / "head.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, relative_remap=False)
+    return path

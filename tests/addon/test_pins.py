@@ -13,10 +13,28 @@ from looking import datablocks, evaluated, reconstruct
 from test_photos import save_image, turn_by_exif
 
 
-@pytest.fixture
-def head(example_photo):
-    reconstruct(example_photo)
+def opened(path):
+    bpy.ops.wm.open_mainfile(filepath=str(path))
     return bpy.context.object
+
+
+@pytest.fixture
+def head(scene, example_blend):
+    return opened(example_blend)
+
+
+@pytest.fixture
+def of_photo(scene, example_blend):
+    """of_photo(path): the head, with its photo, the same one, lying somewhere else."""
+
+    def moved(path):
+        head = opened(example_blend)
+        image = head["pixel3dmm_camera"].data.background_images[0].image
+        image.filepath = str(path)
+        image.reload()
+        return head
+
+    return moved
 
 
 @pytest.fixture
@@ -203,7 +221,7 @@ def warnings(ours, monkeypatch):
 
 @pytest.mark.parametrize("how", ["where it was", "packed", "turned", "camera deleted"])
 def test_a_further_photo_is_compared_with_the_first(
-    ours, continuation, of_their_own, warnings, how
+    ours, continuation, of_their_own, of_photo, warnings, how
 ):
     first, second = of_their_own
     if how == "turned":
@@ -212,8 +230,10 @@ def test_a_further_photo_is_compared_with_the_first(
         upright = ours("pixel3dmm_addon.photos.loading").load_photo(of_their_own[0]).photo.pixels
         save_image(first, (upright / np.float32(255))[:, ::-1].swapaxes(0, 1))
         turn_by_exif(first)
-    reconstruct(first)
-    head = bpy.context.object
+        reconstruct(first)
+        head = bpy.context.object
+    else:
+        head = of_photo(first)
     if how == "packed":
         assert bpy.ops.pixel3dmm.pack_photos() == {"FINISHED"}
     if how == "camera deleted":
@@ -255,10 +275,11 @@ def test_the_same_photo_twice_is_compared_too(continuation, head, example_photo,
 
 
 @pytest.mark.parametrize("how", ["gone", "another one", "no photo", "background removed"])
-def test_a_first_photo_that_is_not_at_hand_is_said(continuation, of_their_own, warnings, how):
+def test_a_first_photo_that_is_not_at_hand_is_said(
+    continuation, of_their_own, of_photo, warnings, how
+):
     first, second = of_their_own
-    reconstruct(first)
-    head = bpy.context.object
+    head = of_photo(first)
     if how == "gone":
         first.unlink()
     elif how == "another one":
@@ -277,11 +298,10 @@ def test_a_first_photo_that_is_not_at_hand_is_said(continuation, of_their_own, w
 
 
 def test_a_third_photo_is_compared_with_those_at_hand(
-    continuation, of_their_own, warnings, example_photo
+    continuation, of_their_own, of_photo, warnings, example_photo
 ):
     first, second = of_their_own
-    reconstruct(first)
-    head = bpy.context.object
+    head = of_photo(first)
     assert bpy.ops.pixel3dmm.add_photo(filepath=str(second)) == {"FINISHED"}
     assert [w for w in warnings if not w.startswith("The face is small")] == []
     first.unlink()

@@ -93,7 +93,7 @@ def words(ours) -> set[str]:
     """All of them: literals, names of operators that panels press, of properties and sliders."""
     panels = Path(ours("pixel3dmm_addon.panels").__file__).parent
     out = literals_of_panels(panels)
-    for verb in ("choose_face", "expression", "help", "identity"):
+    for verb in ("choose_face", "correct_fit", "expression", "help", "identity"):
         out |= said(panels.parent / "operators" / f"{verb}.py")
     progress = ours("core.progress")
     out |= {progress.FINDING, progress.READING, progress.MAPPING, progress.FITTING}
@@ -109,10 +109,17 @@ def words(ours) -> set[str]:
     for group in (
         ours("pixel3dmm_addon.properties").PIXEL3DMM_PG_scene,
         ours("pixel3dmm_addon.head_properties").PIXEL3DMM_PG_head,
+        ours("pixel3dmm_addon.fit_properties").PIXEL3DMM_PG_fit,
     ):
         properties = group.bl_rna.properties
         shown = [p for p in properties if not p.is_hidden and p.identifier != "name"]
         out |= {p.name for p in shown if p.identifier != "rna_type"}
+    tool = ours("pixel3dmm_addon.operators.correct_fit")
+    out |= {tool.HELP, tool.NOT_YET}
+    for handle in ours("core.heads.handles").handles(ours("core.heads").load_open_head()):
+        side = next((s for s in ("Right ", "Left ") if handle.name.startswith(s)), "")
+        out |= {side, handle.name[len(side) :]}
+    out |= {sentence for sentence, _ in ours("pixel3dmm_addon.panels.correct_fit").HELP}
     expression = ours("core.rig.expression")
     for region, names in expression.REGIONS.items():
         for name in names:

@@ -42,7 +42,7 @@ ADDON = (
     ("installed", "neural_runtime"),
     ("photos",),
     ("jobs",),
-    ("scene", "properties", "setup"),
+    ("scene", "properties", "fit_properties", "setup"),
     ("export", "head_properties", "preferences"),
     ("operators",),
     ("panels", "head"),

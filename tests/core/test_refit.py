@@ -17,11 +17,10 @@ from core.jobs.parameters import Parameters
 from core.jobs.refit import refit_job
 from core.options import Options
 from core.photos.photo import Photo, load_photo
-from core.pipeline import reconstruct, rig_heads
 from core.progress import silent
 from core.protocol import encode, message
 from core.reconstruct.continuation import MAX_PHOTOS, Continuation, pins_from_json, pins_to_json
-from core.reconstruct.refit import NOT_AT_HAND, refit
+from core.reconstruct.refit import NOT_AT_HAND, PINS_LOST, refit
 from core.reconstruct.seen_photo import see
 from core.rigged_head import RiggedHead
 
@@ -34,8 +33,8 @@ def photo(example_photo):
 
 
 @pytest.fixture(scope="module")
-def rigged(photo):
-    return rig_heads([photo], reconstruct([photo]), Options())[0]
+def rigged(example_head):
+    return example_head
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +137,10 @@ def hostile():
     yield "identity without end", lambda d: d.update(identity=[0.0] * 100_000)
     yield "pins elsewhere", lambda d: d.update(pins=[[7, 4, 1, 1]])
     yield "pins of text", lambda d: d.update(pins="all of them")
+    yield "a pin on half a triangle", lambda d: d.update(pins=[[0, -1, 1, 1, 4, 5]])
+    yield "a pin on no vertex", lambda d: d.update(pins=[[0, -1, 1, 1, -4, 5, 6, 0.5, 0.5]])
+    yield "a pin outside its triangle", lambda d: d.update(pins=[[0, -1, 1, 1, 4, 5, 6, 9, 9]])
+    yield "a pin on two things", lambda d: d.update(pins=[[0, 7, 1, 1, 4, 5, 6, 0.5, 0.5]])
     yield "pins at infinity", lambda d: d.update(pins=[[0, 4, 1e400, 1]])
     yield "no head", lambda d: d.pop("head")
     yield "another kind of schema", lambda d: d.update(schema="one")
@@ -159,14 +162,27 @@ def test_what_is_no_continuation_at_all(text):
 
 
 def test_a_newer_version_says_so(told):
-    data = {**json.loads(told), "schema": 2}
+    data = {**json.loads(told), "schema": 3}
     with pytest.raises(ModelFileError, match="newer version"):
         Continuation.from_json(json.dumps(data))
 
 
+def test_pins_on_the_surface_stay_in_the_text(told):
+    known = Continuation.from_json(told)
+    pins = (Pin(0, 4, 1.5, 2.25), Pin.on_surface(0, (7, 8, 9), (0.25, 0.5, 0.25), 3.0, 4.0))
+    text = known.with_pins(pins).to_json()
+    assert Continuation.from_json(text).pins == pins
+    # Earlier versions read what they know all of, and say what they do not.
+    assert json.loads(text)["schema"] == 2
+    assert json.loads(known.with_pins(pins[:1]).to_json())["schema"] == 1
+
+
 def test_a_head_model_that_has_changed_is_fitted_anew(told):
     other = replace(Continuation.from_json(told), head_digest="of another version").to_json()
-    done = refit(other, [], progress=silent)
+    lost = Pin.on_surface(0, (7, 8, 9), (0.25, 0.5, 0.25), 3.0, 4.0)
+    done = refit(other, [lost], progress=silent)
+    assert PINS_LOST in done.warnings
+    assert Continuation.from_json(done.after.continuation_json).pins == ()
     assert any("fitted anew" in w for w in done.warnings)
     plain = refit(told, [], progress=silent).after
     face = load_open_head().regions["face"]

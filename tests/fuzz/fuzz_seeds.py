@@ -162,7 +162,7 @@ def photo() -> dict[str, np.ndarray]:
 
 
 def continuation() -> dict[str, Any]:
-    """The JSON of a Continuation with two photos and a pin."""
+    """The JSON of a Continuation with two photos and two pins."""
     points = [[float(i), 2.5] for i in range(LANDMARK_COUNT)]
     seen = {
         "name": "a", "sha256": "00", "width": 640, "height": 480, "predictor": "mediapipe",
@@ -173,8 +173,8 @@ def continuation() -> dict[str, Any]:
                   "expression": [0.1] * 4, "drift": [0.0]},
     }  # fmt: skip
     head = {"name": "Open Head", "sha256": "ab"}
-    return {"schema": 1, "head": head, "identity": [0.5, -1.0], "photos": [seen, seen],
-            "pins": [[1, 7, 10.5, 20.0]]}  # fmt: skip
+    return {"schema": 2, "head": head, "identity": [0.5, -1.0], "photos": [seen, seen],
+            "pins": [[1, 7, 10.5, 20.0], [0, -1, 9.5, 8.0, 4, 5, 6, 0.5, 0.25]]}  # fmt: skip
 
 
 def recipe() -> dict[str, Any]:
