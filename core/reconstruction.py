@@ -23,10 +23,12 @@ class PhotoFit:
     residual (V, 3) metres in the head frame, before skinning: what the sliders cannot express;
     neutral (V, 3) and vertices (V, 3): at rest and as in the photo, head frame;
     landmarks (478, 2) as detected and landmarks_fit (478, 2) as the fit projects them, pixels
-    (nan where the head model has no such point). gaze (4,) and drift (D,) complete the unknowns
-    that the fit solved for, so that another one can start from here. closed: sides of the
-    eyes, "left" and "right", that the photo shows closed. unseen (478,): landmarks that were placed
-    and not seen; detail: metres on the face that the photo's smallest detail measures.
+    (nan where the head model has no such point). gaze (4,), drift (D,) and solved (E,) are the
+    unknowns that the fit solved for, so that another one can start from here: in ``expression``
+    lids and teeth may be closed beyond them, and it stands for ``solved`` where that is empty.
+    closed: sides of the eyes, "left" and "right", that the photo shows closed. unseen (478,):
+    landmarks that were placed and not seen; detail: metres on the face that the photo's smallest
+    detail measures.
     """
 
     expression: Array
@@ -40,6 +42,7 @@ class PhotoFit:
     report: dict[str, Any] = field(default_factory=dict)
     gaze: Array = field(default_factory=lambda: np.zeros(4))
     drift: Array = field(default_factory=lambda: np.zeros(0))
+    solved: Array = field(default_factory=lambda: np.zeros(0))
     closed: tuple[str, ...] = ()
     unseen: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(478, bool))
     detail: float = 0.0

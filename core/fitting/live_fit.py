@@ -3,7 +3,8 @@
 
 What is near the pins is solved as it is: the photo's landmarks and its pins, with their robust
 losses, the sliders' bounds, camera and sliders. All else is one Gaussian around the solution
-(live_rest). Nothing of it needs the head model, so that whoever draws can have it.
+(live_rest). Nothing of it needs the head model, so that whoever draws can have it. Teeth that
+meet in the photo are left where the jaw has them: the skin is where it is either way.
 """
 
 from __future__ import annotations

@@ -142,6 +142,7 @@ def _photo_fit(
         report=photo_report(landmarks, block, state, camera, dense),
         gaze=photo.gaze,
         drift=photo.drift,
+        solved=photo.expression,
         closed=closed,
         unseen=cues.unseen,
         detail=cues.detail * float(camera.t[2]) / camera.focal,

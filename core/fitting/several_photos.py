@@ -105,7 +105,8 @@ def start_of(fit: Reconstruction) -> Start:
 def state_of(photo: PhotoFit) -> PhotoState:
     """The unknowns of one photo."""
     camera, focal = photo.camera, float(np.log(photo.camera.focal))
-    return PhotoState(camera.R, camera.t, focal, photo.gaze, photo.expression, photo.drift)
+    sliders = photo.solved if len(photo.solved) else photo.expression
+    return PhotoState(camera.R, camera.t, focal, photo.gaze, sliders, photo.drift)
 
 
 def _noted(landmark_fit: Reconstruction, why: str) -> Reconstruction:
