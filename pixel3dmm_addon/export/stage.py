@@ -17,12 +17,18 @@ _RENDER = ("fps", "fps_base")
 _UNITS = ("system", "scale_length", "length_unit")
 
 
-def _views(window: bpy.types.Window) -> Iterator[bpy.types.RegionView3D]:
-    """Of all the window's 3D viewports, those behind other editors too."""
+def _spaces(window: bpy.types.Window) -> Iterator[bpy.types.SpaceView3D]:
+    """All the window's 3D viewports, those behind other editors too."""
     for area in window.screen.areas:
         for space in area.spaces:
-            if space.type == "VIEW_3D":
-                yield from filter(None, [space.region_3d, *space.region_quadviews])
+            if isinstance(space, bpy.types.SpaceView3D):
+                yield space
+
+
+def _views(window: bpy.types.Window) -> Iterator[bpy.types.RegionView3D]:
+    """Of all of them."""
+    for space in _spaces(window):
+        yield from filter(None, [space.region_3d, *space.region_quadviews])
 
 
 @contextmanager
@@ -51,6 +57,7 @@ def stage(
     scene.frame_set(artist.frame_current, subframe=artist.frame_subframe)
     previous = window.scene
     views = [(view, view.view_perspective) for view in _views(window)]
+    cameras = [(space, space.camera) for space in _spaces(window)]
     window.scene = scene
     try:
         with context.temp_override(window=window):
@@ -59,7 +66,11 @@ def stage(
         window.scene = previous
         if layer_name in previous.view_layers:
             window.view_layer = previous.view_layers[layer_name]
-        # A viewport leaves its camera's view when a scene comes up in which the camera is not.
+        # A viewport with a camera of its own, as in local view, takes another one, and leaves the
+        # camera's view, when a scene comes up in which the camera is not.
+        for space, camera in cameras:
+            if space.camera != camera:
+                space.camera = camera
         for view, perspective in views:
             view.view_perspective = perspective
         scene.camera = None

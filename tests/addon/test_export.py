@@ -170,6 +170,22 @@ def test_what_the_artist_had_selected_stays_so(person, tmp_path):
     assert person.head.hide_get()
 
 
+def test_a_viewport_with_a_camera_of_its_own_keeps_it(person, tmp_path):
+    """As a view in local view has one: the stage's scene does not hold that camera."""
+    screen = bpy.context.window_manager.windows[0].screen
+    spaces = [s for area in screen.areas for s in area.spaces if s.type == "VIEW_3D"]
+    own = bpy.data.objects.new("own", bpy.data.cameras.new("own"))
+    bpy.context.scene.collection.objects.link(own)
+    for space in spaces:
+        space.use_local_camera, space.camera = True, own
+    bpy.context.view_layer.update()
+    bpy.ops.pixel3dmm.export_fbx(filepath=str(tmp_path / "a.fbx"))
+    assert spaces
+    assert all(space.camera == own for space in spaces)
+    for space in spaces:
+        space.use_local_camera = False
+
+
 def test_nothing_but_head_and_rig_is_written(person, tmp_path):
     bpy.ops.mesh.primitive_cube_add()
     bpy.context.view_layer.objects.active = person.head
