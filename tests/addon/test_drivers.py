@@ -46,7 +46,7 @@ def test_every_driver_is_sound_and_runs_without_python(person, capfd):
     keys = person.head.data.shape_keys
     constraint = person.rig.animation_data.drivers
     drivers = [*keys.animation_data.drivers, *constraint]
-    assert len(drivers) == 14
+    assert len(drivers) == 18
     update()
     for curve in drivers:
         assert curve.is_valid
@@ -142,7 +142,7 @@ def test_check_rig_passes_a_head_and_says_what_an_artist_broke(person, tmp_path)
     assert len(list(tmp_path.glob("*.rig.*"))) == 2
     keys = person.head.data.shape_keys.key_blocks
     keys["jawOpen"].name = "mouthOpen"
-    assert "first in names of jawOpen" in check()
+    assert "first at names of jawOpen" in check()
     keys["mouthOpen"].name = "jawOpen"
     assert check().startswith("The rig passes")
     points = np.empty(len(person.head.data.vertices) * 3, np.float32)
@@ -217,9 +217,6 @@ def test_eyes_follow_the_sliders_when_asked_to(person, mode):
 
 
 def test_the_rig_panel_offers_all_of_it_and_shows_the_last_check(ours, person):
-    panel = ours("pixel3dmm_addon.panels.rig").PIXEL3DMM_PT_rig
-    assert panel.poll(bpy.context)
-
     def shown(kind) -> list[str]:
         return [text for k, text in draw(ours, "PIXEL3DMM_PT_rig") if k == kind]
 

@@ -76,7 +76,7 @@ def test_files_that_do_harm_are_refused_in_one_sentence(ours, empty_models, shar
     for name in ("flame_malicious.pkl", "pixel3dmm_malicious.ckpt"):
         with pytest.raises(RuntimeError, match=name):
             bpy.ops.pixel3dmm.import_models(filepath=str(shared_dir / "fixtures" / name))
-    with pytest.raises(RuntimeError, match=r"There is no \.ckpt, \.pkl or \.npz file"):
+    with pytest.raises(RuntimeError, match=r"There is no \.ckpt, \.tar, \.pkl or \.npz file"):
         bpy.ops.pixel3dmm.import_models(filepath=str(tmp_path))
     assert not list(empty_models.iterdir())
 
