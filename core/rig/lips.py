@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys that move a lip or a lid, kept out of the one it meets, on every person.
+"""Keys that roll or raise a lip, kept out of the other lip on every person.
 
-On the template no key drives lips or lids into each other. Carried to lips of another thickness, or
-to an eye that is narrower, the keys that move one of them the furthest can: what moves then gives
-way, up or down.
+On the template no key drives the lips into each other. Carried to lips of another thickness, the
+keys that move one lip the furthest can: the lip that moves then gives way, up or down.
 """
 
 from __future__ import annotations
@@ -17,16 +16,14 @@ Array = NDArray[np.float64]
 
 #: The lip that gives way, 1 for the upper and -1 for the lower one.
 GIVES_WAY = {"mouthRollUpper": 1, "mouthShrugLower": -1}
-#: The same of lids, for keys without their side's name.
-LID_GIVES_WAY = {"eyeLookDown": 1, "eyeSquint": -1, "cheekSquint": -1}
 #: Metres of overlap that are let be, and that are left.
 _TOLERATED, _LEFT = 0.001, 0.0004
 _REACH = 0.005
-_ROUNDS = 6
+_ROUNDS = 3
 
 
 def part_lips(vertices: Array, key: Array, fold: Fold, side: int) -> Array:
-    """The key (V, 3) of a person at rest (V, 3), lips or lids overlapping by a millimetre at most.
+    """The key (V, 3) of a person at rest (V, 3), its lips overlapping by a millimetre at most.
 
     side: of GIVES_WAY.
     """
@@ -57,6 +54,6 @@ def _following(vertices: Array, fold: Fold, side: int) -> Array:
     # The corners belong to both lips: nothing there may come apart.
     half = (own[:, 0].max() - own[:, 0].min()) / 2
     along = (vertices[near, 0] - own[:, 0].min()) / half - 1
-    share = np.exp(-squares[0] / (2 * _REACH**2)) * np.clip(1 - along**4, 0, 1)
+    share = np.exp(-squares[0] / (2 * _REACH**2)) * np.clip(1 - along**2, 0, 1)
     out[near[nearer]] = share[nearer]
     return out

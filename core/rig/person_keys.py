@@ -22,7 +22,7 @@ from .contacts import EyeView, Fold, Index, lid_fold, lip_fold
 from .correctives import PREFIX, corrective_name, corrective_pairs, corrective_shapes
 from .eye_clearance import Socket
 from .lids import close_blink
-from .lips import GIVES_WAY, LID_GIVES_WAY, part_lips
+from .lips import GIVES_WAY, part_lips
 from .solve_keys import key_solver
 from .tear_line import settle, settled, tear_lines, wet_vertices
 
@@ -131,10 +131,6 @@ def _at_rest(head: HeadModel, neutral: Array) -> tuple[Array, dict[tuple[str, st
         if fold is not None and view is not None:
             k = ARKIT_NAMES.index(name)
             keys[k] = head.led(close_blink(neutral, keys[k], fold, view))
-        if fold is not None:
-            for key, lid in LID_GIVES_WAY.items():
-                k = ARKIT_NAMES.index(f"{key}{name.removeprefix('eyeBlink')}")
-                keys[k] = head.led(part_lips(neutral, keys[k], fold, lid))
     mouth = _mouth(head)
     if mouth is not None:
         for name, lip in GIVES_WAY.items():

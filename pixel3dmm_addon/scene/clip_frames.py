@@ -20,6 +20,8 @@ from ...core.errors import VideoError
 LARGEST = 1280
 #: More than anybody tracks in one go.
 MAX_FRAMES = 216_000
+#: Blender puts the frame's number in place of the last signs.
+_PATTERN = "frame_######.bmp"
 
 
 class ClipFrames:
@@ -56,9 +58,13 @@ class ClipFrames:
             size = element.orig_width, element.orig_height
             self.width, self.height = _prepare(scene, strip, *size)
             for i in range(first, end + 1):
-                scene.render.filepath = str(folder / f"{i - first:06d}.bmp")
-                scene.frame_set(i + 1)
-                bpy.ops.render.render(write_still=True, scene=scene.name)
+                # Of a scene that no window shows, Blender (seen in 4.5) renders one and the same
+                # frame as a still, whatever frame is set: so each is an animation of one frame.
+                scene.frame_start = scene.frame_end = i + 1
+                scene.render.filepath = str(folder / _PATTERN)
+                bpy.ops.render.render(animation=True, scene=scene.name)
+                written = Path(scene.render.frame_path(frame=i + 1))
+                written.replace(folder / f"{i - first:06d}.bmp")
                 self.count += 1
                 yield self.count / (end - first + 1)
         finally:
@@ -94,5 +100,5 @@ def _prepare(scene: bpy.types.Scene, strip: Any, width: int, height: int) -> tup
     settings.file_format = "BMP"
     settings.color_mode = "RGB"
     scene.view_settings.view_transform = "Standard"
-    scene.frame_end = MAX_FRAMES
+    render.use_file_extension = True
     return width, height

@@ -9,17 +9,43 @@ import bpy
 import numpy as np
 import pytest
 from looking import datablocks, reconstruct
+from mathutils import Vector
 
 FRAMES = 14
+#: Pixels from the first frame to the last.
+SLIDE = 26
+
+
+def slid(photo: Path, folder: Path, frames: int) -> list[Path]:
+    """Pictures of the photo, each further to the right; its left edge is continued."""
+    folder.mkdir()
+    image = bpy.data.images.load(str(photo))
+    width, height = image.size
+    pixels = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    pixels = pixels.reshape(height, width, 4)
+    out = []
+    for k in range(frames):
+        columns = np.clip(np.arange(width) - SLIDE * k // max(frames - 1, 1), 0, None)
+        picture = bpy.data.images.new("slid", width, height)
+        picture.pixels.foreach_set(np.ascontiguousarray(pixels[:, columns]).ravel())
+        picture.filepath_raw, picture.file_format = str(folder / f"{k:03d}.png"), "PNG"
+        picture.save()
+        out.append(folder / f"{k:03d}.png")
+        bpy.data.images.remove(picture)
+    bpy.data.images.remove(image)
+    return out
 
 
 def movie(photo: Path, target: Path, frames: int = FRAMES) -> Path:
-    """The photo, sliding to the right: written with Blender's own encoder."""
+    """The photo, sliding to the right by SLIDE pixels: written with Blender's own encoder."""
+    pictures = slid(photo, target.parent / "pictures", frames)
     scene = bpy.data.scenes.new("make")
     editor = scene.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
-    strip = strips.new_image("photo", str(photo), 1, 1)
-    strip.frame_final_duration = frames
+    strip = strips.new_image("photo", str(pictures[0]), 1, 1)
+    for picture in pictures[1:]:
+        strip.elements.append(picture.name)
     render = scene.render
     element = strip.elements[0]
     render.resolution_x = element.orig_width // 2 * 2
@@ -33,9 +59,6 @@ def movie(photo: Path, target: Path, frames: int = FRAMES) -> Path:
     render.ffmpeg.format, render.ffmpeg.codec = "MPEG4", "H264"
     render.ffmpeg.constant_rate_factor = "HIGH"
     scene.view_settings.view_transform = "Standard"
-    for frame, shift in ((1, 0.0), (frames, 24.0)):
-        strip.transform.offset_x = shift
-        strip.transform.keyframe_insert("offset_x", frame=frame)
     render.filepath = str(target)
     bpy.ops.render.render(animation=True, scene=scene.name)
     bpy.data.scenes.remove(scene)
@@ -86,12 +109,17 @@ def test_the_camera_moves_instead(ours, head, clip):
     curves = ours("pixel3dmm_addon.scene.curves")
     moving = {c.data_path for c in curves.curves_of(camera)}
     assert moving == {"location", "rotation_quaternion"}
-    scene.frame_set(1)
-    first = camera.matrix_world.copy()
-    scene.frame_set(9)
-    # The face slides to the picture's right, which is the camera going to its left.
-    went = first.inverted() @ camera.matrix_world.translation
-    assert went.x < -0.002
+    assert camera.data.sensor_fit == "VERTICAL"
+    high = camera.data.background_images[0].clip.size[1]
+    middle = head.matrix_world @ (sum((Vector(c) for c in head.bound_box), Vector()) / 8)
+
+    def across(frame: int) -> float:
+        """Pixels of the clip from its middle to the head's, which itself stands still."""
+        scene.frame_set(frame)
+        seen = camera.matrix_world.inverted() @ middle
+        return high * camera.data.lens / camera.data.sensor_height * seen.x / -seen.z
+
+    assert across(9) - across(1) == pytest.approx(8 * SLIDE / (FRAMES - 1), abs=1.5)
     rig = head.find_armature()
     paths = {c.data_path for c in curves.curves_of(rig)}
     assert not any('"head"' in path for path in paths)
