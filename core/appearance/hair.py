@@ -70,7 +70,7 @@ def hair_colour(head: HeadModel, atlas: Atlas, layers: Sequence[Layer]) -> Float
     if SCALP not in head.regions:
         return None
     scalp = region_share(head, atlas, (SCALP,)) > 0.5
-    hair, skins, seen = [], [], 0
+    hair, skin, seen = [], 0, 0
     for layer in layers:
         there = scalp & (layer.belief > 0.3)
         seen += int(there.sum())
@@ -79,9 +79,9 @@ def hair_colour(head: HeadModel, atlas: Atlas, layers: Sequence[Layer]) -> Float
         shown = layer.source.at(layer.pixels) / layer.shading
         hair.append(shown[found])
         if found.any() and _is_skin(atlas, layer, shown, found):
-            skins.append(int(found.sum()))
+            skin += int(found.sum())
     colours = np.concatenate(hair)
-    if len(colours) < max(30, _LEAST * seen) or 2 * sum(skins) > len(colours):
+    if len(colours) < max(30, _LEAST * seen) or 2 * skin > len(colours):
         return None
     colour: Floats = np.clip(np.median(colours, axis=0), 0.0, 1.0).astype(np.float32)
     return colour

@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ...core.fitting.live_fit import LiveFit
 from ...core.reconstruct.live_files import load_fit, load_surface
 from . import session
 from .job import Progress
-from .run import Run, result_path
+from .run import Run, loaded, result_path
 from .scratch import PrivateFolder
-
-Loaded = TypeVar("Loaded")
 
 
 class LiveRun(Run[LiveFit]):
@@ -43,27 +40,7 @@ class LiveRun(Run[LiveFit]):
             result = yield from self._ask("live", params, scratch, wait)
             if surface is None:
                 path = result_path(result, "surface", out)
-                surface = yield from _loaded(lambda: load_surface(path), wait)
+                surface = yield from loaded(lambda: load_surface(path), wait)
                 session.live_surface = (self._digest, surface)
             fit, whole = result_path(result, "fit", out), surface
-            return (yield from _loaded(lambda: load_fit(fit, whole), wait))
-
-
-def _loaded(load: Callable[[], Loaded], wait: float) -> Generator[None, None, Loaded]:
-    """What a thread reads: megabytes, on a disk that may be slow."""
-    found: list[Loaded | BaseException] = []
-
-    def work() -> None:
-        try:
-            found.append(load())
-        except BaseException as error:  # raised by the steps
-            found.append(error)
-
-    thread = threading.Thread(target=work, name="pixel3dmm-live", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        yield
-        thread.join(wait)
-    if isinstance(found[0], BaseException):
-        raise found[0]
-    return found[0]
+            return (yield from loaded(lambda: load_fit(fit, whole), wait))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +21,7 @@ from .job import SEE_LOG, Job, Progress
 from .scratch import PrivateFolder
 
 Result = TypeVar("Result")
+Loaded = TypeVar("Loaded")
 #: Seconds between two looks at the worker of who waits for it.
 WAIT = 0.02
 
@@ -116,18 +117,24 @@ def warnings_of(result: dict[str, Any]) -> tuple[str, ...]:
 
 
 def read_head(path: Path, wait: float) -> Generator[None, None, RiggedHead]:
-    """A head that the worker wrote. A thread reads it: megabytes, on a disk that may be slow."""
-    found: list[RiggedHead | BaseException] = []
+    """A head that the worker wrote."""
+    try:
+        return (yield from loaded(lambda: RiggedHead.load(path), wait))
+    except MemoryError as error:
+        raise WorkerError("The head does not fit into memory: close other programs.") from error
+
+
+def loaded(load: Callable[[], Loaded], wait: float) -> Generator[None, None, Loaded]:
+    """What a thread reads: megabytes, on a disk that may be slow. Raises what ``load`` raises."""
+    found: list[Loaded | BaseException] = []
 
     def work() -> None:
         try:
-            found.append(RiggedHead.load(path))
-        except MemoryError:
-            found.append(WorkerError("The head does not fit into memory: close other programs."))
+            found.append(load())
         except BaseException as error:  # raised by the steps
             found.append(error)
 
-    thread = threading.Thread(target=work, name="pixel3dmm-head", daemon=True)
+    thread = threading.Thread(target=work, name="pixel3dmm-load", daemon=True)
     thread.start()
     while thread.is_alive():
         yield

@@ -161,7 +161,7 @@ def test_codes_are_found_again_and_one_person_stays_one(neural):
     truth = seen[0][0]
     started = error(truth, field_of(neural, near.identity, near.faces[0]))
     alone = fit_codes(neural, [seen[0][1]], None, QUICK)
-    # Whether it helps differs by hundredths of a millimetre from machine to machine; it never harms.
+    # What it gains differs by hundredths of a millimetre between machines; it never harms.
     without = error(truth, field_of(neural, alone.identity, alone.faces[0]))
     assert started[0] < 1.1 * without[0]
     assert started[0] < 0.7 * error(truth, field_of(neural))[0]
